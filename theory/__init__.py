@@ -1,0 +1,1 @@
+"""What is claimed: problems, claims, their derivations and sources. Never imports ``verify``."""

@@ -1,0 +1,90 @@
+"""What a route says about the global optimum of a problem: balls, states, a point, and what it relied on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.problem import Problem
+
+__all__ = ["Optimum", "Point", "State", "softmax"]
+
+State = Literal["alive", "dead", "absent"] | None
+"""Of the contrast of a cluster: alive (own logit > sibling logit in every minimiser), dead (its classes
+coincide in every minimiser), absent (a cluster of one class has no contrast), None (not decided)."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """An explicit point as a nonconvex solver left it: W (K, d), H (d, N) or (d, K), b (K,)."""
+
+    W: Array
+    H: Array
+    b: Array
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The optimum as one route sees it. Numbers are balls (midpoint, radius) that hold for EVERY global minimiser.
+
+    The radius is rigorous for the enclosure route; for the others it is derived from a floating-point
+    duality gap. Arrays are object arrays of balls, so NumPy's ``exp``, ``log``, ``sqrt`` and arithmetic work on them.
+
+    Attributes
+    ----------
+    problem : Problem
+    route : str
+    lower, upper : ball or None
+        Bounds on the optimal value; ``upper`` is the objective at an explicit point.
+    logits : (K, K) array of balls or None
+        Mean logits Z, bias excluded, columns centred (1^T Z = 0); column k belongs to class k.
+    bias : (K,) array of balls
+        Centred (1^T b = 0); zeros without a bias.
+    contrasts : one State per cluster, in the order of ``problem.clusters``.
+    rank : (least, most) rank of Z D^(1/2) over every minimiser.
+    point : Point or None
+    uses : IDs of the claims the route relied on.
+    reason : why something is missing, or an empty string.
+    work : solver statistics (starts, hits, iterations, status).
+    """
+
+    problem: Problem
+    route: str
+    lower: Any = None
+    upper: Any = None
+    logits: Array | None = None
+    bias: Array | None = None
+    contrasts: tuple[State, ...] = ()
+    rank: tuple[int, int] = (0, 10**9)
+    point: Point | None = None
+    uses: frozenset[str] = frozenset()
+    reason: str = ""
+    work: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def probabilities(self) -> Array:
+        """(K, K) softmax of the mean logits plus bias, column by column."""
+        if self.logits is None or self.bias is None:
+            raise ValueError("this optimum carries no logits")
+        return softmax(self.logits + self.bias[:, None])
+
+
+def softmax(Z: Array) -> Array:
+    """Column-wise softmax of floats or balls, without overflow and without subtracting close numbers.
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, 1000.0], [0.0, 0.0]])).tolist()
+    [[0.5, 1.0], [0.5, 0.0]]
+    """
+    if Z.dtype != object:
+        shifted = np.exp(Z - Z.max(axis=0))
+        return np.asarray(shifted / shifted.sum(axis=0))
+    K = len(Z)
+    columns = [[1 / sum(np.exp(Z[i, k] - Z[j, k]) for i in range(K)) for j in range(K)] for k in range(K)]
+    return np.array(columns, dtype=object).T
