@@ -1,0 +1,1 @@
+"""Pytest plugin: claims of a project become tests."""
