@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby
+from math import isqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -170,11 +171,18 @@ class Problem:
             for (size, weight), spans in sorted(ranges.items(), key=lambda item: (-item[0][0], -item[0][1]))
         )
 
-    def replace(self, **changes: Any) -> Problem:
-        """Return a copy with some attributes changed (no checks: for code, not for input)."""
-        from dataclasses import replace
+    def at(self, x2: Exact) -> Problem:
+        """Same classes with weight decays such that x^2 = (lam N)^2 is exactly ``x2`` (lambda_w close to lambda_h).
 
-        return replace(self, **changes)
+        Examples
+        --------
+        >>> Problem.ce([120, 120, 25, 25], 1).at(25).x2
+        Fraction(25, 1)
+        """
+        lam2 = _positive(x2, "x2") / self.N**2
+        a, b = lam2.numerator, lam2.denominator
+        lambda_h = Fraction(isqrt(a * b * 10**12), b * 10**6)
+        return replace(self, lambda_w=lam2 / lambda_h, lambda_h=lambda_h)
 
     def canonical(self) -> dict[str, Any]:
         """Return the problem as JSON data with exact numbers as strings.
