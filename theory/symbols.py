@@ -1,12 +1,9 @@
 """The symbols of the cross-entropy claims. Sizes are positive rationals, gaps and logits are real."""
 
-from __future__ import annotations
-
 import sympy as sp
 
-
 K, N, kA, nA, kB, nB, lam, x, mu = sp.symbols("K N k_A n_A k_B n_B lambda x mu", positive=True)
-"""Classes, samples, two clusters (kA classes of size nA > nB), lam = sqrt(lambda_W lambda_H), x = lam N, mu = lambda_b/2."""
+"""Classes, samples, clusters (kA classes of size nA > nB), lam = sqrt(lambda_W lambda_H), x = lam N, mu = lambda_b/2."""
 
 k, n, w = sp.symbols("k n w", positive=True)
 """One cluster: number of classes, their common size, their common loss weight."""

@@ -143,7 +143,7 @@ threshold = Claim(
         for text, wrong, problem in (
             ("n instead of sqrt(n)", x >= w * n, MERGED),
             ("N missing", lam >= w * sp.sqrt(n), MERGED),
-            ("mean size instead of the own", x >= w * sp.sqrt(N / K), STEP),
+            ("mean size instead of the own", x >= w * sp.sqrt(N / K), MERGED),
             ("number of classes enters", x >= w * sp.sqrt(n * k), MERGED),
             ("strict instead of non-strict", x > w * sp.sqrt(n), TIE),
         )
