@@ -1,0 +1,190 @@
+"""The JSON that commands print and files hold. A field's meaning never changes under one version."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Case",
+    "Check",
+    "ClaimList",
+    "ClaimListing",
+    "ClaimResult",
+    "Interval",
+    "MutantSummary",
+    "OptimumOutput",
+    "RouteResult",
+    "RunResult",
+    "ThresholdEntry",
+    "ThresholdsOutput",
+    "Verdict",
+]
+
+Verdict = Literal["proved", "enclosed", "certified", "agrees", "undecided", "refuted", "vacuous", "error", "timeout"]
+Kind = Literal["equality", "threshold", "structure", "bound", "limit", "ordering"]
+Status = Literal["theorem", "conjecture", "refuted", "note"]
+
+
+class Model(BaseModel):
+    """Base: unknown fields are an error, ``schema`` is written under its JSON name."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class Interval(Model):
+    """Two decimal strings, rounded outward."""
+
+    lower: str
+    upper: str
+
+
+class ClaimListing(Model):
+    """One line of ``verify list``."""
+
+    id: str
+    title: str
+    kind: Kind
+    paper: str
+    status: Status
+
+
+class ClaimList(Model):
+    """``verify list``."""
+
+    schema_: Literal["verify.list/1"] = Field("verify.list/1", alias="schema")
+    claims: list[ClaimListing]
+
+
+class OptimumOutput(Model):
+    """``verify optimum``."""
+
+    schema_: Literal["verify.optimum/1"] = Field("verify.optimum/1", alias="schema")
+    model: str
+    counts: list[int] | list[tuple[int, int]]
+    options: dict[str, Any]
+    value: Interval
+    gap: float
+    verdict: Literal["enclosed", "certified", "undecided"]
+    singular_values: list[float] | list[tuple[float, int]] | None
+    logits: list[list[float]] | None
+    bias: list[float] | None
+    merged: list[list[int]] | list[list[tuple[int, int]]] | None
+    zero: list[int] | list[tuple[int, int]] | None
+    undecided: list[str]
+    reason: str = ""
+    seconds: float
+
+
+class ThresholdEntry(Model):
+    """One threshold of a problem without its weight decay."""
+
+    claim: str
+    name: str
+    count: int | None
+    parameter: str
+    value: Interval | None
+    reason: str
+    closed_form: str | None
+    at_equality: Literal["alive", "dead", "tie"]
+    verdict: Verdict
+    consequence: str
+
+
+class ThresholdsOutput(Model):
+    """``verify thresholds``."""
+
+    schema_: Literal["verify.thresholds/1"] = Field("verify.thresholds/1", alias="schema")
+    model: str
+    counts: list[int] | list[tuple[int, int]]
+    options: dict[str, Any]
+    thresholds: list[ThresholdEntry]
+    seconds: float
+
+
+class Case(Model):
+    """A saved configuration; ``configuration`` is the canonical problem, exact numbers as strings."""
+
+    schema_: Literal["verify.case/1"] = Field("verify.case/1", alias="schema")
+    claim: str
+    configuration: dict[str, Any]
+    observed: dict[str, str]
+    predicted: dict[str, str]
+    relation: str = ""
+    route: str = ""
+    mutant: str | None = None
+    versions: dict[str, str]
+
+
+class RouteResult(Model):
+    """One route's evidence for one claim."""
+
+    verdict: Verdict
+    configurations: int
+    decided: int
+    max_error: float | None
+    """Largest |observed - predicted| / max(1, |predicted|) over the decided configurations."""
+    radius: float | None
+    """Largest radius of those residuals: what the route can resolve."""
+    worst: dict[str, Any] | None
+    """Canonical problem at which ``max_error`` occurred."""
+    uses: list[str]
+    reason: str
+    seconds: float
+
+
+class MutantSummary(Model):
+    """Mutants of a claim; ``details`` has one row per mutant: text, outcome, route."""
+
+    total: int
+    killed: int
+    survivors: list[str]
+    details: list[dict[str, str]] = []
+
+
+class ClaimResult(Model):
+    """Everything one run says about one claim."""
+
+    id: str
+    title: str
+    kind: Kind
+    paper: str
+    status: Status
+    verdict: Verdict | None
+    """None for status note."""
+    required: Verdict | None
+    assumes: list[str]
+    configurations: int
+    routes: dict[str, RouteResult]
+    agreement: dict[str, float]
+    """'exact~convex' -> largest scaled difference of what the two routes observed."""
+    at_equality: str
+    """Exactly at the threshold: how many configurations, decided how; empty when the claim has no threshold."""
+    mutants: MutantSummary
+    resolution: float | None
+    counterexample: Case | None
+    reason: str
+    seconds: float
+
+
+class RunResult(Model):
+    """``verify run``."""
+
+    schema_: Literal["verify.run/1"] = Field("verify.run/1", alias="schema")
+    seed: int
+    examples: int
+    environment: dict[str, Any]
+    claims: list[ClaimResult]
+    summary: dict[str, int]
+
+
+class Check(Model):
+    """``verify check``: what the kernel says about a certificate."""
+
+    schema_: Literal["verify.check/1"] = Field("verify.check/1", alias="schema")
+    outcome: Literal["bounds", "rejected", "undecided"]
+    problem: str | None
+    bounds: Interval | None
+    facts: dict[str, Any] | None
+    reason: str
