@@ -52,10 +52,12 @@ def cluster_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
     problem = optimum.problem
     common = parameters(problem)
     P = None if optimum.logits is None else optimum.probabilities
-    for cluster, state in zip(problem.clusters, optimum.contrasts or (None,) * len(problem.clusters), strict=True):
+    unknown: tuple[State, ...] = (None,) * len(problem.clusters)
+    states = zip(optimum.contrasts or unknown, optimum.exact_contrasts or unknown, strict=True)
+    for cluster, (state, exact) in zip(problem.clusters, states, strict=True):
         if cluster.classes < 2:
             continue
-        reading = {**common, **_cluster(cluster), s.dead: dead_state(state)}
+        reading = {**common, **_cluster(cluster), s.dead: dead_state(state), s.dead_exact: dead_state(exact)}
         if P is not None and optimum.logits is not None:
             i, j = cluster.members[:2]
             reading |= {s.p: P[i, i], s.q: P[j, i], s.alpha: optimum.logits[i, i] - optimum.logits[j, i]}

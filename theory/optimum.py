@@ -47,6 +47,8 @@ class Optimum:
         Centred (1^T b = 0); zeros without a bias.
     contrasts : one State per cluster, in the order of ``problem.clusters``.
     rank : (least, most) rank of Z D^(1/2) over every minimiser.
+    exact_contrasts, exact_zero : the states that hold exactly at a tie, by rational arithmetic (the merging
+        rule x^2 >= w^2 n; Z = 0 satisfies the optimality condition); filled by the enclosure route.
     point : Point or None
     uses : IDs of the claims the route relied on.
     reason : why something is missing, or an empty string.
@@ -61,6 +63,8 @@ class Optimum:
     bias: Array | None = None
     contrasts: tuple[State, ...] = ()
     rank: tuple[int, int] = (0, 10**9)
+    exact_contrasts: tuple[State, ...] = ()
+    exact_zero: bool | None = None
     point: Point | None = None
     uses: frozenset[str] = frozenset()
     reason: str = ""

@@ -20,3 +20,6 @@ F = sp.Symbol("F", real=True)
 
 dead = sp.Symbol("dead")
 """State: the direction that the claim speaks of vanishes in every minimiser."""
+
+dead_exact = sp.Symbol("dead_exact")
+"""The same state decided by an exact rational rule: consulted only exactly at a threshold, where gaps cannot decide."""

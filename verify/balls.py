@@ -1,0 +1,274 @@
+"""Evaluate SymPy expressions and conditions in ball arithmetic, with an exact decision where balls cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sympy as sp
+from flint import arb, ctx, fmpq
+
+from theory.claim import Root
+
+__all__ = ["Undecided", "ball", "decide", "distance", "precision", "resolve"]
+
+Env = Mapping[sp.Symbol, Any]
+EXACT_BITS = 2048
+
+
+class Undecided(Exception):
+    """Balls are too wide, or not finite, to answer."""
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Work at the given number of bits inside the block.
+
+    Examples
+    --------
+    >>> with precision(200):
+    ...     float(arb(1).exp().rad()) < 1e-55
+    True
+    """
+    before, ctx.prec = ctx.prec, bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+def ball(expression: Any, env: Env) -> arb:
+    """Enclose the value of an expression.
+
+    Parameters
+    ----------
+    expression : SymPy expression, or a ball.
+    env : values of its symbols, as balls or exact SymPy numbers.
+
+    Raises
+    ------
+    Undecided
+        If an operation is not defined on the whole ball (the result is not finite).
+
+    Examples
+    --------
+    >>> n = sp.Symbol("n")
+    >>> abs(float(ball(sp.sqrt(n) - sp.exp(0), {n: sp.Integer(9)})) - 2) < 1e-15
+    True
+    """
+    value = _walk(sp.sympify(expression) if not isinstance(expression, arb) else expression, env)
+    if not value.is_finite():
+        raise Undecided(f"{expression} is not finite on the given balls")
+    return value
+
+
+def _walk(e: Any, env: Env) -> arb:
+    if isinstance(e, arb):
+        return e
+    if e.is_Symbol:
+        return _walk(env[e], env)
+    if e.is_Rational:
+        return arb(fmpq(int(e.p), int(e.q)))
+    if e.is_Float:
+        raise TypeError(f"{e}: write exact numbers in claims, not floats")
+    if isinstance(e, sp.Add):
+        return sum((_walk(term, env) for term in e.args), arb(0))
+    if isinstance(e, sp.Mul):
+        product = arb(1)
+        for factor in e.args:
+            product = product * _walk(factor, env)
+        return product
+    if isinstance(e, sp.Pow):
+        return _power(e, env)
+    function = FUNCTIONS.get(e.func)
+    if function is None:
+        raise TypeError(f"{e}: no ball arithmetic for {e.func}")
+    return function(*(_walk(argument, env) for argument in e.args))
+
+
+def _power(e: sp.Pow, env: Env) -> arb:
+    base, exponent = e.args
+    if base is sp.E:
+        return _walk(exponent, env).exp()
+    value = _walk(base, env)
+    if exponent.is_Integer:
+        power = arb(1)
+        for _ in range(abs(int(exponent))):
+            power = power * value
+        return power if exponent >= 0 else 1 / power
+    if exponent == sp.Rational(1, 2):
+        return value.sqrt()
+    if exponent == sp.Rational(-1, 2):
+        return 1 / value.sqrt()
+    return (value.log() * _walk(exponent, env)).exp()
+
+
+FUNCTIONS: dict[Any, Callable[..., arb]] = {
+    sp.exp: lambda v: v.exp(),
+    sp.log: lambda v: v.log(),
+    sp.cos: lambda v: v.cos(),
+    sp.sin: lambda v: v.sin(),
+    sp.acos: lambda v: v.acos(),
+    sp.atan: lambda v: v.atan(),
+    sp.Abs: abs,
+    sp.Max: lambda *vs: _extreme(vs, arb.max),
+    sp.Min: lambda *vs: _extreme(vs, arb.min),
+    type(sp.pi): lambda: arb.pi(),
+}
+
+
+def _extreme(values: tuple[arb, ...], choose: Callable[[arb, arb], arb]) -> arb:
+    result = values[0]
+    for value in values[1:]:
+        result = choose(result, value)
+    return result
+
+
+def resolve(reading: Env) -> dict[sp.Symbol, Any]:
+    """Replace every :class:`Root` of a reading by a ball that contains it.
+
+    Raises
+    ------
+    Undecided
+        If the equation shows no sign change inside the interval.
+
+    Examples
+    --------
+    >>> t = sp.Symbol("t")
+    >>> value = resolve({t: Root(t, t**2 - 2, sp.Integer(0), sp.Integer(2))})[t]
+    >>> abs(float(value) - 2**0.5) < 1e-15
+    True
+    """
+    values: dict[sp.Symbol, Any] = {}
+    for symbol, value in reading.items():
+        values[symbol] = _bisect(value, values) if isinstance(value, Root) else value
+    return values
+
+
+def _bisect(root: Root, env: Env) -> arb:
+    lower, upper = _end(ball(root.lower, env)), None
+    if root.upper is not sp.oo:
+        upper = _end(ball(root.upper, env))
+
+    def sign(t: arb) -> int:
+        try:
+            value = ball(root.equation, {**env, root.unknown: t})
+        except Undecided:
+            return 0
+        return 1 if value > 0 else -1 if value < 0 else 0
+
+    a, b = _bracket(sign, lower, upper)
+    sign_a = sign(a)
+    for _ in range(4 * ctx.prec):
+        middle = _end((a + b) / 2)
+        if not (a < middle < b):
+            break
+        s = sign(middle)
+        if s == 0:
+            break
+        a, b = (middle, b) if s == sign_a else (a, middle)
+    return a.union(b)
+
+
+def _end(value: arb) -> arb:
+    """Midpoint as an exact ball."""
+    return value.mid()
+
+
+def _bracket(sign: Callable[[arb], int], lower: arb, upper: arb | None) -> tuple[arb, arb]:
+    """Two points with opposite certain signs; the ends themselves may be singular."""
+    if upper is None:
+        near = [lower + arb(2) ** -j for j in range(1, 200)]
+        far = [lower + arb(2) ** j for j in range(60)]
+    else:
+        near = [lower + (upper - lower) * arb(2) ** -j for j in range(1, 200)]
+        far = [upper - (upper - lower) * arb(2) ** -j for j in range(1, 200)]
+    first = next(((t.mid(), sign(t.mid())) for t in near if sign(t.mid())), None)
+    if first is None:
+        raise Undecided("the equation of a root has no sign inside its interval")
+    for points in (far, near):
+        for t in points:
+            if sign(t.mid()) == -first[1]:
+                ends = sorted((first[0], t.mid()), key=float)
+                return ends[0], ends[1]
+    raise Undecided("the equation of a root does not change sign inside its interval")
+
+
+def decide(condition: Any, reading: Env) -> bool | None:
+    """Truth of a Boolean of inequalities; None when balls overlap and no exact decision is possible.
+
+    Inequalities between exact algebraic numbers are always decided (balls first, then the minimal polynomial).
+
+    Examples
+    --------
+    >>> x, n = sp.symbols("x n", positive=True)
+    >>> decide(x >= sp.sqrt(n), {x: sp.Integer(5), n: sp.Integer(25)})
+    True
+    >>> decide(x > sp.sqrt(n), {x: sp.Integer(5), n: sp.Integer(25)})
+    False
+    """
+    if condition in (sp.true, sp.false):
+        return bool(condition)
+    if isinstance(condition, sp.And | sp.Or):
+        answers = [decide(part, reading) for part in condition.args]
+        settled = isinstance(condition, sp.Or)
+        if settled in answers:
+            return settled
+        return None if None in answers else not settled
+    if isinstance(condition, sp.Not):
+        answer = decide(condition.args[0], reading)
+        return None if answer is None else not answer
+    if condition.is_Symbol:
+        state = reading[condition]
+        return state if isinstance(state, bool) else None
+    sign = _sign(condition.lhs - condition.rhs, reading)
+    if sign is None:
+        return None
+    return bool(condition.func(sp.Integer(sign), sp.Integer(0)))
+
+
+def _sign(expression: sp.Expr, reading: Env) -> int | None:
+    exact = all(isinstance(reading[s], sp.Basic) for s in expression.free_symbols)
+    bits = ctx.prec
+    while True:
+        with precision(bits):
+            try:
+                value = ball(expression, reading)
+                if value > 0 or value < 0:
+                    return 1 if value > 0 else -1
+            except Undecided:
+                pass
+        if not exact or bits >= EXACT_BITS:
+            break
+        bits *= 2
+    return 0 if exact and _is_algebraic_zero(expression, reading) else None
+
+
+def _is_algebraic_zero(expression: sp.Expr, reading: Env) -> bool:
+    number = sp.expand(expression.subs(dict(reading.items())))
+    if number == 0:
+        return True
+    try:
+        t = sp.Dummy("t")
+        return bool(sp.minimal_polynomial(number, t) == t)
+    except (NotImplementedError, sp.polys.polyerrors.NotAlgebraic):
+        return False
+
+
+def distance(condition: Any, reading: Env) -> float:
+    """Smallest relative distance of the sides of any inequality in a condition; 0 at a tie.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", positive=True)
+    >>> round(distance(x >= 4, {x: sp.Integer(5)}), 3)
+    0.2
+    """
+    distances = []
+    for atom in sp.sympify(condition).atoms(sp.core.relational.Relational):
+        if _sign(atom.lhs - atom.rhs, reading) == 0:
+            return 0.0
+        left, right = ball(atom.lhs, reading), ball(atom.rhs, reading)
+        distances.append(float(abs(left - right).mid()) / max(float(abs(left).mid()), float(abs(right).mid()), 1e-300))
+    return min(distances, default=1.0)

@@ -1,0 +1,167 @@
+"""Compare what a claim predicts with what a route observed. One function per kind of relation; no solver here.
+
+A relation on one reading ends as ``holds``, ``violated`` or ``undecided``. Readings are balls that contain the
+truth, so an equality is violated only when the balls of both sides are disjoint, and holds only when they
+overlap and are narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sympy as sp
+from flint import arb
+
+from theory.claim import Asymptotic, Claim, Reading
+from theory.optimum import Optimum
+from theory.symbols import dead, dead_exact
+from verify.balls import Undecided, ball, decide, distance, resolve
+
+__all__ = ["LIMIT_SCALES", "Finding", "judge", "judge_limit"]
+
+Outcome = Literal["holds", "violated", "undecided"]
+
+NARROW = {"enclosure": 1e-9, "exact": 1e-5, "convex": 3e-2, "nonconvex": 3e-2}
+"""Widest residual (relative to max(1, |predicted|)) that a route may call 'holds'."""
+
+ROUNDING = {"enclosure": 0.0, "exact": 1e-9, "convex": 1e-6, "nonconvex": 1e-6}
+"""Added to the radius before 'violated': rounding that a floating certificate does not account for."""
+
+LIMIT_SCALES = (200, 400, 800)
+LIMIT_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one relation says about one reading.
+
+    Attributes
+    ----------
+    relation : index in ``claim.relations``.
+    outcome : holds, violated or undecided.
+    error, radius : midpoint and radius of the residual over max(1, |predicted|); 0 for states.
+    observed, predicted : for people.
+    tie : the configuration lies exactly on the threshold and was decided in exact arithmetic.
+    value : midpoint of the observed side (for pairwise agreement), or None.
+    reason : why undecided.
+    """
+
+    relation: int
+    outcome: Outcome
+    error: float = 0.0
+    radius: float = 0.0
+    observed: str = ""
+    predicted: str = ""
+    tie: bool = False
+    value: float | None = None
+    reason: str = ""
+
+
+def judge(claim: Claim, optimum: Optimum) -> list[Finding]:
+    """Judge every relation of a claim on every reading of an optimum that has its symbols."""
+    findings = []
+    for reading in claim.readings(optimum):
+        try:
+            values = resolve(reading)
+        except Undecided as error:
+            findings += [Finding(i, "undecided", reason=str(error)) for i in range(len(claim.relations))]
+            continue
+        for index, relation in enumerate(claim.relations):
+            if not isinstance(relation, Asymptotic) and relation.free_symbols <= set(values):
+                findings.append(_judge_one(index, relation, values, optimum.route))
+    return findings
+
+
+def _judge_one(index: int, relation: Any, values: Reading, route: str) -> Finding:
+    try:
+        if isinstance(relation, sp.Equivalent):
+            return _judge_state(index, relation, values)
+        return _judge_comparison(index, relation, values, route)
+    except Undecided as error:
+        return Finding(index, "undecided", reason=str(error))
+
+
+def _judge_state(index: int, relation: sp.Equivalent, values: Reading) -> Finding:
+    (condition,) = (part for part in relation.args if part != dead)
+    predicted, observed = decide(condition, values), values[dead]
+    tie = observed is None and distance(condition, values) == 0
+    if tie:
+        observed = values.get(dead_exact)
+    if predicted is None or observed is None:
+        reason = "the gap does not decide the state" if observed is None else "the condition is not decided"
+        return Finding(index, "undecided", tie=tie, reason=reason)
+    names = {True: "dead", False: "alive"}
+    outcome: Outcome = "holds" if predicted == observed else "violated"
+    return Finding(index, outcome, observed=names[observed], predicted=names[predicted], tie=tie)
+
+
+def _judge_comparison(index: int, relation: Any, values: Reading, route: str) -> Finding:
+    left, right = ball(relation.lhs, values), ball(relation.rhs, values)
+    scale = max(1.0, float(abs(right).mid()))
+    difference = left - right
+    error, radius = float(difference.mid()) / scale, float(difference.rad()) / scale
+    slack = radius + ROUNDING[route]
+    narrow = radius <= NARROW[route]
+    if isinstance(relation, sp.Eq):
+        outcome = _outcome(abs(error) <= slack and narrow, abs(error) > slack)
+    elif isinstance(relation, sp.Ne):
+        outcome = _outcome(abs(error) > slack, False)
+    else:
+        below = error if isinstance(relation, sp.Le | sp.Lt) else -error
+        strict = isinstance(relation, sp.Lt | sp.Gt)
+        outcome = _outcome(below < -slack or (not strict and below <= slack and narrow), below > slack)
+    return Finding(
+        index,
+        outcome,
+        abs(error) if isinstance(relation, sp.Eq) else 0.0,
+        radius,
+        left.str(20, radius=True),
+        right.str(20, radius=True),
+        value=float(left.mid()),
+        reason="" if outcome != "undecided" else f"radius {radius:.1e} is too wide",
+    )
+
+
+def _outcome(holds: bool, violated: bool) -> Outcome:
+    return "violated" if violated else "holds" if holds else "undecided"
+
+
+def judge_limit(claim: Claim, optima: Sequence[Optimum]) -> list[Finding]:
+    """Judge the asymptotic relations of a claim on the optima at the scales L, 2L, 4L.
+
+    With left - right = c/L^m + O(L^-(m+1)) the Richardson extrapolation of L^(m-1) (left - right) from three
+    scales vanishes to O(L^-3); any other constant, or a slower decay, leaves a remainder.
+    """
+    findings = []
+    readings = [[resolve(reading) for reading in claim.readings(optimum)] for optimum in optima]
+    for together in zip(*readings, strict=True):
+        for index, relation in enumerate(claim.relations):
+            if isinstance(relation, Asymptotic) and all(relation.free_symbols <= set(r) for r in together):
+                findings.append(_judge_asymptotic(index, relation, together))
+    return findings
+
+
+def _judge_asymptotic(index: int, relation: Asymptotic, readings: Sequence[Reading]) -> Finding:
+    try:
+        differences = [
+            (ball(relation.lhs, values) - ball(relation.rhs, values)) * arb(scale) ** (relation.order - 1)
+            for scale, values in zip(LIMIT_SCALES, readings, strict=True)
+        ]
+    except Undecided as error:
+        return Finding(index, "undecided", reason=str(error))
+    d1, d2, d4 = differences
+    remainder = (8 * d4 - 6 * d2 + d1) / 3
+    error, radius = abs(float(remainder.mid())), float(remainder.rad())
+    outcome = _outcome(error + radius <= LIMIT_TOLERANCE, error - radius > LIMIT_TOLERANCE)
+    return Finding(
+        index,
+        outcome,
+        error,
+        radius,
+        f"remainders {', '.join(f'{float(d.mid()):.3e}' for d in differences)} at L = {LIMIT_SCALES}",
+        f"O(1/L^{relation.order})",
+        value=float(ball(relation.lhs, readings[-1]).mid()),
+        reason="" if outcome != "undecided" else f"radius {radius:.1e} is too wide",
+    )
