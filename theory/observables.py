@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 
 from theory import symbols as s
 from theory.optimum import Optimum, State
 from theory.problem import Cluster, Problem
 
-__all__ = ["cluster_readings", "dead_state", "parameters", "rational", "two_cluster_parameters", "two_cluster_readings"]
+__all__ = [
+    "between_dead",
+    "cluster_readings",
+    "cosine",
+    "dead_state",
+    "norm",
+    "parameters",
+    "quotient",
+    "rational",
+    "two_cluster_parameters",
+    "two_cluster_readings",
+]
+
+Array = NDArray[Any]
 
 
 def rational(value: Any) -> sp.Rational:
@@ -111,4 +126,75 @@ def two_cluster_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
             if len(own) > 1:
                 reading |= {gap: Z[i, i] - Z[own[1], i], sib: P[own[1], i]}
         reading[s.delta] = optimum.bias[A[0]] - optimum.bias[B[0]]
+        reading[s.s1] = norm(quotient(problem, Z))
     yield reading
+
+
+def between_dead(optimum: Optimum) -> bool | None:
+    """Whether the logits are constant between clusters (the quotient vanishes); None when undecided.
+
+    rank(Z D^(1/2)) is m - 1 for every alive contrast of a cluster of m classes, plus the rank of the quotient.
+
+    Examples
+    --------
+    >>> p = Problem.ce([9, 9, 4], "0.1")
+    >>> [between_dead(Optimum(p, "exact", contrasts=("alive", "absent"), rank=r)) for r in ((1, 1), (2, 2), (1, 2))]
+    [True, False, None]
+    """
+    clusters, states = optimum.problem.clusters, optimum.contrasts
+    if not states:
+        return None
+    ranks = [(c.classes - 1, state) for c, state in zip(clusters, states, strict=True) if c.classes > 1]
+    least = sum(rank for rank, state in ranks if state == "alive")
+    most = sum(rank for rank, state in ranks if state != "dead")
+    if optimum.rank[1] <= least:
+        return True
+    return False if optimum.rank[0] > most else None
+
+
+def quotient(problem: Problem, Z: Array) -> Array:
+    """(G, G) block of Z D^(1/2) on cluster-constant unit vectors: sqrt(m_h m_g n_g) times the mean logit.
+
+    Examples
+    --------
+    >>> quotient(Problem.ce([4, 1], "0.1"), np.array([[1.0, -2.0], [-1.0, 2.0]])).tolist()
+    [[2.0, -2.0], [-2.0, 2.0]]
+    """
+    clusters = problem.clusters
+    members = [cluster.members for cluster in clusters]
+    zero = 0 * Z[0, 0]
+    block = np.empty((len(clusters), len(clusters)), dtype=Z.dtype)
+    for g, cluster in enumerate(clusters):
+        column = cluster.members[0]
+        for h, rows in enumerate(members):
+            weight = cluster.size * cluster.classes / len(rows)
+            factor = np.sqrt((zero + weight.numerator) / weight.denominator)
+            block[h, g] = factor * sum((Z[j, column] for j in rows), zero)
+    return block
+
+
+def norm(entries: Array) -> Any:
+    """Euclidean norm of the entries; for balls around zero an interval from 0.
+
+    Examples
+    --------
+    >>> float(norm(np.array([3.0, 4.0])))
+    5.0
+    """
+    flat = entries.ravel()
+    square = (flat * flat).sum()
+    if entries.dtype != object or square > 0:
+        return np.sqrt(square)
+    bound = abs(flat).sum()
+    return (0 * bound).union(bound)
+
+
+def cosine(left: Array, right: Array) -> Any:
+    """Cosine of the angle between two nonzero vectors of floats or balls.
+
+    Examples
+    --------
+    >>> float(cosine(np.array([1.0, 0.0]), np.array([-2.0, 0.0])))
+    -1.0
+    """
+    return (left * right).sum() / np.sqrt((left * left).sum() * (right * right).sum())
