@@ -1,0 +1,32 @@
+"""Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+
+from theory.optimum import Optimum
+from theory.problem import Problem
+
+__all__ = ["COSTLY", "SOLVERS", "solve"]
+
+SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
+"""Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
+
+COSTLY = frozenset({"convex", "nonconvex"})
+"""Routes that see only a part of the drawn configurations, and only small ones."""
+
+
+@lru_cache(maxsize=4096)
+def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
+    """Optimum of a problem by one route, remembered within the process.
+
+    Parameters
+    ----------
+    route : a name in :data:`SOLVERS`.
+    problem : the problem.
+    seed : seed of random starts.
+    avoid : claim IDs the route must not rely on.
+    """
+    module = import_module(f"verify.routes.{route}")
+    return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]

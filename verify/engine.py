@@ -1,0 +1,356 @@
+"""Check claims: draw problems, ask every route, judge, shrink what fails. Data flows one way."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from importlib.metadata import version
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, assume, given, settings, target
+from hypothesis import seed as seeded
+from threadpoolctl import threadpool_limits
+
+from theory.claim import Claim
+from theory.optimum import Optimum
+from theory.problem import Problem
+from verify import cases, registry
+from verify.balls import precision
+from verify.evidence import RANK, Tally, agreement, claim_verdict
+from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit
+from verify.routes import COSTLY, SOLVERS, solve
+from verify.sampling import PROFILES, problems
+from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
+
+__all__ = ["BITS", "LIMIT_ROUTES", "check", "findings_for", "reached", "run"]
+
+BITS = 320
+"""Working precision of readings (the kernel chooses its own)."""
+
+LIMIT_ROUTES = ("enclosure", "exact")
+LIMIT_BITS = 4096
+SMALL = 6
+"""Costly routes see problems of at most this many classes ..."""
+COSTLY_SHARE = 4
+"""... and only one drawn configuration in this many."""
+
+Progress = Callable[[ClaimResult], None]
+
+
+class Violated(AssertionError):
+    """A relation of the claim fails on a configuration inside the hypotheses."""
+
+    def __init__(self, problem: Problem, finding: Finding, route: str) -> None:
+        super().__init__(f"{route}: observed {finding.observed}, predicted {finding.predicted}")
+        self.problem, self.finding, self.route = problem, finding, route
+
+
+class OutOfTime(Exception):
+    """The claim's time budget is spent."""
+
+
+def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str]) -> list[Finding]:
+    """What one route says about one configuration of a claim."""
+    if claim.along is None:
+        with precision(BITS):
+            return judge(claim, solve(route, problem, seed, avoid))
+    with precision(LIMIT_BITS):
+        return judge_limit(claim, [_at_scale(route, claim.along(problem, scale), scale) for scale in LIMIT_SCALES])
+
+
+def _at_scale(route: str, problem: Problem, scale: int) -> Optimum:
+    from verify.routes.limits import solve_at_scale
+
+    return solve_at_scale(route, problem, scale)
+
+
+class Checker:
+    """One claim under examination: tallies, the first violation, the time budget."""
+
+    def __init__(self, claim: Claim, routes: Sequence[str], seed: int, timeout: float, related: frozenset[str]) -> None:
+        self.claim, self.seed = claim, seed
+        self.avoid = related | {claim.id}
+        names = LIMIT_ROUTES if claim.along else SOLVERS
+        self.tallies = {name: Tally(name) for name in names if name in routes}
+        self.deadline = time.monotonic() + timeout
+        self.seen: dict[Problem, None] = {}
+        self.violation: Violated | None = None
+
+    def visit(self, problem: Problem) -> None:
+        """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        if self.violation is not None:
+            self._retry(problem, self.violation.route)
+            return
+        share = len(self.seen) % COSTLY_SHARE == 0
+        self.seen.setdefault(problem)
+        for route, tally in self.tallies.items():
+            costly = route in COSTLY and not (share and problem.K <= SMALL)
+            if not costly and not tally.crashed:
+                self._ask(problem, route, tally)
+
+    def _ask(self, problem: Problem, route: str, tally: Tally) -> None:
+        start = time.process_time()
+        try:
+            findings = findings_for(self.claim, problem, route, self.seed, self.avoid)
+        except Exception as error:  # a crash of a route or of a claim's reader is a verdict, not a crash of the run
+            tally.crashed = f"{type(error).__name__}: {error} (at {problem.canonical()})"
+            return
+        finally:
+            tally.seconds += time.process_time() - start
+        tally.add(problem, findings)
+        self._raise_on(problem, findings, route)
+
+    def _retry(self, problem: Problem, route: str) -> None:
+        """While Hypothesis shrinks: only the route that found the violation."""
+        self._raise_on(problem, findings_for(self.claim, problem, route, self.seed, self.avoid), route)
+
+    def _raise_on(self, problem: Problem, findings: Iterable[Finding], route: str) -> None:
+        for finding in findings:
+            if finding.outcome == "violated":
+                self.violation = Violated(problem, finding, route)
+                raise self.violation
+
+    def explore(self, examples: int) -> None:
+        """Fixed settings first, then drawn problems; Hypothesis steers to the worst residual and shrinks."""
+        claim = self.claim
+        if claim.status != "refuted" or claim.family is None:  # a false statement is to be refuted by drawn problems
+            for problem in dict.fromkeys([*claim.settings, *([claim.witness] if claim.witness else [])]):
+                self.visit(problem)
+        if claim.family is None or examples == 0:
+            return
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.target, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        )
+        @seeded(self.seed)
+        @given(problems(claim.family))
+        def attempt(problem: Problem) -> None:
+            assume(claim.applies(problem))
+            self.visit(problem)
+            errors = [t.error for t in self.tallies.values() if t.error]
+            if errors:
+                target(max(errors), label="worst residual")
+
+        attempt()
+
+
+def check(
+    claim: Claim,
+    *,
+    examples: int = PROFILES["dev"],
+    seed: int = 0,
+    routes: Sequence[str] | None = None,
+    mutants: bool = True,
+    timeout: float = 600.0,
+    related: frozenset[str] = frozenset(),
+) -> ClaimResult:
+    """Check one claim on every route; plain data, no printing.
+
+    Parameters
+    ----------
+    claim : the claim.
+    examples : drawn configurations, beside the claim's own settings.
+    seed : seed of Hypothesis and of random starts.
+    routes : names to use (default all: symbolic, enclosure, exact, nonconvex, convex).
+    mutants : whether to judge the mutants too.
+    timeout : seconds after which the verdict is ``timeout``.
+    related : IDs of the claims that this one rests on; routes must not rely on them.
+
+    Returns
+    -------
+    ClaimResult
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> check(load()["HL23-04"], examples=1, routes=["symbolic", "enclosure"], mutants=False).verdict
+    'proved'
+    """
+    start = time.process_time()
+    names = tuple(routes or ("symbolic", *SOLVERS))
+    checker = Checker(claim, names, seed, timeout, related)
+    rows: dict[str, RouteResult] = {}
+    timed_out = False
+    with threadpool_limits(1):
+        if "symbolic" in names:
+            from verify.routes.symbolic import prove
+
+            rows["symbolic"], assumes = prove(claim)
+        else:
+            assumes = []
+        try:
+            if claim.status != "note":
+                checker.explore(examples)
+        except Violated as violation:
+            checker.violation = violation
+        except OutOfTime:
+            timed_out = True
+        rows |= {name: tally.result() for name, tally in checker.tallies.items()}
+        counterexample = _case(claim, checker.violation)
+        summary, resolution = MutantSummary(total=0, killed=0, survivors=[]), None
+        if mutants and not timed_out and checker.violation is None and claim.status != "note":
+            from verify.mutation import judge_mutants
+
+            summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
+    verdict, reason = _verdict(claim, checker, rows, timed_out)
+    return ClaimResult(
+        id=claim.id,
+        title=claim.title,
+        kind=claim.kind,
+        paper=claim.paper,
+        status=claim.status,
+        verdict=verdict,
+        required=None if claim.status == "note" else claim.required,  # type: ignore[arg-type]
+        assumes=assumes,
+        configurations=len(checker.seen),
+        routes=rows,
+        agreement=agreement(checker.tallies.values()),
+        at_equality=_at_equality(checker.tallies.values()),
+        mutants=summary,
+        resolution=resolution,
+        counterexample=counterexample,
+        reason=reason,
+        seconds=round(time.process_time() - start, 3),
+    )
+
+
+def _verdict(
+    claim: Claim, checker: Checker, rows: dict[str, RouteResult], timed_out: bool
+) -> tuple[Verdict | None, str]:
+    if claim.status == "note":
+        return None, ""
+    if timed_out:
+        return "timeout", f"stopped after {len(checker.seen)} configurations"
+    held = set().union(*(tally.held for tally in checker.tallies.values()))
+    observed = any(tally.configurations + tally.ties for tally in checker.tallies.values())
+    exercised = held == set(range(len(claim.relations))) if observed or not checker.seen else True
+    if not checker.seen:
+        return "vacuous", "no configuration satisfies the hypotheses"
+    return claim_verdict(rows, exercised)
+
+
+def _case(claim: Claim, violation: Violated | None) -> Case | None:
+    if violation is None:
+        return None
+    relation = str(claim.relations[violation.finding.relation])
+    return cases.build(claim.id, violation.problem, violation.finding, violation.route, relation)
+
+
+def _at_equality(tallies: Iterable[Tally]) -> str:
+    for tally in tallies:
+        if tally.ties:
+            decided = f"{tally.ties_decided} decided in rational arithmetic"
+            return f"{tally.ties} configurations exactly at the threshold, {decided}"
+    return ""
+
+
+def reached(result: ClaimResult) -> bool:
+    """Whether a result reaches the verdict that its claim requires and leaves no mutant alive."""
+    if result.verdict is None:
+        return True
+    if result.mutants.survivors:
+        return False
+    if result.status == "refuted" or result.required == "refuted":
+        return result.verdict == "refuted"
+    return RANK.get(result.verdict, -1) >= RANK[result.required or "agrees"]
+
+
+def run(
+    claims: Sequence[Claim],
+    *,
+    examples: int = PROFILES["dev"],
+    seed: int = 0,
+    jobs: int = 1,
+    routes: Sequence[str] | None = None,
+    mutants: bool = True,
+    timeout: float = 600.0,
+    paths: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> RunResult:
+    """Check claims, on several processes if asked; results come in the order of ``claims``.
+
+    An interrupt (Ctrl-C) keeps the claims that were finished: the result holds only those.
+    """
+    options: dict[str, object] = {
+        "examples": examples,
+        "seed": seed,
+        "routes": routes,
+        "mutants": mutants,
+        "timeout": timeout,
+    }
+    finished: dict[str, ClaimResult] = {}
+
+    def keep(result: ClaimResult) -> None:
+        finished[result.id] = result
+        if progress is not None:
+            progress(result)
+
+    try:
+        if jobs == 1:
+            known = registry.load(paths)
+            for claim in claims:
+                keep(check(claim, related=registry.ancestors(known, claim.id), **options))  # type: ignore[arg-type]
+        else:
+            _run_parallel([claim.id for claim in claims], options, jobs, paths, keep)
+    except KeyboardInterrupt:
+        pass
+    results = [finished[claim.id] for claim in claims if claim.id in finished]
+    return RunResult(
+        seed=seed,
+        examples=examples,
+        environment=environment(),
+        claims=results,
+        summary=summarise(results),
+    )
+
+
+def _run_parallel(
+    identifiers: Sequence[str], options: dict[str, object], jobs: int, paths: Sequence[Path], keep: Progress
+) -> None:
+    with ProcessPoolExecutor(jobs) as pool:
+        pending: set[Future[ClaimResult]] = {
+            pool.submit(_check_by_id, name, options, tuple(paths)) for name in identifiers
+        }
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    keep(future.result())
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:
+    known = registry.load(paths)
+    related = registry.ancestors(known, identifier)
+    return check(known[identifier], related=related, **options)  # type: ignore[arg-type]
+
+
+def summarise(results: Iterable[ClaimResult]) -> dict[str, int]:
+    """Count per verdict."""
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result.verdict or "note"] = counts.get(result.verdict or "note", 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def environment() -> dict[str, object]:
+    """Versions and machine, for the report."""
+    packages = ("ufmcheck", "cvxpy", "clarabel", "scs", "hypothesis", "numpy", "python-flint", "scipy", "sympy")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in packages},
+    }

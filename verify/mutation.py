@@ -1,0 +1,166 @@
+"""Mutants: wrong versions of a claim. A check that lets one live checks nothing.
+
+Hand-written mutants come with the claim; generic ones are made here: a threshold or a prediction moved by a
+relative 1e-3 and 1e-6 to either side, strict for non-strict, a dropped hypothesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from theory.claim import Asymptotic, Claim, Mutant
+from theory.problem import Problem
+from theory.symbols import dead
+from verify.engine import LIMIT_ROUTES, findings_for
+from verify.routes import SOLVERS
+from verify.sampling import threshold_squares
+from verify.schemas import MutantSummary
+
+__all__ = ["generic_mutants", "judge_mutants", "probes"]
+
+STEPS = (sp.Rational(1, 1000), sp.Rational(1, 10**6))
+LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
+"""Relative perturbations tried to find the smallest one that is refuted (``resolution``)."""
+LIMIT_STEPS = (sp.Rational(1, 100),)
+OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 2 * int(step.q)) for step in STEPS for sign in (1, -1)))
+"""Half of what the mutants move, so that a moved threshold lies on the other side; 0 for strictness."""
+FLIPS = {sp.Ge: sp.Gt, sp.Gt: sp.Ge, sp.Le: sp.Lt, sp.Lt: sp.Le}
+
+
+def generic_mutants(claim: Claim) -> Iterator[Mutant]:
+    """Mutants that every claim gets, one relation changed at a time (the others are left out).
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> [m.text for m in generic_mutants(load()["HL23-04"])][:2]
+    ['threshold times 1 + 1/1000', 'threshold times 1 - 1/1000']
+    """
+    for index, relation in enumerate(claim.relations):
+        where = f" (relation {index + 1})" if len(claim.relations) > 1 else ""
+        for text, wrong in _wrong(relation):
+            yield Mutant(text + where, relations=(wrong,))
+    for hypothesis in claim.hypotheses:
+        text = f"hypothesis dropped: {hypothesis.text}"
+        if isinstance(hypothesis.dropped, str):
+            yield Mutant(text, equivalent=hypothesis.dropped)
+        else:
+            yield Mutant(text, problem=hypothesis.dropped)
+
+
+def _wrong(relation: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(relation, sp.Equivalent):
+        (condition,) = (part for part in relation.args if part != dead)
+        yield from _moved_thresholds(condition)
+        for atom in sorted(condition.atoms(sp.core.relational.Relational), key=str):
+            if type(atom) in FLIPS and condition == atom:
+                flipped = FLIPS[type(atom)](atom.lhs, atom.rhs, evaluate=False)
+                yield "strict for non-strict", sp.Equivalent(dead, condition.xreplace({atom: flipped}))
+    elif isinstance(relation, Asymptotic):
+        for step in LIMIT_STEPS:
+            for sign in (1, -1):
+                yield f"limit times 1 {'+' if sign > 0 else '-'} {step}", moved(relation, sign * step)
+    elif isinstance(relation, sp.Eq):
+        for step in STEPS:
+            for sign in (1, -1):
+                yield f"prediction {_name(relation, sign * step)}", moved(relation, sign * step)
+
+
+def _moved_thresholds(condition: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(condition, sp.core.relational.Relational):
+        return
+    for step in STEPS:
+        for sign in (1, -1):
+            wrong = condition.func(condition.lhs, condition.rhs * (1 + sign * step))
+            yield f"threshold times 1 {'+' if sign > 0 else '-'} {step}", sp.Equivalent(dead, wrong)
+
+
+def _name(relation: Any, step: sp.Rational) -> str:
+    sign, size = ("+", step) if step > 0 else ("-", -step)
+    return f"{sign} {size}" if relation.rhs == 0 else f"times 1 {sign} {size}"
+
+
+def moved(relation: Any, step: sp.Rational) -> Any:
+    """The relation with its right side times (1 + step), or plus step when it is 0."""
+    wrong = step if relation.rhs == 0 else relation.rhs * (1 + step)
+    if isinstance(relation, Asymptotic):
+        return Asymptotic(relation.lhs, wrong, relation.order)
+    return relation.func(relation.lhs, wrong, evaluate=False)
+
+
+def probes(claim: Claim) -> list[Problem]:
+    """Problems on which mutants are judged: settings, witness, and the first of them close to each threshold."""
+    found = dict.fromkeys([*([claim.witness] if claim.witness else []), *claim.settings])
+    if claim.family is None or claim.along is not None:
+        return list(found)
+    for base in list(found)[:3]:
+        for square in threshold_squares(base, claim.family.near):
+            for offset in OFFSETS:
+                found.setdefault(base.at(square * (1 + offset) ** 2).tilted(1, base.dim))
+    return [problem for problem in found if claim.applies(problem)]
+
+
+def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[MutantSummary, float | None]:
+    """Try to refute every mutant; survivors are named.
+
+    Returns
+    -------
+    summary : how many were killed, by which route; equivalent mutants are listed with their reason and not counted.
+    resolution : smallest relative perturbation of a prediction or threshold that was refuted.
+    """
+    field = probes(claim)
+    killed, survivors, details = 0, [], []
+    smallest: list[float] = []
+    mutants = [*claim.mutants, *(generic_mutants(claim) if claim.status != "refuted" else ())]
+    for mutant in mutants:
+        if mutant.equivalent is not None:
+            details.append({"mutant": mutant.text, "outcome": "equivalent", "route": "", "reason": mutant.equivalent})
+            continue
+        route = _killer(claim, mutant, field, seed, avoid)
+        details.append({"mutant": mutant.text, "outcome": "killed" if route else "survived", "route": route or ""})
+        killed += route is not None
+        if route is None:
+            survivors.append(mutant.text)
+        elif "times 1" in mutant.text:
+            smallest.append(float(sp.Rational(mutant.text.split(" (")[0].split()[-1])))
+    total = sum(row["outcome"] != "equivalent" for row in details)
+    smallest += _ladder(claim, field, seed, avoid)
+    summary = MutantSummary(total=total, killed=killed, survivors=survivors, details=details)
+    return summary, min(smallest, default=None)
+
+
+def _killer(claim: Claim, mutant: Mutant, field: list[Problem], seed: int, avoid: frozenset[str]) -> str | None:
+    """The route that refutes a mutant, or None."""
+    wrong = claim.mutated(mutant)
+    places = [mutant.problem] if mutant.problem is not None else []
+    for problem in [*places, *field]:
+        for route in _routes(claim):
+            findings = findings_for(wrong, problem, route, seed, avoid)
+            violated = [f for f in findings if f.outcome == "violated"]
+            if violated:
+                return f"{route}, exactly at the threshold" if violated[0].tie else route
+            if route == "enclosure" and findings and all(f.outcome == "holds" for f in findings):
+                break  # the strongest route has decided; weaker ones cannot disagree
+    return None
+
+
+def _routes(claim: Claim) -> tuple[str, ...]:
+    return LIMIT_ROUTES if claim.along is not None else SOLVERS
+
+
+def _ladder(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str]) -> list[float]:
+    """Perturbations of the first equality that the enclosure refutes on the witness."""
+    equalities = [r for r in claim.relations if isinstance(r, sp.Eq)]
+    if not equalities or claim.along is not None or not field:
+        return []
+    refuted = []
+    for step in LADDER:
+        wrong = claim.mutated(Mutant("", relations=(moved(equalities[0], step),)))
+        findings = findings_for(wrong, field[0], "enclosure", seed, avoid)
+        if any(f.outcome == "violated" for f in findings):
+            refuted.append(float(step))
+    return refuted
