@@ -184,6 +184,17 @@ class Problem:
         lambda_h = Fraction(isqrt(a * b * 10**12), b * 10**6)
         return replace(self, lambda_w=lam2 / lambda_h, lambda_h=lambda_h)
 
+    def tilted(self, ratio: Exact, dim: int) -> Problem:
+        """Same optimum of the logits: lambda_w * ratio, lambda_h / ratio, feature dimension ``dim``.
+
+        Examples
+        --------
+        >>> Problem.ce([2, 1], "0.1").tilted(2, 5).lam2
+        Fraction(1, 100)
+        """
+        factor = _positive(ratio, "ratio")
+        return replace(self, lambda_w=self.lambda_w * factor, lambda_h=self.lambda_h / factor, dim=dim)
+
     def canonical(self) -> dict[str, Any]:
         """Return the problem as JSON data with exact numbers as strings.
 

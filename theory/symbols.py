@@ -3,7 +3,7 @@
 import sympy as sp
 
 K, N, kA, nA, kB, nB, lam, x, mu = sp.symbols("K N k_A n_A k_B n_B lambda x mu", positive=True)
-"""Classes, samples, clusters (kA classes of size nA > nB), lam = sqrt(lambda_W lambda_H), x = lam N, mu = lambda_b/2."""
+"""Classes, samples, clusters (kA classes of size nA > nB), lam = sqrt(lambda_W lambda_H), x = lam N, lambda_b/2."""
 
 k, n, w = sp.symbols("k n w", positive=True)
 """One cluster: number of classes, their common size, their common loss weight."""

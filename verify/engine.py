@@ -210,7 +210,7 @@ def check(
         paper=claim.paper,
         status=claim.status,
         verdict=verdict,
-        required=None if claim.status == "note" else claim.required,  # type: ignore[arg-type]
+        required=None if claim.status == "note" else claim.required,
         assumes=assumes,
         configurations=len(checker.seen),
         routes=rows,

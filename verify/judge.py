@@ -149,8 +149,8 @@ def _judge_asymptotic(index: int, relation: Asymptotic, readings: Sequence[Readi
             (ball(relation.lhs, values) - ball(relation.rhs, values)) * arb(scale) ** (relation.order - 1)
             for scale, values in zip(LIMIT_SCALES, readings, strict=True)
         ]
-    except Undecided as error:
-        return Finding(index, "undecided", reason=str(error))
+    except Undecided as wide:
+        return Finding(index, "undecided", reason=str(wide))
     d1, d2, d4 = differences
     remainder = (8 * d4 - 6 * d2 + d1) / 3
     error, radius = abs(float(remainder.mid())), float(remainder.rad())
