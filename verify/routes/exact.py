@@ -295,35 +295,44 @@ def accelerated(r: Reduced, steps: int) -> Step:
     return proximal(r, local(r, now.target, now.at.bias))
 
 
-def minimise(r: Reduced, iterations: int = 60) -> tuple[Local, dict[str, Any]]:
-    """Newton steps from a cheap start until the residual stops falling."""
-    guess = seli_start(r)
-    if guess is None:
-        now = accelerated(r, 20)
-    else:
-        now = proximal(r, local(r, guess, np.zeros(len(r.m))))
-        now = proximal(r, local(r, now.target, now.at.bias))
-    damping, stalled, history = 0.0, 0, [now.residual]
-    best = now
-    for _ in range(iterations):
+def descend(r: Reduced, now: Step, iterations: int = 60) -> tuple[Step, int]:
+    """Damped Newton steps until the residual stops falling; returns the best step and their number."""
+    damping, stalled, best = 0.0, 0, now
+    for count in range(iterations):
         size = 1e-300 + float(np.linalg.norm(now.target))
         if now.residual <= 1e-16 * size or stalled >= 4:
-            break
+            return best, count
         tolerance = min(0.1, max(1e-8, now.residual / size))
-        trial = proximal(r, local(r, now.at.X + newton(r, now, damping, tolerance), now.at.bias))
+        direction = newton(r, now, damping, tolerance)
+        # beyond ten logits the quadratic model says nothing
+        direction *= min(1.0, 10 / (1e-300 + float(np.abs(direction / r.scale).max())))
+        trial = proximal(r, local(r, now.at.X + direction, now.at.bias))
         candidate = proximal(r, local(r, trial.target, trial.at.bias))
         safe = proximal(r, local(r, now.target, now.at.bias))
         better = candidate.at.value + r.x * trial.nuclear < safe.at.value + r.x * now.nuclear
         if better or candidate.residual < 0.5 * safe.residual:
-            now, damping = candidate, damping / 10 if damping > 1e-3 else 0.0
+            now, damping = candidate, damping / 10 if damping > 1e-8 else 0.0
         else:
-            now, damping = safe, max(8 * damping, 0.1)
-        history.append(now.residual)
+            now, damping = safe, max(30 * damping, 1e-5)
         if now.residual < 0.5 * best.residual:
             best, stalled = now, 0
         elif now.residual < 1e-9 * size:
             stalled += 1
-    return best.at, {"newton": len(history) - 1, "residual": best.residual, "history": history}
+    return best, iterations
+
+
+def minimise(r: Reduced) -> tuple[Local, dict[str, Any]]:
+    """Newton from the vanishing-decay limit or a few gradient steps; longer starts if that stalls."""
+    zero = np.zeros(len(r.m))
+    guess, total = seli_start(r), 0
+    best = accelerated(r, 20) if guess is None else proximal(r, local(r, guess, zero))
+    for steps in (0, 100, 1000):
+        start = accelerated(r, steps) if steps else proximal(r, local(r, best.target, best.at.bias))
+        now, count = descend(r, start)
+        best, total = min(best, now, key=lambda step: step.residual), total + count
+        if best.residual <= 1e-10 * float(np.linalg.norm(best.at.X)):
+            break
+    return best.at, {"newton": total, "residual": best.residual}
 
 
 def solve_blocks(problem: Problem, avoid: frozenset[str] = frozenset()) -> BlockPoint:
