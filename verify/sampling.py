@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-import numpy as np
 from hypothesis import strategies as st
 
 from theory.claim import Family
 from theory.problem import Problem
+from verify.thresholds import thresholds
 
 __all__ = ["OFFSETS", "PROFILES", "problems", "threshold_squares"]
 
@@ -20,6 +20,8 @@ PROFILES = {"dev": 12, "ci": 25, "nightly": 500}
 """Drawn configurations per claim."""
 
 MOST_CLASSES = 8
+
+NAMES = {"merge": "cluster_merge", "between": "between_groups_dead", "collapse": "complete_collapse"}
 
 
 def _sizes() -> st.SearchStrategy[Fraction]:
@@ -91,37 +93,14 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
 
 
 def threshold_squares(problem: Problem, near: Sequence[str]) -> list[Fraction]:
-    """Squares x^2 of the named thresholds; exact where they are rational, else rational to 30 digits.
+    """Squares x^2 of the named thresholds, exact where they are rational; never empty.
 
     Examples
     --------
     >>> threshold_squares(Problem.ce([9, 9, 4, 4], 1), ("merge", "collapse"))
-    [Fraction(9, 1), Fraction(4, 1), Fraction(9, 1)]
+    [Fraction(4, 1), Fraction(9, 1), Fraction(9, 1)]
     """
-    squares = []
-    if "merge" in near:
-        squares += [c.weight**2 * c.size for c in problem.clusters if c.classes >= 2]
-    if "collapse" in near or not squares:
-        squares.append(_collapse_square(problem))
-    if "between" in near and len(problem.clusters) == 2:
-        squares += _between_squares(problem)
-    return squares
-
-
-def _collapse_square(problem: Problem) -> Fraction:
-    """Where Z* vanishes: exact for a repeated largest size or two clusters without weights, else to float digits."""
-    largest = max(problem.clusters, key=lambda c: c.weight**2 * c.size)
-    if largest.classes >= 2:
-        return largest.weight**2 * largest.size
-    sizes = np.array([float(n) for n in problem.sizes])
-    weights = np.array([float(w) for w in problem.weights])
-    base = np.full(problem.K, 1 / problem.K) if problem.bias == "none" else weights * sizes / (weights * sizes).sum()
-    operator = (np.eye(problem.K) - base[:, None]) * (weights * np.sqrt(sizes))
-    return Fraction(float(np.linalg.eigvalsh(operator.T @ operator)[-1]))
-
-
-def _between_squares(problem: Problem) -> list[Fraction]:
-    from verify.thresholds import thresholds
-
-    entries = [t for t in thresholds(problem) if t.name == "between_groups_dead" and t.value is not None]
-    return [(Fraction(t.value.mid().str(30, radius=False)) * problem.N) ** 2 for t in entries]
+    every = thresholds(problem, 20)
+    found = {name: [t.x2 for t in every if t.name == NAMES[name] and t.x2] for name in NAMES}
+    squares = [square for name in near for square in found[name]] or found["collapse"]
+    return [(lower + upper) / 2 for lower, upper in squares] or [max(c.weight**2 * c.size for c in problem.clusters)]
