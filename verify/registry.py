@@ -15,7 +15,7 @@ from types import ModuleType
 from theory.claim import Claim
 from verify.counts import InputError
 
-__all__ = ["ancestors", "load", "select"]
+__all__ = ["ancestors", "claims_in_file", "load", "select"]
 
 SHIPPED = ("theory.hong_ling_2023", "theory.conjectures")
 ENTRY_POINTS = "verify.claims"
@@ -62,6 +62,17 @@ def _modules(paths: Sequence[Path]) -> Iterable[ModuleType]:
         if not folder.is_dir():
             raise InputError(f"--path {folder}: not a folder")
         yield from (_file(path) for path in sorted(folder.glob("*.py")))
+
+
+def claims_in_file(path: Path) -> list[Claim]:
+    """Claims of one file, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        If the file does not load; the message names the line.
+    """
+    return [value for value in vars(_file(path)).values() if isinstance(value, Claim)]
 
 
 def _package(module: ModuleType) -> Iterable[ModuleType]:

@@ -1,0 +1,101 @@
+"""Every verdict can occur, and none is stronger than its evidence: planted claims with a known fate."""
+
+import pytest
+from planted import planted
+
+from theory.problem import Problem
+from verify.engine import check, reached
+from verify.evidence import Tally, claim_verdict
+from verify.judge import Finding
+from verify.ledger import weaker
+from verify.schemas import RouteResult
+
+CLAIMS = planted()
+
+
+def verdict(identifier, **options):
+    return check(CLAIMS[identifier], **{"examples": 3, "mutants": False} | options)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "options", "expected"),
+    [
+        ("PLANT-TRUE", {}, "proved"),
+        ("PLANT-UNDERIVED", {"routes": ["enclosure"]}, "enclosed"),
+        ("PLANT-UNDERIVED", {"routes": ["exact"], "examples": 0}, "certified"),
+        ("PLANT-UNDERIVED", {"routes": ["convex", "nonconvex"], "examples": 0}, "agrees"),
+        ("PLANT-UNDERIVED", {"routes": ["nonconvex"], "examples": 0}, "undecided"),
+        ("PLANT-UNDECIDED", {}, "undecided"),
+        ("PLANT-PARTIAL", {"routes": ["symbolic"]}, "undecided"),
+        ("PLANT-FALSE", {}, "refuted"),
+        ("PLANT-NEARLY", {"examples": 12}, "refuted"),
+        ("PLANT-VACUOUS", {"examples": 5}, "vacuous"),
+        ("PLANT-UNEXERCISED", {}, "vacuous"),
+        ("PLANT-ERROR", {}, "error"),
+        ("PLANT-WRONG-PROOF", {}, "error"),
+        ("PLANT-UNDERIVED", {"timeout": 0.0}, "timeout"),
+    ],
+)
+def test_planted_claim_ends_with(identifier, options, expected):
+    result = verdict(identifier, **options)
+    assert result.verdict == expected, result.reason
+
+
+def test_a_false_claim_never_reaches_what_it_requires():
+    assert not reached(verdict("PLANT-FALSE"))
+    assert reached(verdict("PLANT-TRUE"))
+
+
+def test_the_counterexample_of_a_false_claim_is_shrunk():
+    result = verdict("PLANT-FALSE", examples=20)
+    assert result.counterexample is not None
+    problem = Problem.from_canonical(result.counterexample.configuration)
+    assert problem.K <= 3
+    assert all(size <= 10 for size in problem.sizes)
+
+
+def row(verdict, uses=()):
+    return RouteResult(
+        verdict=verdict,
+        configurations=1,
+        decided=1,
+        max_error=0.0,
+        radius=0.0,
+        worst=None,
+        uses=list(uses),
+        reason="",
+        seconds=0.0,
+    )
+
+
+def test_two_routes_that_share_a_claim_are_one_route():
+    shared = {"a": row("agrees", ["HL23-07"]), "b": row("agrees", ["HL23-07"])}
+    assert claim_verdict(shared, exercised=True)[0] == "undecided"
+    assert claim_verdict({**shared, "c": row("agrees")}, exercised=True)[0] == "agrees"
+
+
+@pytest.mark.parametrize("bad", ["refuted", "error", "timeout"])
+def test_a_bad_route_is_not_outvoted(bad):
+    assert claim_verdict({"symbolic": row("proved"), "exact": row(bad)}, exercised=True)[0] == bad
+
+
+def test_one_undecided_configuration_keeps_the_enclosure_from_speaking():
+    tally = Tally("enclosure")
+    problem = Problem.ce([2, 1], "0.1")
+    tally.add(problem, [Finding(0, "holds", radius=1e-20)])
+    assert tally.verdict()[0] == "enclosed"
+    tally.add(problem, [Finding(0, "undecided", reason="too wide")])
+    assert tally.verdict()[0] == "undecided"
+
+
+def test_ties_are_counted_on_their_own_line():
+    tally = Tally("enclosure")
+    tally.add(Problem.ce([2, 1], "0.1"), [Finding(0, "holds", tie=True)])
+    assert (tally.configurations, tally.ties, tally.ties_decided) == (0, 1, 1)
+
+
+def test_the_ledger_notices_a_weaker_verdict():
+    result = verdict("PLANT-UNDERIVED", routes=["exact"], examples=0)
+    assert weaker([result], {"PLANT-UNDERIVED": "enclosed"}) == ["PLANT-UNDERIVED: certified, the ledger has enclosed"]
+    assert weaker([result], {"PLANT-UNDERIVED": "agrees"}) == []
+    assert weaker([verdict("PLANT-TRUE")], {"PLANT-TRUE": "refuted"}) != []
