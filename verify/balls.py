@@ -246,7 +246,7 @@ def _sign(expression: sp.Expr, reading: Env) -> int | None:
 
 
 def _is_algebraic_zero(expression: sp.Expr, reading: Env) -> bool:
-    number = sp.expand(expression.subs(dict(reading.items())))
+    number = sp.expand(expression.subs({symbol: reading[symbol] for symbol in expression.free_symbols}))
     if number == 0:
         return True
     try:
@@ -270,5 +270,7 @@ def distance(condition: Any, reading: Env) -> float:
         if _sign(atom.lhs - atom.rhs, reading) == 0:
             return 0.0
         left, right = ball(atom.lhs, reading), ball(atom.rhs, reading)
-        distances.append(float(abs(left - right).mid()) / max(float(abs(left).mid()), float(abs(right).mid()), 1e-300))
+        distances.append(
+            float((left - right).abs_upper()) / max(float(abs(left).mid()), float(abs(right).mid()), 1e-300)
+        )
     return min(distances, default=1.0)

@@ -1,0 +1,130 @@
+"""The judge on readings made by hand: right, wrong, too wide, not finite, exactly at a threshold."""
+
+from dataclasses import replace
+
+import pytest
+import sympy as sp
+from flint import arb
+from planted import underived
+
+from theory.claim import Asymptotic, Root
+from theory.optimum import Optimum
+from theory.problem import Problem
+from theory.symbols import dead, dead_exact, n, p, q, x
+from verify.balls import Undecided, ball, decide, distance, precision, resolve
+from verify.judge import LIMIT_SCALES, judge, judge_limit
+
+PROBLEM = Problem.ce([2, 1], "0.1")
+
+
+def judged(relation, reading, route="enclosure"):
+    claim = replace(underived, relations=(relation,), read=lambda optimum: [reading])
+    (finding,) = judge(claim, Optimum(PROBLEM, route))
+    return finding.outcome
+
+
+@pytest.mark.parametrize(
+    ("relation", "value", "route", "expected"),
+    [
+        (sp.Eq(p, 0, evaluate=False), arb(0, 1e-12), "enclosure", "holds"),
+        (sp.Eq(p, 0, evaluate=False), arb(1e-11, 1e-12), "enclosure", "violated"),
+        (sp.Eq(p, 0, evaluate=False), arb(0, 1e-3), "enclosure", "undecided"),
+        (sp.Eq(p, 0, evaluate=False), arb(1e-11, 1e-12), "exact", "holds"),
+        (sp.Eq(p, 0, evaluate=False), arb("nan"), "enclosure", "undecided"),
+        (sp.Eq(p, 0, evaluate=False), arb(0, "inf"), "enclosure", "undecided"),
+        (sp.Le(p, 1, evaluate=False), arb(1, 1e-12), "enclosure", "holds"),
+        (sp.Lt(p, 1, evaluate=False), arb(1, 1e-12), "enclosure", "undecided"),
+        (sp.Lt(p, 1, evaluate=False), arb(2), "enclosure", "violated"),
+        (sp.Ge(p, 1, evaluate=False), arb(0), "enclosure", "violated"),
+        (sp.Gt(p, 1, evaluate=False), arb(2), "enclosure", "holds"),
+        (sp.Ne(p, 1, evaluate=False), arb(2), "enclosure", "holds"),
+        (sp.Ne(p, 1, evaluate=False), arb(1, 1e-20), "enclosure", "undecided"),
+    ],
+)
+def test_comparison(relation, value, route, expected):
+    assert judged(relation, {p: value}, route) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "state", "exact", "expected"),
+    [
+        (x >= sp.sqrt(n), True, None, "holds"),
+        (x >= sp.sqrt(n), None, True, "holds"),
+        (x > sp.sqrt(n), None, True, "violated"),
+        (x >= sp.sqrt(n), None, None, "undecided"),
+        (x >= n, True, None, "violated"),
+        (x >= n, None, True, "undecided"),
+    ],
+)
+def test_state(condition, state, exact, expected):
+    reading = {x: sp.Integer(5), n: sp.Integer(25), dead: state, dead_exact: exact}
+    assert judged(sp.Equivalent(dead, condition), reading) == expected
+
+
+@pytest.mark.parametrize(
+    ("rhs", "order", "expected"),
+    [
+        ("3", 1, "holds"),
+        ("3 + 1/100", 1, "violated"),
+        ("3 + 2/L", 2, "holds"),
+        ("3 + 1/L", 2, "violated"),
+        ("sqrt(L)", 1, "violated"),
+    ],
+)
+def test_limit(rhs, order, expected):
+    L = sp.Symbol("L", positive=True)
+    claim = replace(underived, relations=(Asymptotic(p, sp.sympify(rhs, {"L": L}), order),), read=lambda optimum: [optimum.work])
+    optima = []
+    for scale in LIMIT_SCALES:
+        value = 3 + arb(2) / scale + arb(7) / scale**2
+        optima.append(Optimum(PROBLEM, "enclosure", work={p: value, L: sp.Integer(scale)}))
+    (finding,) = judge_limit(claim, optima)
+    assert finding.outcome == expected
+
+
+def test_a_ball_that_is_not_finite_is_undecided():
+    with pytest.raises(Undecided):
+        ball(sp.log(p), {p: arb(0, 1)})
+    with pytest.raises(Undecided):
+        ball(1 / p, {p: arb(0, 1)})
+
+
+def test_floats_in_claims_are_refused():
+    with pytest.raises(TypeError, match="exact"):
+        ball(p + 0.1, {p: arb(1)})
+
+
+@pytest.mark.parametrize("offset", [sp.Integer(0), sp.Rational(1, 10**60), -sp.Rational(1, 10**60)])
+def test_inequalities_between_algebraic_numbers_are_decided_exactly(offset):
+    reading = {x: sp.sqrt(2) + sp.sqrt(3), n: sp.sqrt(5 + 2 * sp.sqrt(6)) + offset}
+    assert decide(x >= n, reading) is bool(offset <= 0)
+    assert decide(x > n, reading) is bool(offset < 0)
+    assert (distance(x >= n, reading) == 0) == (offset == 0)
+
+
+def test_overlapping_balls_decide_nothing():
+    assert decide(x >= n, {x: arb(1, 1e-3), n: arb(1, 1e-3)}) is None
+    assert decide(sp.And(x >= n, x >= 5), {x: arb(1, 1e-3), n: arb(1, 1e-3)}) is False
+
+
+def test_roots_are_enclosed_also_next_to_singular_ends_and_on_half_lines():
+    t, s = sp.symbols("t s", positive=True)
+    reading = {
+        s: Root(s, sp.log(s) + s, sp.Integer(0), sp.Integer(1)),
+        t: Root(t, t - 1000 * s, sp.Integer(0), sp.oo),
+    }
+    with precision(200):
+        values = resolve(reading)
+        assert abs(float(values[s]) - 0.5671432904097838) < 1e-15
+        assert abs(float(values[t]) - 567.1432904097838) < 1e-12
+        assert float(values[s].rad()) < 1e-50
+
+
+def test_a_root_without_a_sign_change_is_undecided():
+    t = sp.Symbol("t", positive=True)
+    with pytest.raises(Undecided):
+        resolve({t: Root(t, t**2 + 1, sp.Integer(0), sp.Integer(2))})
+
+
+def test_probability_symbols_are_the_ones_claims_use():
+    assert judged(sp.Eq(p - q, 0, evaluate=False), {p: arb(1), q: arb(1)}) == "holds"
