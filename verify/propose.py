@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +22,7 @@ from flint import arb, arb_mat, ctx, fmpq
 from numpy.typing import NDArray
 
 from theory.problem import Problem
+from verify.balls import precision
 from verify.blocks import BlockPoint
 from verify.kernel import check
 
@@ -94,13 +94,13 @@ class State:
         return len(self.A[0])
 
 
-def propose(problem: Problem, start: BlockPoint, digits: int = 40) -> dict[str, Any]:
+def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40) -> dict[str, Any]:
     """Certificate for a problem from an approximate optimum.
 
     Parameters
     ----------
     problem : the problem; any bias mode, weights and dimension.
-    start : approximate optimum (floats, mpmath numbers or balls). When the problem's dimension is below the rank of
+    start : approximate optimum (floats, mpmath numbers or balls); the default suits a few clusters. When the problem's dimension is below the rank of
         the optimum and ``start`` fits the dimension, it is kept as the primal point.
     digits : digits of the polished point; the relative gap is about ``10**-digits`` (about 1e-13 when the
         problem is too large to polish: more than about 18 clusters of full rank).
@@ -118,13 +118,15 @@ def propose(problem: Problem, start: BlockPoint, digits: int = 40) -> dict[str, 
     Examples
     --------
     >>> problem = Problem.ce([(120, 4), (25, 3)], "0.0085")
-    >>> start = BlockPoint(np.array([1.0, 0.1]), np.array([[0.5, 0.0], [0.0, 0.5]]), np.zeros(2))
-    >>> certificate = propose(problem, start)
+    >>> certificate = propose(problem)
     >>> certificate["bounds"]["lower"][:20], certificate["facts"]["rank"]["lower"]
-    ('1.63443498443829374', 6)
+    ('1.412749214630446276', 6)
     """
-    with precision(int(5 * digits) + 128):
+    spread = problem.clusters[0].size / problem.x2  # its root is the inverse scale of the small probabilities
+    scale = abs(spread.numerator.bit_length() - spread.denominator.bit_length())
+    with precision(bits := 5 * digits + 128 + scale), mpmath.workprec(bits):
         space = Space.of(problem)
+        start = start or plain_start(problem)
         try:
             state, flows = _polish(space, start, digits)
             points = [(state, flows, Fraction(10) ** -e) for e in range(digits, digits // 3, -2)]
@@ -134,7 +136,7 @@ def propose(problem: Problem, start: BlockPoint, digits: int = 40) -> dict[str, 
             points = [(state, flows, Fraction(10) ** -e) for e in range(14, 5, -1)]
         reason = ""
         for state, flows, shrink in points:
-            state = _fit(problem, space, state, start)
+            state = _fit(problem, space, state, start, digits)
             certificate = _write(problem, space, state, flows, shrink, digits)
             answer = check(json.dumps(certificate))
             if answer["outcome"] == "bounds":
@@ -143,15 +145,16 @@ def propose(problem: Problem, start: BlockPoint, digits: int = 40) -> dict[str, 
     raise ValueError(f"no certificate found: {reason}")
 
 
-@contextmanager
-def precision(bits: int) -> Iterator[None]:
-    """Ball and mpmath precision inside a ``with`` block."""
-    saved, ctx.prec = ctx.prec, bits
-    try:
-        with mpmath.workprec(bits):
-            yield
-    finally:
-        ctx.prec = saved
+def plain_start(problem: Problem) -> BlockPoint:
+    """Multiple of the simplex I - J/K, of the size that vanishing decay would give; enough for a few clusters."""
+    clusters, K = problem.clusters, problem.K
+    size = mpmath.mpf(clusters[0].size.numerator) / clusters[0].size.denominator
+    L = max(mpmath.mpf(0), mpmath.log(size * problem.x2.denominator / problem.x2.numerator) / 2)
+    means = [
+        [L * (mpmath.mpf(h == g) / c.classes - mpmath.mpf(1) / K) for g, c in enumerate(clusters)]
+        for h in range(len(clusters))
+    ]
+    return BlockPoint(np.array([L] * len(clusters)), np.array(means), np.zeros(len(clusters)))
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------
@@ -175,6 +178,18 @@ def _svd(X: Table) -> tuple[Table, Vector, Table]:
     n = len(X)
     table = [[_number(U[i, k]) for k in range(n)] for i in range(n)]
     return table, [_number(S[k]) for k in range(n)], [[_number(Vt[k, i]) for k in range(n)] for i in range(n)]
+
+
+def _factors(X: Table, cut: float) -> tuple[Table, Table]:
+    """Factors of the part of X with singular values above ``cut`` times the largest, in double precision."""
+    top = max(abs(a.mid()) for row in X for a in row)
+    if top.is_zero():
+        return [[] for _ in X], [[] for _ in X]
+    U, S, Vt = scipy.linalg.svd([[float((a / top).mid()) for a in row] for row in X], lapack_driver="gesvd")
+    keep = cut * S[0] < S
+    left, right = U[:, keep] * np.sqrt(S[keep]), Vt[keep].T * np.sqrt(S[keep])
+    scale = top.sqrt().mid()
+    return tuple([[_number(a) * scale for a in row] for row in table.tolist()] for table in (left, right))  # type: ignore[return-value]
 
 
 def _product(A: Table, B: Table) -> Table:
@@ -385,11 +400,11 @@ def _polish(space: Space, start: BlockPoint, digits: int) -> tuple[State, Table]
     G = len(space.m)
     rows, cols = space.rows, space.columns
     means = [[_number(start.means[h, g]) for g in range(G)] for h in range(G)]
-    U, S, V = _svd([[rows[h] * cols[g] * means[h][g] for g in range(G)] for h in range(G)])
-    keep = [k for k in range(G) if S[k] > S[0] * arb("1e-5") and S[k] > 0]
+    X = [[rows[h] * cols[g] * means[h][g] for g in range(G)] for h in range(G)]
+    A, B = _factors(X, 1e-5)
     state = State(
-        [[U[h][k] * S[k].sqrt() for k in keep] for h in range(G)],
-        [[V[g][k] * S[k].sqrt() for k in keep] for g in range(G)],
+        A,
+        B,
         [_number(a) if alive else arb(0) for a, alive in zip(start.alpha, space.alive, strict=True)],
         [_number(b) if space.bias != "none" else arb(0) for b in start.bias],
     )
@@ -491,8 +506,8 @@ def _width(space: Space, state: State) -> int:
     return state.rank + sum(m - 1 for m, a in zip(space.m, state.alpha, strict=True) if not a.is_zero())
 
 
-def _fit(problem: Problem, space: Space, state: State, start: BlockPoint) -> State:
-    """Point of width at most d: the optimum, else the start if it fits, else its smallest parts dropped."""
+def _fit(problem: Problem, space: Space, state: State, start: BlockPoint, digits: int) -> State:
+    """Point of width at most d: the optimum, or the start without its smallest parts, improved inside its structure."""
     if _width(space, state) <= problem.dim:
         return state
     G = len(space.m)
@@ -514,12 +529,16 @@ def _fit(problem: Problem, space: Space, state: State, start: BlockPoint) -> Sta
             size = 0 if alpha[g].is_zero() else size
             alpha[g] = arb(0)
         width -= size
-    return State(
+    state = State(
         [[U[h][k] * S[k].sqrt() for k in keep] for h in range(G)],
         [[V[g][k] * S[k].sqrt() for k in keep] for g in range(G)],
         alpha,
         [_number(b) if space.bias != "none" else arb(0) for b in start.bias],
     )
+    try:
+        return _newton(replace(space, alive=[not a.is_zero() for a in alpha]), state, digits)
+    except NotConverged:
+        return state
 
 
 def _write(problem: Problem, space: Space, state: State, flows: Table, shrink: Fraction, digits: int) -> dict[str, Any]:
