@@ -1,0 +1,442 @@
+"""Every threshold of a cross-entropy problem, as an exact number or a rigorous enclosure.
+
+A threshold is a value of lam = sqrt(lambda_w lambda_h) at which a direction of the optimum dies; at equality it
+is dead. Only x = lam N matters, so thresholds are kept as enclosures of x^2 by rationals. Everything works on
+clusters (classes of equal size and weight): the cost does not depend on the number of classes.
+
+A class weight w enters a dual norm through the effective size v = w^2 n and a flow through the mass m = w n.
+
+Why each enclosure holds THE threshold (existence and uniqueness), two clusters A and B with v_A > v_B:
+
+* Complete collapse: Z* = 0 iff x >= |(I - p 1^T) diag(v)^(1/2)|. "No eigenvalue of A A^T above c" is monotone in c
+  and decided by the inertia of a 2 x 2 matrix (:func:`_none_above`); bisection needs no uniqueness argument.
+* Between groups, free bias: along m_A r_A = m_B r_B both sides of the alive test are proportional to x, and
+  S(x) = T_A + T_B is a sum of strictly decreasing functions (log(1 - beta x) and -log x), so S has one zero.
+* Between groups, no or penalised bias, at least two classes in A: on the "t = 0" solutions, parametrised by the
+  contrast gap a and the bias gap d = d(a), write E = exp(d - a/k_A). The direction is dead iff
+
+      v_A r^2 (k_A E^2 + 2 k_B E - k_B) >= K v_B r_B^2 .
+
+  x, d, r, r_B and E decrease in a. Without bias d = 0 and r_B = 1/K, so where the bracket is positive the left
+  side decreases strictly, and elsewhere the direction is alive: one crossing. With a penalty,
+  r/r_B = m_B/m_A + e d (k_A + k_B exp(-d))/m_A, e = lambda_b N/K, depends on d only, and the logarithmic derivative of
+  (r/r_B)^2 (bracket) in d is positive unless k_B (d - 2) exp(-d) > k_A (d + 2), which needs k_B > 98 k_A and
+  d > 2 while d <= log(m_A/m_B). Outside that range the crossing is scanned and the verdict says so.
+* x <= sqrt(v_B) is alive and x >= sqrt(v_A) dead by HL23-10, so the crossing is the only one over all lam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from math import isqrt, log
+from typing import Any
+
+from flint import arb, ctx
+
+from theory.problem import Problem
+from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
+
+__all__ = ["Threshold", "thresholds"]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One threshold in lam = sqrt(lambda_w lambda_h).
+
+    Attributes
+    ----------
+    claim, name : claim ID and ``cluster_merge``, ``between_groups_dead`` or ``complete_collapse``.
+    count : size of the cluster it belongs to, or None.
+    N : number of samples; lam = x/N.
+    x2 : rationals (lower, upper) around x^2 = (lam N)^2, equal when it is rational; None with a ``reason``.
+    verdict : ``enclosed``, or ``certified`` when the crossing is proved but its uniqueness only scanned.
+    closed_form : lam as an expression that SymPy reads, or None.
+    consequence : what happens from this value on, for a practitioner.
+    digits : significant digits of the printed bounds.
+    """
+
+    claim: str
+    name: str
+    count: Fraction | None
+    N: Fraction
+    x2: Bracket | None
+    consequence: str
+    verdict: str = "enclosed"
+    reason: str = ""
+    closed_form: str | None = None
+    digits: int = 30
+    at_equality: str = "dead"
+    parameter: str = "lam"
+
+    @property
+    def value(self) -> arb | None:
+        """Ball around lam at the current working precision; None when there is no value."""
+        if self.x2 is None:
+            return None
+        lower, upper = (ball(square).sqrt() / ball(self.N) for square in self.x2)
+        return lower.union(upper)
+
+    @property
+    def bounds(self) -> tuple[str, str] | None:
+        """Decimal bounds on lam, rounded outward."""
+        if self.x2 is None:
+            return None
+        lower, upper = (square / self.N**2 for square in self.x2)
+        return root_decimal(lower, self.digits, up=False), root_decimal(upper, self.digits, up=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``verify.thresholds/1``."""
+        count: int | str | None = None
+        if self.count is not None:
+            count = int(self.count) if self.count.denominator == 1 else str(self.count)
+        return {
+            "claim": self.claim,
+            "name": self.name,
+            "count": count,
+            "parameter": self.parameter,
+            "value": None if self.bounds is None else dict(zip(("lower", "upper"), self.bounds, strict=True)),
+            "reason": self.reason,
+            "closed_form": self.closed_form,
+            "at_equality": self.at_equality,
+            "verdict": self.verdict,
+            "consequence": self.consequence,
+        }
+
+
+Rates = Callable[[arb], tuple[arb, arb, arb]]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Classes that share effective size v = w^2 n and mass m = w n."""
+
+    v: Fraction
+    m: Fraction
+    classes: int
+
+
+def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
+    """Every threshold that applies to the classes, weights and bias of a problem, smallest first.
+
+    Parameters
+    ----------
+    problem : model ``ce``; its weight decays are ignored.
+    digits : significant decimal digits of the enclosures.
+
+    Returns
+    -------
+    list of Threshold
+        HL23-04 for every cluster of two or more classes; HL23-08 (no bias), HL23-12 (free) or HL23-07 (penalised)
+        for exactly two sizes; HL23-05 (no bias) or HL23-06 for complete collapse.
+
+    Raises
+    ------
+    ValueError
+        If ``digits`` is not between 1 and 1000.
+
+    Examples
+    --------
+    >>> for t in thresholds(Problem.ce([(120, 4), (25, 3)], 1), digits=12):
+    ...     print(t.name, t.count, t.bounds, t.closed_form)
+    cluster_merge 25 ('0.009009009009', '0.00900900900901') 1/111
+    between_groups_dead None ('0.0122315009348', '0.0122315009349') None
+    cluster_merge 120 ('0.01973774982', '0.0197377498201') sqrt(120)/555
+    complete_collapse None ('0.01973774982', '0.0197377498201') sqrt(120)/555
+    """
+    if not 1 <= digits <= 1000:
+        raise ValueError(f"digits: {digits} is not between 1 and 1000")
+    before, ctx.prec = ctx.prec, 80 + 8 * digits
+    try:
+        found = [*_merges(problem), *_between(problem, digits), _collapse(problem, digits)]
+    finally:
+        ctx.prec = before
+    found.sort(key=lambda t: (t.x2 is None, t.x2 or (Fraction(0), Fraction(0))))
+    return [replace(t, digits=digits) for t in found]
+
+
+def _merges(problem: Problem) -> list[Threshold]:
+    """Merging, x = w sqrt(n), of every cluster with a contrast (HL23-04)."""
+    return [
+        Threshold(
+            claim="HL23-04",
+            name="cluster_merge",
+            count=c.size,
+            N=problem.N,
+            x2=(c.weight**2 * c.size,) * 2,
+            closed_form=_closed_form(c.weight**2 * c.size, problem.N),
+            consequence=f"From this lam on, the {c.classes} classes with {c.size} samples share one mean feature "
+            "and one classifier row, so the model cannot tell them apart.",
+        )
+        for c in problem.clusters
+        if c.classes >= 2
+    ]
+
+
+def _between(problem: Problem, digits: int) -> list[Threshold]:
+    """Where the direction that separates the two sizes dies; nothing unless there are exactly two sizes."""
+    if len({c.size for c in problem.clusters}) != 2:
+        return []
+    kind = "penalised" if isinstance(problem.bias, Fraction) else problem.bias
+    large, small = (max(problem.clusters, key=lambda c: c.size), min(problem.clusters, key=lambda c: c.size))
+    entry = Threshold(
+        claim={"none": "HL23-08", "free": "HL23-12", "penalised": "HL23-07"}[kind],
+        name="between_groups_dead",
+        count=None,
+        N=problem.N,
+        x2=None,
+        consequence=f"From this lam on, nothing separates the classes with {large.size} samples from those with "
+        f"{small.size}: the direction between the two groups carries no signal.",
+    )
+    weighted = any(c.weight != 1 for c in problem.clusters)
+    if len(problem.clusters) > 2 or (weighted and kind == "penalised"):
+        why = "a penalised bias" if len(problem.clusters) == 2 else "different weights among classes of one size"
+        return [replace(entry, verdict="undecided", reason=f"no formula is known for class weights with {why}")]
+    pair = [_Group(c.weight**2 * c.size, c.weight * c.size, c.classes) for c in problem.clusters]
+    a, b = sorted(pair, key=lambda g: (g.v, g.m), reverse=True)
+    try:
+        x2, scanned = _between_square(a, b, problem, digits)
+    except ArithmeticError as error:
+        return [replace(entry, verdict="undecided", reason=str(error))]
+    if scanned:
+        entry = replace(
+            entry, verdict="certified", reason="the crossing is enclosed; that it is the only one was scanned"
+        )
+    return [replace(entry, x2=x2, closed_form=_closed_form(x2[0], problem.N) if x2[0] == x2[1] else None)]
+
+
+def _between_square(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, bool]:
+    """Enclosure of x^2 at the between-group threshold (v_A >= v_B), and whether uniqueness was only scanned."""
+    K = a.classes + b.classes
+    if problem.bias == "none" and a.v == b.v:
+        return (a.v, a.v), False
+    if problem.bias == "none" and a.classes == 1:
+        square = (a.v * b.classes + b.v) / K
+        return (square, square), False
+    if problem.bias == "free":
+        if a.classes == 1 and a.v == a.m and b.v == b.m:
+            square = K * a.m * b.m / problem.N
+            return (square, square), False
+        return _between_free(a, b, digits), False
+    if a.classes == 1:
+        return _collapse_square(_groups(problem), problem, digits), False
+    return _between_curve(a, b, problem, digits)
+
+
+def _between_free(a: _Group, b: _Group, digits: int) -> Bracket:
+    """Zero of S(x) = T_A + T_B along m_A r_A = m_B r_B (HL23-12)."""
+    K = a.classes + b.classes
+    norm = ball(K * (a.v * b.classes * b.m**2 + b.v * a.classes * a.m**2)).sqrt()
+
+    def mean_log(own: _Group, other: _Group, r: arb, x: Fraction) -> arb:
+        k = own.classes
+        shrink = ball(x) / ball(own.v).sqrt() if k > 1 and x * x < own.v else arb(1)
+        total = ((k - other.classes * r - (k - 1) * shrink) / k).log() - k * r.log()
+        if k > 1:
+            total += (k - 1) * ((shrink - other.classes * r) / k).log()
+        return total / k
+
+    def sign(x: Fraction) -> int:
+        r_a, r_b = ball(x * b.m) / norm, ball(x * a.m) / norm
+        if b.classes * r_a >= 1 or a.classes * r_b >= 1:
+            return 1
+        return -sign_of(mean_log(a, b, r_a, x) + mean_log(b, a, r_b, x))
+
+    lower, upper = bisect(sign, *expand(sign, Fraction(isqrt(int(b.v)) + 1)), digits + 2)
+    return lower**2, upper**2
+
+
+def _between_curve(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, bool]:
+    """Crossing of the alive test along the t = 0 solutions, at least two classes in A (HL23-08, HL23-07)."""
+    k, other = a.classes, b.classes
+    K = k + other
+    penalty = problem.bias * problem.N / K if isinstance(problem.bias, Fraction) else None
+
+    def rates(gap: Fraction) -> tuple[arb, arb, arb]:
+        """E, r and r_B at contrast gap ``gap``."""
+        own, sibling = ball(gap * (k - 1) / k).exp(), ball(-gap / k).exp()
+
+        def at(d: arb) -> tuple[arb, arb, arb]:
+            e = d.exp()
+            return sibling * e, 1 / (e * (own + (k - 1) * sibling) + other), 1 / (k + other / e)
+
+        return at(arb(0) if penalty is None else _bias_gap(penalty, a, b, at, digits))
+
+    def alive(gap: Fraction) -> int:
+        E, r, r_b = rates(gap)
+        return sign_of(K * ball(b.v) * r_b * r_b - ball(a.v) * r * r * (k * E * E + 2 * other * E - other))
+
+    def square(gap: Fraction) -> arb:
+        E, r, _ = rates(gap)
+        u = r * (k * E + other)
+        return ball(a.v) * u * u
+
+    upper = reach(alive, 1, Fraction(1), Fraction(2))
+    scanned = penalty is not None and other > 98 * k and log(a.m / b.m) > 2
+    if scanned and _changes([alive(upper * i / 100) for i in range(101)]) > 1:
+        raise ArithmeticError("the alive test changes sign more than once")
+    near, far = bisect(alive, Fraction(0), upper, digits + 10)
+    return (fraction(square(far).lower()), fraction(square(near).upper())), scanned
+
+
+def _bias_gap(penalty: Fraction, a: _Group, b: _Group, at: Rates, digits: int) -> arb:
+    """Bias gap d at which the penalty balances the flows: e d = m_A r - m_B r_B, increasing on the left minus right."""
+    stiff, m_a, m_b = ball(penalty), ball(a.m), ball(b.m)
+
+    def sign(d: Fraction) -> int:
+        gap = ball(d)
+        _, r, r_b = at(gap)
+        return sign_of(stiff * gap - m_a * r + m_b * r_b)
+
+    return hull(bisect(sign, *widen(sign), digits + 10))
+
+
+def _collapse(problem: Problem, digits: int) -> Threshold:
+    """Where Z* vanishes altogether (HL23-05 without bias, HL23-06 with)."""
+    predicted = {"none": "the same probability for every class", "free": "the class frequencies"}
+    if any(c.weight != 1 for c in problem.clusters):
+        predicted["free"] = "the class frequencies multiplied by the class weights"
+    entry = Threshold(
+        claim="HL23-05" if problem.bias == "none" else "HL23-06",
+        name="complete_collapse",
+        count=None,
+        N=problem.N,
+        x2=None,
+        consequence="From this lam on, all features and classifier rows are zero; for every input the model predicts "
+        f"{predicted.get(str(problem.bias), 'the class frequencies, drawn towards equal ones by the bias penalty')}.",
+    )
+    groups = _groups(problem)
+    try:
+        x2 = _collapse_square(groups, problem, digits)
+    except ArithmeticError as error:
+        return replace(entry, verdict="undecided", reason=str(error))
+    closed = _closed_form(x2[0], problem.N) if x2[0] == x2[1] else _quadratic_form(groups, problem)
+    return replace(entry, x2=x2, closed_form=closed)
+
+
+def _collapse_square(groups: Sequence[_Group], problem: Problem, digits: int) -> Bracket:
+    """Squared norm of (I - p 1^T) diag(v)^(1/2), p the prediction at Z = 0."""
+    exact = _collapse_exact(groups, problem)
+    if exact is not None:
+        return exact, exact
+    p = _base_rates(groups, problem, digits)
+    top = max(g.v for g in groups)
+    tops = [i for i, g in enumerate(groups) if g.v == top]
+    if sum(groups[i].classes for i in tops) == 1:
+        lower = max(g.v for g in groups if g.v < top)
+    elif len(tops) == 1 and _top_is_largest(groups, p, tops[0]):
+        return top, top
+    else:
+        lower = top
+    upper = reach(lambda c: _none_above(c, groups, p), 1, 2 * top, Fraction(2))
+    return bisect(lambda c: _none_above(c, groups, p), lower, upper, digits + 2)
+
+
+def _collapse_exact(groups: Sequence[_Group], problem: Problem) -> Fraction | None:
+    """The rational cases without bias or with a free bias and no weights: repeated largest size, two sizes."""
+    unweighted = all(g.v == g.m for g in groups)
+    if problem.bias != "none" and not unweighted:
+        return None
+    first, *rest = sorted(groups, key=lambda g: g.v, reverse=True)
+    if first.classes >= 2:
+        return first.v
+    if len(rest) > 1 or isinstance(problem.bias, Fraction):
+        return None
+    # sum k_c c_c/(v_c - m) = 0 is linear in m for two clusters; c = 1 without bias, n with a free bias
+    one, many = (first.v, rest[0].v * rest[0].classes) if problem.bias == "free" else (Fraction(1), rest[0].classes)
+    return (one * rest[0].v + many * first.v) / (one + many)
+
+
+def _base_rates(groups: Sequence[_Group], problem: Problem, digits: int) -> list[arb]:
+    """Class probabilities at Z = 0: uniform, class frequencies (weighted), or softmax of the penalised bias."""
+    mass = sum((g.m * g.classes for g in groups), Fraction(0))
+    if problem.bias == "none":
+        return [1 / arb(problem.K)] * len(groups)
+    if not isinstance(problem.bias, Fraction):
+        return [ball(g.m / mass) for g in groups]
+    # lambda_b N b_k + mass p_k = m_k with p_k = exp(b_k - s): each p_k(s) is a Lambert function that decreases in s
+    ratio = problem.bias * problem.N / mass
+
+    def rates(s: arb) -> list[arb]:
+        stiff = ball(ratio)
+        return [stiff * ((ball(g.m / mass / ratio) - s).exp() / stiff).lambertw() for g in groups]
+
+    def sign(s: Fraction) -> int:
+        total = sum((g.classes * p for g, p in zip(groups, rates(ball(s)), strict=True)), arb(0))
+        return sign_of(1 - total)
+
+    return rates(hull(bisect(sign, *widen(sign), digits + 10)))
+
+
+def _none_above(c: Fraction, groups: Sequence[_Group], p: Sequence[arb]) -> int:
+    """+1 if no eigenvalue of V^(1/2) (I - 1 p^T)(I - p 1^T) V^(1/2) exceeds c, -1 if one does, 0 undecided.
+
+    The matrix is V plus a matrix of rank two. By Haynsworth's inertia formula the number of eigenvalues above c
+    is (number of v above c) - 1 + (number of positive eigenvalues of [[-f0, -c g1], [-c g1, -c g2]]).
+    """
+    if any(g.v == c for g in groups):
+        return 0
+    point = ball(c)
+    inverse = [g.classes / (ball(g.v) - point) for g in groups]
+    f0 = sum((ball(g.v) * y for g, y in zip(groups, inverse, strict=True)), arb(0))
+    g1 = sum((q * y for q, y in zip(p, inverse, strict=True)), arb(0))
+    g2 = sum((q * q * y for q, y in zip(p, inverse, strict=True)), arb(0))
+    determinant = sign_of(f0 * g2 - point * g1 * g1)
+    if determinant < 0:
+        positive = 1
+    elif determinant > 0 and sign_of(f0):
+        positive = 2 if f0 < 0 else 0
+    else:
+        return 0
+    above = sum(g.classes for g in groups if g.v > c) - 1 + positive
+    return 1 if above == 0 else -1
+
+
+def _top_is_largest(groups: Sequence[_Group], p: Sequence[arb], top: int) -> bool:
+    """Whether no eigenvalue is proved to exceed the largest effective size (sign of the secular function's residue)."""
+    K = sum(g.classes for g in groups)
+    residue = p[top] * p[top] * K
+    for g, q in zip(groups, p, strict=True):
+        if g.v != groups[top].v:
+            residue -= ball(groups[top].v / (groups[top].v - g.v)) * g.classes * (p[top] - q) * (p[top] - q)
+    return sign_of(residue) > 0
+
+
+def _quadratic_form(groups: Sequence[_Group], problem: Problem) -> str | None:
+    """Closed form of complete collapse for three sizes, the largest one unique (larger root of a quadratic)."""
+    free = problem.bias == "free" and all(g.v == g.m for g in groups)
+    if len(groups) != 3 or not (free or problem.bias == "none"):
+        return None
+    weights = [g.classes * (g.v if free else 1) for g in groups]
+    v = [g.v for g in groups]
+    lead = sum(weights, Fraction(0))
+    middle = sum((w * (sum(v) - own) for w, own in zip(weights, v, strict=True)), Fraction(0))
+    last = sum((w * v[i - 1] * v[i - 2] for i, w in enumerate(weights)), Fraction(0))
+    return f"sqrt(({middle} + sqrt({middle**2 - 4 * lead * last}))/({2 * lead}))/({problem.N})"
+
+
+def _groups(problem: Problem) -> list[_Group]:
+    """Classes by effective size and mass; without bias the mass plays no part."""
+    found: dict[tuple[Fraction, Fraction], int] = {}
+    for c in problem.clusters:
+        v = c.weight**2 * c.size
+        key = (v, v if problem.bias == "none" else c.weight * c.size)
+        found[key] = found.get(key, 0) + c.classes
+    return [_Group(v, m, classes) for (v, m), classes in found.items()]
+
+
+def _changes(signs: Sequence[int]) -> int:
+    """Number of sign changes, undecided points left out."""
+    decided = [s for s in signs if s]
+    return sum(1 for one, two in pairwise(decided) if one != two)
+
+
+def _closed_form(x2: Fraction, N: Fraction) -> str:
+    """Lam = sqrt(x2)/N as SymPy reads it."""
+    square = x2 / N**2
+    numerator, denominator = isqrt(square.numerator), isqrt(square.denominator)
+    if numerator**2 == square.numerator and denominator**2 == square.denominator:
+        return str(Fraction(numerator, denominator))
+    return f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
