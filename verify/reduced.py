@@ -30,7 +30,8 @@ class Reduced:
     m, n, w : (G,) classes per cluster, size relative to the largest, loss weight.
     x : lam N, relative to the root of the largest size.
     total : N relative to the largest size.
-    delta : (G,) max(0, 1 - x/(w sqrt n)), without cancellation; 0 for a cluster of one class.
+    level : (G,) min(1, x/(w sqrt n)); 1 for a cluster of one class, which has no contrast.
+    delta : (G,) 1 - level, without cancellation.
     nu : bias penalty lambda_b N in the same units; inf without a bias, 0 for a free one.
     """
 
@@ -39,6 +40,7 @@ class Reduced:
     w: Array
     x: float
     total: float
+    level: Array
     delta: Array
     nu: float
 
@@ -103,11 +105,13 @@ def reduce(problem: Problem) -> Reduced:
     """
     clusters, top = problem.clusters, problem.clusters[0].size
     x2 = problem.x2
-    delta = []
-    for c in clusters:
-        alive = c.classes > 1 and c.weight**2 * c.size > x2
-        ratio = root(x2 / (c.weight**2 * c.size)) if alive else 1.0
-        delta.append(float((c.weight**2 * c.size - x2) / (c.weight**2 * c.size)) / (1 + ratio) if alive else 0.0)
+    strengths = [c.weight**2 * c.size for c in clusters]
+    alive = [c.classes > 1 and strength > x2 for c, strength in zip(clusters, strengths, strict=True)]
+    level = [root(x2 / strength) if live else 1.0 for strength, live in zip(strengths, alive, strict=True)]
+    delta = [
+        float((strength - x2) / strength) / (1 + e) if live else 0.0
+        for strength, live, e in zip(strengths, alive, level, strict=True)
+    ]
     nu = {"none": math.inf, "free": 0.0}.get(str(problem.bias))
     return Reduced(
         m=np.array([float(c.classes) for c in clusters]),
@@ -115,6 +119,7 @@ def reduce(problem: Problem) -> Reduced:
         w=np.array([float(c.weight) for c in clusters]),
         x=root(x2 / top),
         total=float(problem.N / top),
+        level=np.array(level),
         delta=np.array(delta),
         nu=float(Fraction(problem.bias) * problem.N / top) if nu is None else nu,
     )

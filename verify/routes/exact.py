@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import threadpoolctl
 from numpy.typing import NDArray
 
 from theory.problem import Problem
 from verify.blocks import BlockPoint
+from verify.dual import svd
 from verify.reduced import Masses, Reduced, masses, reduce
 
 __all__ = ["solve_blocks"]
@@ -46,7 +46,7 @@ def contrasts(r: Reduced, s: Array) -> Array:
     """
     alive = r.delta > 0
     k, d, s = r.m[alive], r.delta[alive], s[alive]
-    target, slope = np.log1p(-d), (k - 1) / k
+    target, slope = np.log(r.level[alive]), (k - 1) / k
     first, second = np.log1p(d * (k - 1)), np.log(d) + s
     a = np.maximum(first - target, (second - target) / slope)
     for _ in range(60):
@@ -90,7 +90,7 @@ def _local(r: Reduced, X: Array, bias: Array) -> Local:
     np.fill_diagonal(logs, -np.inf)
     alpha = contrasts(r, np.logaddexp.reduce(logs, axis=0))
     p, loss = masses(r, alpha, means, bias)
-    value = (r.m * r.w * r.n) @ (loss + (1 - r.delta) * (1 - 1 / r.m) * alpha)
+    value = (r.m * r.w * r.n) @ (loss + r.level * (1 - 1 / r.m) * alpha)
     grad = r.w * r.scale * p.cross
     np.fill_diagonal(grad, -r.w * np.sqrt(r.n) * (r.m @ p.cross))
     t = np.exp(-alpha)
@@ -131,15 +131,6 @@ def local(r: Reduced, X: Array, bias: Array) -> Local:
         if done:
             break
     return at
-
-
-def svd(matrix: Array) -> tuple[Array, Array, Array]:
-    """Singular value decomposition that survives repeated singular values."""
-    try:
-        U, s, Vt = scipy.linalg.svd(matrix)
-    except np.linalg.LinAlgError:
-        U, s, Vt = scipy.linalg.svd(matrix, lapack_driver="gesvd")
-    return U, s, Vt
 
 
 @dataclass(frozen=True)
@@ -271,7 +262,7 @@ def seli_start(r: Reduced) -> Array | None:
     q = -r.x * (U[:, keep] @ Vt[keep]) * np.sqrt(r.m)[:, None] / (r.w * np.sqrt(r.m * r.n))
     np.fill_diagonal(q, 0)
     rho = q.sum(axis=0)
-    sibling = (1 - r.delta - rho) / r.m
+    sibling = (r.level - rho) / r.m
     outside = ~np.eye(len(r.m), dtype=bool)
     if (q[outside] <= 0).any() or ((r.m > 1) & (sibling <= 0)).any() or (rho >= 0.5).any():
         return None
