@@ -15,6 +15,7 @@ from verify.blocks import BlockPoint
 from verify.kernel import Blocks, Outcome, verify_certificate
 from verify.propose import propose
 from verify.routes.exact import solve_blocks
+from verify.ties import merged_states, zero_is_minimiser
 
 __all__ = ["certify", "solve"]
 
