@@ -117,7 +117,7 @@ def expand(problem: Problem, blocks: Blocks, values: list[Any]) -> tuple[Array, 
 def _start(problem: Problem, avoid: frozenset[str]) -> BlockPoint | None:
     """Solution in floats, or None (the proposer has a start of its own) where floats do not reach."""
     numbers = [problem.x2, problem.N, *(c.size for c in problem.clusters)]
-    if not all(1e-200 < n < 1e200 for n in numbers):
+    if not all(1e-60 < n < 1e60 for n in numbers):
         return None
     try:
         return solve_blocks(problem, avoid)

@@ -1,0 +1,37 @@
+"""Optima far outside the range of floats, for statements about L -> infinity.
+
+At scale L some probabilities are e^-L, so a certificate needs about 2 L / log(10) digits beyond those wanted.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import ceil, log
+
+from theory.optimum import Optimum
+from theory.problem import Problem
+
+__all__ = ["solve_at_scale"]
+
+EXTRA_DIGITS = 40
+
+
+@lru_cache(maxsize=512)
+def solve_at_scale(route: str, problem: Problem, scale: int) -> Optimum:
+    """Optimum of a two-cluster problem at scale L.
+
+    Parameters
+    ----------
+    route : 'enclosure' (kernel certificate with enough digits) or 'exact' (the scalar equation of HL23-07 in high
+        precision, which is an opinion: its radius is that of the arithmetic).
+    problem : a problem with exactly two clusters.
+    scale : L = log(sqrt(n)/x).
+    """
+    digits = ceil(2 * scale / log(10)) + EXTRA_DIGITS
+    if route == "enclosure":
+        from verify.routes import enclosure
+
+        return enclosure.solve(problem, digits=digits)
+    from verify.routes import exact
+
+    return exact.solve_digits(problem, digits)
