@@ -19,11 +19,11 @@ import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.hong_ling_2023.minority_collapse import WIDE
-from theory.observables import rational, two_cluster_readings
+from theory.hong_ling_2023.minority_collapse import PAIR, WIDE
+from theory.observables import cluster_readings, rational, two_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, a, b, delta, kA, kB, mu, n, nA, nB, tA, tB, x
+from theory.symbols import K, N, a, b, dead, delta, k, kA, kB, lam, mu, n, nA, nB, tA, tB, x
 
 PAPER = "hong_ling_2023"
 
@@ -88,6 +88,7 @@ TWO = Hypothesis(
     dropped="the constants are those of two clusters; equal sizes are the balanced closed form HL23-09",
 )
 PLAIN = Hypothesis(text="loss weights 1", holds=_unweighted, dropped=WEIGHTED)
+PLAIN_FREE = replace(PLAIN, dropped="fixed loss weights change the O(1) terms, not the limit of Z/L")
 BOUND_BIAS = Hypothesis(
     text="no bias, or a fixed penalty on it", holds=lambda problem: problem.bias != "free", dropped=FREE
 )
@@ -212,9 +213,8 @@ def mean_derivation() -> Derivation:
                 (kB * u * (L / kB + tauB) - kA * v * (L / kA + tauA)) / L,
                 direction.subs(s, 1 / L),
             ),
-            Identity(
-                "at L = infinity u = v = r0 solves both", sp.Matrix([norm, direction]).subs(corner), sp.Matrix([1, 0])
-            ),
+            Identity("at L = infinity u = v = r0 solves the norm equation", norm.subs(corner), sp.Integer(1)),
+            Identity("and the direction equation", direction.subs(corner), sp.Integer(0)),
             Positive("and regularly", -jacobian.det()),
             Positive("there qA > 0: r0^-2 > al kB^2", classes * (al * kB + be * kA) - al * kB**2),
             Positive("there qB > 0: r0^-2 > be kA^2", classes * (al * kB + be * kA) - be * kA**2),
@@ -241,10 +241,10 @@ def _frame_steps(between_A: sp.Expr, between_B: sp.Expr, from_A: sp.Expr, from_B
 
 
 def _mean_relations(
-    log_ratio: sp.Expr = L, cross: sp.Expr = r0, inverse_root: sp.Expr = sp.Rational(-1, 2), order: int = 1
+    log_ratio: sp.Expr = L, cross: sp.Expr = r0, sign: int = -1, order: int = 1
 ) -> tuple[Asymptotic, ...]:
-    sibling_A = (al**inverse_root - kB * cross) / kA
-    sibling_B = (be**inverse_root - kA * cross) / kB
+    sibling_A = (sp.sqrt(al) ** sign - kB * cross) / kA
+    sibling_B = (sp.sqrt(be) ** sign - kA * cross) / kB
     predictions = (
         (a, log_ratio - sp.log(sibling_A)),
         (b, log_ratio - sp.log(sibling_B)),
@@ -281,7 +281,7 @@ mean_predictions = Claim(
         Mutant("L = log(n/x)", _mean_relations(log_ratio=L + sp.log(n) / 2), problem=WIDER),
         Mutant("r0 = 1/G", _mean_relations(cross=r0**2), problem=WIDER),
         Mutant("rate 1/sqrt(n), hence faster than 1/L^2", _mean_relations(order=2), problem=WIDER),
-        Mutant("limit constant al^(1/2)", _mean_relations(inverse_root=sp.Rational(1, 2)), problem=STEP),
+        Mutant("limit constant al^(1/2)", _mean_relations(sign=1), problem=STEP),
     ),
     note="The limit is reached at the rate 1/L, logarithmic in the sample size: sizes below 10^80 say little about it.",
 )
@@ -304,7 +304,7 @@ def _centred_columns(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
 
 ownA, sibA, downA, ownB, sibB, downB = sp.symbols("z_AA z'_AA z_BA z_BB z'_BB z_AB", real=True)
-biasA, biasB = sp.symbols("beta_A beta_B'", real=True)
+biasA, biasB = sp.symbols("b_A b_B", real=True)
 """Logits of an A sample for itself, a sibling and a B class, of a B sample likewise; biases."""
 
 
@@ -366,7 +366,7 @@ free_bias = Claim(
     ),
     read=_centred_columns,
     along=grow,
-    hypotheses=(TWO, PLAIN, FREE_BIAS, WIDE),
+    hypotheses=(TWO, PLAIN_FREE, FREE_BIAS, WIDE),
     witness=FREE,
     settings=(replace(SINGLE, bias="free"),),
     family=Family(sizes="two", bias=("free",), near=()),
@@ -375,5 +375,31 @@ free_bias = Claim(
     mutants=(
         Mutant("Z tends to the ETF also with a free bias", _frame(1 / K, 1 / K, 1 / K, 1 / K), problem=FREE),
         Mutant("limit I - 1 pi^T", _frame(nA / N, nB / N, nA / N, nB / N), problem=FREE),
+    ),
+)
+
+
+removes_imbalance = Claim(
+    id="HL23-R1",
+    title="Growing data always removes the imbalance effect",
+    kind="threshold",
+    paper=PAPER,
+    status="refuted",
+    statement=(
+        r"\text{false: at fixed } \lambda \text{ the contrast of a cluster of } k \text{ classes of size } n "
+        r"\text{ is alive for every } \sqrt{n} > 1/(2 \lambda k)",
+    ),
+    relations=(sp.Equivalent(dead, sp.And(x >= sp.sqrt(n), sp.sqrt(n) <= 1 / (2 * lam * k))),),
+    read=cluster_readings,
+    hypotheses=(PAIR, PLAIN, WIDE),
+    witness=Problem.ce([(400, 3), (16, 2)], "1/100"),
+    family=Family(sizes="two", near=("merge",)),
+    required="refuted",
+    source="what is left of HL23-11 if only the start of its window is kept",
+    note=(
+        "True for mean predictions only, when lam N = o(sqrt(n)) and the bias is absent or penalised (HL23-15). "
+        "At fixed lam the window of HL23-11 closes again: x = lam N outgrows sqrt(n) and every cluster merges. Even at "
+        "fixed lam N the classifier and the features keep angles that depend on the ratio of the sizes (HL23-18), and "
+        "with a free bias the mean predictions do too (HL23-17); those two readings of the statement are mutants there."
     ),
 )
