@@ -16,12 +16,14 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 
+from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.blocks import BlockPoint
-from verify.dual import svd
+from verify.dual import svd, to_optimum
 from verify.reduced import Masses, Reduced, masses, reduce
+from verify.two_clusters import solve_two_clusters
 
-__all__ = ["solve_blocks"]
+__all__ = ["solve", "solve_blocks"]
 
 Array = NDArray[Any]
 
@@ -326,9 +328,76 @@ def minimise(r: Reduced) -> tuple[Local, dict[str, Any]]:
     return best.at, {"newton": total, "residual": best.residual}
 
 
-def solve_blocks(problem: Problem, avoid: frozenset[str] = frozenset()) -> BlockPoint:
-    """Optimum as a symmetric point, in floats."""
+def _closed_form(problem: Problem, r: Reduced, avoid: frozenset[str]) -> tuple[BlockPoint, frozenset[str]] | None:
+    """Balanced classes (HL23-09) and two sizes (HL23-07, HL23-12), where nothing is to be avoided."""
+    if any(c.weight != 1 for c in problem.clusters):
+        return None
+    if len(r.m) == 1 and "HL23-09" not in avoid:
+        alpha = np.log1p(problem.K * r.delta / r.level)
+        return BlockPoint(alpha, np.zeros((1, 1)), np.zeros(1)), frozenset({"HL23-09"})
+    uses = frozenset({"HL23-07"} | ({"HL23-12"} if problem.bias == "free" else set()))
+    if len(r.m) == 2 and not uses & avoid:
+        point = solve_two_clusters(problem)
+        floats = (np.array(part, dtype=float) for part in (point.alpha, point.means, point.bias))
+        return BlockPoint(*floats), uses
+    return None
+
+
+def _solve(problem: Problem, avoid: frozenset[str]) -> tuple[BlockPoint, frozenset[str], dict[str, Any]]:
     r = reduce(problem)
+    known = _closed_form(problem, r, avoid)
+    if known is not None:
+        return *known, {}
     with threadpoolctl.threadpool_limits(1):
-        at, _ = minimise(r)
-    return BlockPoint(at.alpha, r.centred(at.X / r.scale), at.bias)
+        at, work = minimise(r)
+    return BlockPoint(at.alpha, r.centred(at.X / r.scale), at.bias), frozenset(), work
+
+
+def solve_blocks(problem: Problem, avoid: frozenset[str] = frozenset()) -> BlockPoint:
+    """Optimum of the convex program as a symmetric point in floats, as accurate as they allow.
+
+    Parameters
+    ----------
+    problem : Problem; any number of classes, cost depends on the number of clusters only.
+    avoid : claim IDs that must not be relied on (the closed forms HL23-07, HL23-09, HL23-12).
+
+    Raises
+    ------
+    OverflowError
+        If ratios of sizes do not fit floats.
+
+    Examples
+    --------
+    >>> problem = Problem.ce([(9, 2), (4, 3)], "0.03")
+    >>> point = solve_blocks(problem, frozenset({"HL23-07"}))
+    >>> np.round(point.alpha, 11).tolist()
+    [2.66671127917, 1.88293501258]
+    """
+    return _solve(problem, avoid)[0]
+
+
+def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
+    """The optimum with a floating-point duality certificate (route ``exact``).
+
+    Parameters
+    ----------
+    problem : Problem
+    seed : unused; nothing here is random.
+    avoid : claim IDs that must not be relied on.
+
+    Returns
+    -------
+    Optimum
+        Without numbers, and with ``reason`` set, where the problem does not fit floats.
+
+    Examples
+    --------
+    >>> solve(Problem.ce([(9, 2), (4, 3)], "0.03")).contrasts
+    ('alive', 'alive')
+    """
+    try:
+        point, uses, work = _solve(problem, avoid)
+        with threadpoolctl.threadpool_limits(1):
+            return to_optimum(problem, "exact", point, uses=uses, work=work)
+    except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
+        return Optimum(problem, "exact", reason=f"does not fit floats: {error}")
