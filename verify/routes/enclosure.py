@@ -92,6 +92,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         bias=bias,
         contrasts=tuple(outcome.contrasts or [None] * len(problem.clusters)),  # type: ignore[arg-type]
         rank=outcome.rank or (0, min(problem.dim, problem.K - 1)),
+        exact_contrasts=merged_states(problem),
+        exact_zero=zero_is_minimiser(problem),
         reason=outcome.reason,
         work={"certificate": certificate, "precision": outcome.precision},
     )
