@@ -137,13 +137,16 @@ def dead_solution(problem: Problem) -> Reading:
     """rA0 and rB0 as roots: TA(rA0) = d0, TB(rB0) = -d0 with the bias gap d0 of the problem's bias mode.
 
     The unknown is rA0 alone. A penalised bias has d0 = TA(rA0) and nB rB0 = nA rA0 - 2 mu N d0/K, which
-    increases with rA0; ``u_low`` and ``u_high`` are where it leaves the range (0, eB/kA) of rB0.
+    increases with rA0; ``u_low`` and ``u_high`` are where it leaves the range (0, eB/kA) of rB0. A dead contrast
+    without a bias leaves the uniform distribution.
     """
     top_A, top_B = eA / kB, eB / kA
     if problem.bias == "none":
+        uniform = sp.Rational(1, problem.K)
+        full = saturation(problem)
         return {
-            rA0: Root(rA0, margin_A(rA0), sp.Integer(0), top_A),
-            rB0: Root(rB0, margin_B(rB0), sp.Integer(0), top_B),
+            rA0: uniform if full[eA] == 1 else Root(rA0, margin_A(rA0), sp.Integer(0), top_A),
+            rB0: uniform if full[eB] == 1 else Root(rB0, margin_B(rB0), sp.Integer(0), top_B),
         }
     second = Root(rB0, margin_B(rB0) + margin_A(rA0), sp.Integer(0), top_B)
     if problem.bias == "free":
