@@ -1,0 +1,132 @@
+"""What a bias does to the thresholds: T1 and T3 stay, T2 moves, and not monotonically in mu (HL23-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import sympy as sp
+
+from theory.claim import Claim, Family, Mutant, Root
+from theory.hong_ling_2023.minority_collapse import WIDE
+from theory.hong_ling_2023.threshold_order import free_threshold, x_t
+from theory.hong_ling_2023.two_clusters import (
+    PAPER,
+    TWO_SIZES,
+    UNWEIGHTED,
+    Reading,
+    block_square,
+    dead_solution,
+    rA0,
+    rB0,
+    saturation,
+    u_high,
+    u_low,
+)
+from theory.observables import between_dead, cluster_readings, two_cluster_parameters
+from theory.optimum import Optimum
+from theory.problem import Problem
+from theory.symbols import K, N, dead, mu, n, x
+
+COUNTS = ((60, 3), (10, 3))
+LISTED = (
+    ("none", "5.09259938291"),
+    ("2", "4.867649146"),
+    ("0.06", "3.969784"),
+    ("0.02", "3.942208"),
+    ("0.002", "3.969166"),
+    ("free", "3.97569363682"),
+)
+"""The counterexample to monotonicity: (lambda_b = 2 mu, x_t)."""
+
+
+def beside(bias: str, threshold: str, factor: str) -> Problem:
+    """The counterexample's classes at x = ``factor`` times ``threshold``.
+
+    Examples
+    --------
+    >>> float(beside("free", "4", "0.5").x2)
+    4.0
+    """
+    problem = Problem.ce(COUNTS, 1, bias=bias if bias in ("none", "free") else Fraction(bias))
+    return problem.at((Fraction(threshold) * Fraction(factor)) ** 2)
+
+
+def bias_readings(optimum: Optimum) -> Iterator[Reading]:
+    """Contrast states of both clusters, and the between-cluster state against the solution with tA = tB = 0."""
+    problem = optimum.problem
+    yield from cluster_readings(optimum)
+    known = {**two_cluster_parameters(problem), **saturation(problem)}
+    yield {**known, **dead_solution(problem), dead: between_dead(optimum)}
+
+
+weak_A, weak_B, weak_low, weak_high = sp.symbols("r_A0_weak r_B0_weak u_low_weak u_high_weak", positive=True)
+
+
+def comparison_readings(optimum: Optimum) -> Iterator[Reading]:
+    """The between-cluster state with the t = 0 solution at mu and at mu/10, and x_t of a free bias."""
+    problem = optimum.problem
+    if not isinstance(problem.bias, Fraction):
+        return
+    rename = {rA0: weak_A, rB0: weak_B, u_low: weak_low, u_high: weak_high}
+    solution = dead_solution(problem)
+    weaker = {
+        rename[symbol]: Root(rename[symbol], *(e.subs({**rename, mu: mu / 10}) for e in (r.equation, r.lower, r.upper)))
+        for symbol, r in solution.items()
+    }
+    known = {**two_cluster_parameters(problem), **saturation(problem)}
+    yield {**known, **solution, **weaker, x_t: free_threshold(), dead: between_dead(optimum)}
+
+
+ALIVE_TEST = block_square(rA0, rB0) <= x**2
+DIP = beside("0.02", "3.95", "1")
+
+bias_effects = Claim(
+    id="HL23-13",
+    title="Bias effects on the thresholds",
+    kind="structure",
+    paper=PAPER,
+    statement=(
+        r"T_1 = \sqrt{n_B},\quad T_3 = \sqrt{n_A} \text{ for every bias mode and every } \mu",
+        r"s_1 = 0 \iff x^2 \geq K\left(n_A k_B r_{A0}^2 + n_B k_A r_{B0}^2\right)"
+        r" \text{ at the } t = 0 \text{ solution of the bias mode}",
+        r"T_2(\mu) \to T_2(\text{none}) \;(\mu \to \infty),\quad T_2(\mu) \to T_2(\text{free}) \;(\mu \to 0),\quad"
+        r" \text{not monotone in } \mu",
+    ),
+    relations=(sp.Equivalent(dead, x >= sp.sqrt(n)), sp.Equivalent(dead, ALIVE_TEST)),
+    read=bias_readings,
+    hypotheses=(
+        TWO_SIZES,
+        replace(UNWEIGHTED, dropped=Problem.ce([(9, 2), (4, 3)], 1, weights=[(1, 2), (3, 3)]).at(5)),
+        WIDE,
+    ),
+    witness=DIP,
+    family=Family(sizes="two", near=("merge", "between")),
+    settings=tuple(beside(bias, value, side) for bias, value in LISTED for side in ("0.999", "1.001")),
+    rests_on=frozenset({"HL23-04", "HL23-07"}),
+    note=(
+        "The settings bracket every listed x_t of (kA, nA, kB, nB) = (3, 60, 3, 10) by 0.1 %: at mu = 0.01 it lies "
+        "below its values at mu = 0.001 and at mu = 0.03. The two limits are continuity of the t = 0 solution in mu "
+        "(d0 -> 0, and nA rA0 - nB rB0 -> 0) and are not checked beyond these numbers."
+    ),
+    mutants=(
+        Mutant(
+            "a bias moves T1 by the factor sqrt(K n/N)",
+            relations=(sp.Equivalent(dead, x >= sp.sqrt(n) * sp.sqrt(K * n / N)),),
+            problem=beside("free", "3", "1"),
+        ),
+        Mutant(
+            "a stronger bias penalty always raises T2: dead at mu implies dead at mu/10",
+            relations=(sp.Equivalent(dead, sp.And(ALIVE_TEST, block_square(weak_A, weak_B) <= x**2)),),
+            read=comparison_readings,
+            problem=DIP,
+        ),
+        Mutant(
+            "a free bias has the smallest T2: alive below it at every mu",
+            relations=(sp.Equivalent(dead, sp.And(ALIVE_TEST, x >= x_t)),),
+            read=comparison_readings,
+            problem=DIP,
+        ),
+    ),
+)
