@@ -23,8 +23,11 @@ __all__ = ["LIMIT_SCALES", "Finding", "judge", "judge_limit"]
 
 Outcome = Literal["holds", "violated", "undecided"]
 
-NARROW = {"enclosure": 1e-9, "exact": 1e-5, "convex": 3e-2, "nonconvex": 3e-2}
-"""Widest residual (relative to max(1, |predicted|)) that a route may call 'holds'."""
+NARROW = {"enclosure": 1e-9, "exact": 1e-3, "convex": 3e-2, "nonconvex": 3e-2}
+"""Widest radius (relative to max(1, |predicted|)) at which a route may say 'holds'.
+
+A radius follows from the gap like its square root: 1e-14 in value proves 1e-7 in logits, and less for rare
+classes. The residual itself (``error``) is usually far smaller and is reported beside it."""
 
 ROUNDING = {"enclosure": 0.0, "exact": 1e-9, "convex": 1e-6, "nonconvex": 1e-6}
 """Added to the radius before 'violated': rounding that a floating certificate does not account for."""

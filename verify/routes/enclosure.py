@@ -16,6 +16,7 @@ from verify.kernel import Blocks, Outcome, verify_certificate
 from verify.propose import propose
 from verify.routes.exact import solve_blocks
 from verify.ties import merged_states, zero_is_minimiser
+from verify.two_clusters import solve_two_clusters
 
 __all__ = ["certify", "solve"]
 
@@ -43,7 +44,7 @@ def certify(problem: Problem, digits: int = 40, avoid: frozenset[str] = frozense
     >>> outcome.rank, outcome.contrasts, outcome.merged
     ((4, 4), ['alive', 'dead'], [False, True])
     """
-    start = _start(problem, avoid)
+    start = _start(problem, avoid, digits)
     certificate = propose(problem, start, digits)
     outcome = verify_certificate(json.dumps(certificate))
     narrow = outcome.upper - outcome.lower < outcome.upper * arb(10) ** (5 - digits)
@@ -116,12 +117,15 @@ def expand(problem: Problem, blocks: Blocks, values: list[Any]) -> tuple[Array, 
     return Z, np.array([values[owner[k]] for k in range(problem.K)], dtype=object)
 
 
-def _start(problem: Problem, avoid: frozenset[str]) -> BlockPoint | None:
-    """Solution in floats, or None (the proposer has a start of its own) where floats do not reach."""
+def _start(problem: Problem, avoid: frozenset[str], digits: int) -> BlockPoint | None:
+    """Solution in floats; where they do not reach, of two clusters in high precision; else None.
+
+    A start is a guess that the kernel does not trust: whatever formula made it, the proof does not rest on it.
+    """
     numbers = [problem.x2, problem.N, *(c.size for c in problem.clusters)]
-    if not all(1e-60 < n < 1e60 for n in numbers):
-        return None
     try:
-        return solve_blocks(problem, avoid)
+        if all(1e-60 < n < 1e60 for n in numbers):
+            return solve_blocks(problem, avoid)
+        return solve_two_clusters(problem, digits)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError):
         return None
