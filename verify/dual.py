@@ -146,7 +146,8 @@ def safe_dual(r: Reduced, p: Masses) -> Dual:
     sibling = np.where(r.m > 1, v, 0.0)
     q = Masses(cross, sibling, 1 - v, v)
     norm = operator_norm(r, gradient_block(r, q), np.ones(len(v)))
-    q = Masses(*(min(1.0, r.x / norm) * part for part in (cross, sibling, 1 - v)), v)
+    t = min(1.0, r.x / norm)
+    q = Masses(t * cross, t * sibling, t * (1 - v), 1 - t * (1 - v))
     return blend(r, dual_from_block(r, balanced(r, block), contrast), Dual(q, gradient_block(r, q)))
 
 
@@ -271,7 +272,11 @@ def assess(problem: Problem, point: BlockPoint) -> Assessment:
 
 
 def _facts(
-    problem: Problem, r: Reduced, point: tuple[Array, Array, Array], p: Masses, bounds: tuple[float, float, float, float]
+    problem: Problem,
+    r: Reduced,
+    point: tuple[Array, Array, Array],
+    p: Masses,
+    bounds: tuple[float, float, float, float],
 ) -> Assessment:
     """What follows for every minimiser from KL(p*_k | p_k) summed with weights c_k being at most the gap."""
     alpha, means, bias = point

@@ -47,7 +47,7 @@ class Reduced:
     @property
     def scale(self) -> Array:
         """(G, G) factors sqrt(m_h m_g n_g) between block means of Z and the block of Z D^(1/2)."""
-        return np.sqrt(self.m)[:, None] * np.sqrt(self.m * self.n)[None, :]
+        return np.asarray(np.sqrt(self.m)[:, None] * np.sqrt(self.m * self.n)[None, :])
 
     @property
     def null(self) -> Array:

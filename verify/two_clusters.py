@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import mpmath
@@ -191,7 +192,7 @@ def _root(f: Callable[[Real], Real], left: Real, right: Real) -> Real:
             return new
         previous = new
         points = sorted([(left, fl), (right, fr), (middle, fm), (new, fn)])
-        for (a, fa), (b, fb) in zip(points, points[1:], strict=False):
+        for (a, fa), (b, fb) in pairwise(points):
             if (fa > 0) != (fb > 0):
                 left, fl, right, fr = a, fa, b, fb
                 break

@@ -20,14 +20,14 @@ __all__ = ["solve"]
 
 Array = NDArray[Any]
 LARGEST = 12
-OPTIONS: dict[str, dict[str, Any]] = {
+TIGHT: dict[str, dict[str, Any]] = {
     "CLARABEL": {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11, "max_iter": 200},
     "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20000},
 }
 
 
 def solve(
-    problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), solver: str = "CLARABEL"
+    problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), solver: str | None = None
 ) -> Optimum:
     """The optimum from cvxpy, certified after averaging over the symmetry (route ``convex``).
 
@@ -36,7 +36,7 @@ def solve(
     problem : Problem with at most 12 classes.
     seed : unused; nothing here is random.
     avoid : claim IDs that must not be relied on; the convex program itself is the reduction of HL23-01.
-    solver : 'CLARABEL' or 'SCS'.
+    solver : 'CLARABEL' or 'SCS'; default the first of them that ends optimal.
 
     Returns
     -------
@@ -56,18 +56,21 @@ def solve(
         return Optimum(problem, "convex", uses=uses, reason="too large for this route")
     if avoid & uses:
         return Optimum(problem, "convex", uses=uses, reason="this route relies on HL23-01")
-    try:
-        with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Z, b, work = _conic(problem, solver)
-        if work["status"] != "optimal":
-            return Optimum(problem, "convex", uses=uses, work=work, reason=f"{solver}: status {work['status']}")
-        point = average(problem, Z, b)
-        work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
-        return to_optimum(problem, "convex", point, uses=uses, work=work)
-    except Exception as error:
-        # whatever a solver raises means that it proved nothing
-        return Optimum(problem, "convex", uses=uses, reason=f"{solver}: {type(error).__name__}: {error}")
+    reasons = []
+    for name in (solver,) if solver else tuple(TIGHT):
+        try:
+            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                Z, b, work = _conic(problem, name)
+            if work["status"] == "optimal":
+                point = average(problem, Z, b)
+                work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
+                return to_optimum(problem, "convex", point, uses=uses, work=work)
+            reasons.append(f"{name}: status {work['status']}")
+        except Exception as error:
+            # whatever a solver raises means that it proved nothing
+            reasons.append(f"{name}: {type(error).__name__}: {error}")
+    return Optimum(problem, "convex", uses=uses, reason="; ".join(reasons))
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:
@@ -80,7 +83,8 @@ def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]
         owner[cluster.members] = g
     n, c = r.n[owner], (r.w * r.n)[owner]
     Z = cp.Variable((problem.K, problem.K))
-    b = cp.Variable(problem.K) if math.isfinite(r.nu) else np.zeros(problem.K)
+    has_bias = math.isfinite(r.nu)
+    b: Any = cp.Variable(problem.K) if has_bias else np.zeros(problem.K)
     logits = Z + cp.reshape(b, (problem.K, 1), order="C") @ np.ones((1, problem.K))
     loss = c @ (cp.log_sum_exp(logits, axis=0) - cp.diag(logits))
     # the value is of the order x for small x
@@ -88,11 +92,14 @@ def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]
     objective = unit * loss + unit * r.x * cp.normNuc(Z @ np.diag(np.sqrt(n)))
     if 0 < r.nu < math.inf:
         objective = objective + unit * r.nu / 2 * cp.sum_squares(b)
-    program = cp.Problem(cp.Minimize(objective), [cp.sum(b) == 0] if math.isfinite(r.nu) else [])
-    program.solve(solver=solver, **OPTIONS[solver])
+    program = cp.Problem(cp.Minimize(objective), [cp.sum(b) == 0] if has_bias else [])
+    for options in (TIGHT[solver], {}):  # the tightest tolerance that the solver calls optimal
+        program.solve(solver=solver, **options)
+        if program.status == "optimal":
+            break
     iterations = program.solver_stats.num_iters if program.solver_stats else None
     work = {"solver": solver, "status": program.status, "iterations": iterations}
     if program.status != "optimal":
         return np.zeros((0, 0)), np.zeros(0), work
-    bias = np.asarray(b.value) if math.isfinite(r.nu) else np.zeros(problem.K)
+    bias = np.asarray(b.value) if has_bias else np.zeros(problem.K)
     return np.asarray(Z.value), bias, work | {"Z": np.asarray(Z.value)}

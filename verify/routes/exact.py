@@ -12,18 +12,20 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import mpmath
 import numpy as np
 import threadpoolctl
+from flint import arb
 from numpy.typing import NDArray
 
-from theory.optimum import Optimum
+from theory.optimum import Optimum, State
 from theory.problem import Problem
 from verify.blocks import BlockPoint
 from verify.dual import svd, to_optimum
 from verify.reduced import Masses, Reduced, masses, reduce
 from verify.two_clusters import solve_two_clusters
 
-__all__ = ["solve", "solve_blocks"]
+__all__ = ["solve", "solve_blocks", "solve_digits"]
 
 Array = NDArray[Any]
 
@@ -106,7 +108,7 @@ def weights_of(r: Reduced, at: Local) -> Array:
     """(G, G) curvature weights: cluster masses, the own one corrected for the eliminated contrast."""
     weights = r.m[:, None] * at.p.cross
     np.fill_diagonal(weights, at.own)
-    return np.maximum(weights, 1e-300)
+    return np.asarray(np.maximum(weights, 1e-300))
 
 
 def local(r: Reduced, X: Array, bias: Array) -> Local:
@@ -335,12 +337,16 @@ def _closed_form(problem: Problem, r: Reduced, avoid: frozenset[str]) -> tuple[B
     if len(r.m) == 1 and "HL23-09" not in avoid:
         alpha = np.log1p(problem.K * r.delta / r.level)
         return BlockPoint(alpha, np.zeros((1, 1)), np.zeros(1)), frozenset({"HL23-09"})
-    uses = frozenset({"HL23-07"} | ({"HL23-12"} if problem.bias == "free" else set()))
+    uses = _scalar_equation(problem)
     if len(r.m) == 2 and not uses & avoid:
         point = solve_two_clusters(problem)
         floats = (np.array(part, dtype=float) for part in (point.alpha, point.means, point.bias))
         return BlockPoint(*floats), uses
     return None
+
+
+def _scalar_equation(problem: Problem) -> frozenset[str]:
+    return frozenset({"HL23-07", "HL23-12"} if problem.bias == "free" else {"HL23-07"})
 
 
 def _solve(problem: Problem, avoid: frozenset[str]) -> tuple[BlockPoint, frozenset[str], dict[str, Any]]:
@@ -401,3 +407,50 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
             return to_optimum(problem, "exact", point, uses=uses, work=work)
     except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
         return Optimum(problem, "exact", reason=f"does not fit floats: {error}")
+
+
+def solve_digits(problem: Problem, digits: int) -> Optimum:
+    """Two sizes at any precision from the scalar equation of HL23-07; the radius is that of the arithmetic only.
+
+    Parameters
+    ----------
+    problem : two clusters of different size and unit weights; sizes may be far outside the range of floats.
+    digits : decimal digits of the logits.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly two clusters of unit weight, or more than 64 classes.
+
+    Examples
+    --------
+    >>> optimum = solve_digits(Problem.ce([("9e400", 2), ("4e400", 3)], "1e-395"), 50)
+    >>> optimum.contrasts, optimum.rank
+    (('alive', 'alive'), (4, 4))
+    """
+    if problem.K > 64:
+        raise ValueError("problem: logits are expanded up to 64 classes")
+    point = solve_two_clusters(problem, digits)
+    states: list[State] = [
+        "absent" if c.classes == 1 else "alive" if gap > 0 else "dead"
+        for c, gap in zip(problem.clusters, point.alpha, strict=True)
+    ]
+    rank = sum(c.classes - 1 for c, state in zip(problem.clusters, states, strict=True) if state == "alive")
+    rank += int(point.means[0, 0] != 0)
+    Z, b = point.expand(problem)
+    small = arb(10) ** -digits
+
+    def ball(value: Any) -> arb:
+        sign, mantissa, exponent, _ = mpmath.mpf(value)._mpf_
+        middle = arb(-mantissa if sign else mantissa) * arb(2) ** exponent
+        return middle + arb(0, 1) * small * (1 + abs(middle))
+
+    return Optimum(
+        problem,
+        "exact",
+        logits=np.array([[ball(z) for z in row] for row in Z], dtype=object),
+        bias=np.array([ball(z) for z in b], dtype=object),
+        contrasts=tuple(states),
+        rank=(rank, rank),
+        uses=_scalar_equation(problem),
+    )
