@@ -111,6 +111,7 @@ FUNCTIONS: dict[Any, Callable[..., arb]] = {
     sp.sin: lambda v: v.sin(),
     sp.acos: lambda v: v.acos(),
     sp.atan: lambda v: v.atan(),
+    sp.LambertW: lambda v: v.lambertw(),
     sp.Abs: abs,
     sp.Max: lambda *vs: _extreme(vs, arb.max),
     sp.Min: lambda *vs: _extreme(vs, arb.min),
