@@ -6,6 +6,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 
 def install(session: nox.Session) -> None:
+    """The project with its development tools, at the pinned versions."""
     session.install("-c", "constraints.txt", "-e", ".[dev]")
 
 
