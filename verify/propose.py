@@ -34,6 +34,7 @@ Array = NDArray[Any]
 
 MAX_UNKNOWNS = 700
 MAX_STEPS = 80
+SMALL_DAMPING = Fraction(1, 10**9)
 
 
 class NotConverged(Exception):
@@ -370,7 +371,7 @@ def _newton(space: Space, state: State, digits: int) -> State:
                 trial_value = arb("nan")
             if trial_value <= value + abs(value) * arb((1, 16 - ctx.prec)):
                 break
-            damping = damping * 8 if damping else Fraction(1, 1000)
+            damping = damping * 30 if damping else SMALL_DAMPING
             if damping > 10**12:
                 raise NotConverged("no descent")
         scale = max([abs(a.mid()) for row in state.A + state.B for a in row] + [abs(a) for a in state.alpha] + [arb(1)])
@@ -378,7 +379,7 @@ def _newton(space: Space, state: State, digits: int) -> State:
         state, columns, value = trial, trial_columns, trial_value
         if damping == 0 and length < small * scale:
             return state
-        damping = Fraction(0) if damping < Fraction(1, 500) else damping / 16
+        damping = damping / 60 if damping > SMALL_DAMPING else Fraction(0)
     return state
 
 
@@ -425,11 +426,30 @@ def _polish(space: Space, start: BlockPoint, digits: int) -> tuple[State, Table]
         state.B = [[V[g][k] * S[k].sqrt() for k in keep] for g in range(G)]
         if not excess:
             return state, _flows(space, columns)
-        for k in excess:
-            t = _amplitude(space, columns, [row[k] for row in left], [row[k] for row in right], sigma[k] - space.x)
-            state.A = [[*row, left[h][k] * t] for h, row in enumerate(state.A)]
-            state.B = [[*row, right[g][k] * t] for g, row in enumerate(state.B)]
+        state = _grow(space, state, columns, [(sigma[k], left, right, k) for k in excess])
     raise NotConverged("the rank did not settle")
+
+
+def _grow(space: Space, state: State, columns: list[Column], found: list[tuple[Any, Table, Table, int]]) -> State:
+    """Add the directions u v^T of M with singular value above x, as far as the objective falls."""
+    value = _value(space, state, columns)
+    sizes = []
+    for sigma, left, right, k in found:
+        sizes.append(_amplitude(space, columns, [row[k] for row in left], [row[k] for row in right], sigma - space.x))
+    for _ in range(MAX_STEPS):
+        A = [
+            [*row, *(u[h][k] * t for t, (_, u, _, k) in zip(sizes, found, strict=True))]
+            for h, row in enumerate(state.A)
+        ]
+        B = [
+            [*row, *(v[g][k] * t for t, (_, _, v, k) in zip(sizes, found, strict=True))]
+            for g, row in enumerate(state.B)
+        ]
+        grown = replace(state, A=A, B=B)
+        if _value(space, grown, _columns(space, grown)) < value:
+            return grown
+        sizes = [t / 2 for t in sizes]
+    raise NotConverged("no descent along a new direction")
 
 
 def _amplitude(space: Space, columns: list[Column], u: Vector, v: Vector, descent: Any) -> Any:
@@ -482,12 +502,16 @@ def _aligned(problem: Problem, space: Space, start: BlockPoint) -> tuple[State, 
         t = np.sqrt(m * s / (m @ s))
         dual -= np.outer(dual @ t, t)
     dual /= max(1.0, float(scipy.linalg.svdvals(dual)[0]) / x)
-    soft = np.array([[float(a) for a in row] for row in _flows(space, columns)])
     flows = -dual * np.sqrt(s) / np.sqrt(np.outer(m, m))
-    inside = np.where(alive, x * np.sqrt(s), w * s)
     np.fill_diagonal(flows, 0.0)
+    inside = np.where(alive, x * np.sqrt(s), w * s)
     np.fill_diagonal(flows, np.where(m > 1, (inside - m @ flows) / m, 0.0))
-    flows = np.where(flows < 0, np.minimum(soft, x * np.sqrt(s)) * 1e-3, flows)
+    if (flows < 0).any():  # blend with the feasible multiple of the point's own flows, just enough
+        soft = np.array([[float(a) for a in row] for row in _flows(space, columns)])
+        contrast = np.where(m > 1, m @ soft / (x * np.sqrt(s)), 0.0)
+        soft /= max(1.0, float(scipy.linalg.svdvals(M)[0]) / x, float(contrast.max()))
+        share = np.max(np.where(flows < 0, -flows / np.where(flows < 0, soft - flows, 1.0), 0.0))
+        flows = np.maximum((1 - share) * flows + share * soft, 0.0)
     state = _state((U * np.sqrt(S)).tolist(), (V * np.sqrt(S)).tolist(), alpha, bias)
     return state, [[arb(a) for a in row] for row in flows.tolist()]
 
