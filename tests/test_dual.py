@@ -67,7 +67,7 @@ def test_dual_points_are_feasible_and_worth_what_they_claim(seed: int, noise: fl
     r = reduce(problem)
     point = random_point(problem, seed, noise)
     X, bias = r.centred(point.means) * r.scale, point.bias - r.m @ point.bias / r.m.sum()
-    p, loss = masses(r, point.alpha, X / r.scale, bias)
+    p = masses(r, point.alpha, X / r.scale, bias)[0]
     safe = dual.safe_dual(r, p)
     unit = float(problem.clusters[0].size)
     n, w = (np.array([float(v) for v in values]) for values in (problem.sizes, problem.weights))
