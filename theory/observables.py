@@ -168,8 +168,9 @@ def quotient(problem: Problem, Z: Array) -> Array:
         column = cluster.members[0]
         for h, rows in enumerate(members):
             weight = cluster.size * cluster.classes / len(rows)
-            factor = np.sqrt((zero + weight.numerator) / weight.denominator)
-            block[h, g] = factor * sum((Z[j, column] for j in rows), zero)
+            block[h, g] = np.sqrt((zero + weight.numerator) / weight.denominator) * sum(
+                (Z[j, column] for j in rows), zero
+            )
     return block
 
 
