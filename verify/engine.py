@@ -7,11 +7,13 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, assume, given, settings, target
 from hypothesis import seed as seeded
+from hypothesis.errors import Unsatisfiable
 from threadpoolctl import threadpool_limits
 
 from theory.claim import Claim
@@ -79,18 +81,20 @@ class Checker:
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
 
-    def visit(self, problem: Problem) -> None:
-        """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
+    def visit(self, problem: Problem, fixed: bool = False) -> None:
+        """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation.
+
+        Costly routes see every fixed configuration, and a share of the small drawn ones.
+        """
         if time.monotonic() > self.deadline:
             raise OutOfTime
         if self.violation is not None:
             self._retry(problem, self.violation.route)
             return
-        share = len(self.seen) % COSTLY_SHARE == 0
+        affordable = fixed or (len(self.seen) % COSTLY_SHARE == 0 and problem.K <= SMALL)
         self.seen.setdefault(problem)
         for route, tally in self.tallies.items():
-            costly = route in COSTLY and not (share and problem.K <= SMALL)
-            if not costly and not tally.crashed:
+            if not tally.crashed and (affordable or route not in COSTLY):
                 self._ask(problem, route, tally)
 
     def _ask(self, problem: Problem, route: str, tally: Tally) -> None:
@@ -120,7 +124,7 @@ class Checker:
         claim = self.claim
         if claim.status != "refuted" or claim.family is None:  # a false statement is to be refuted by drawn problems
             for problem in dict.fromkeys([*claim.settings, *([claim.witness] if claim.witness else [])]):
-                self.visit(problem)
+                self.visit(problem, fixed=True)
         if claim.family is None or examples == 0:
             return
 
@@ -141,7 +145,8 @@ class Checker:
             if errors:
                 target(max(errors), label="worst residual")
 
-        attempt()
+        with suppress(Unsatisfiable):  # nothing drawn satisfies the hypotheses: counted, not crashed
+            attempt()
 
 
 def check(
@@ -231,12 +236,11 @@ def _verdict(
         return None, ""
     if timed_out:
         return "timeout", f"stopped after {len(checker.seen)} configurations"
-    held = set().union(*(tally.held for tally in checker.tallies.values()))
-    observed = any(tally.configurations + tally.ties for tally in checker.tallies.values())
-    exercised = held == set(range(len(claim.relations))) if observed or not checker.seen else True
     if not checker.seen:
         return "vacuous", "no configuration satisfies the hypotheses"
-    return claim_verdict(rows, exercised)
+    exercised = set().union(*(tally.exercised for tally in checker.tallies.values()))
+    complete = not checker.tallies or exercised == set(range(len(claim.relations)))
+    return claim_verdict(rows, complete)
 
 
 def _case(claim: Claim, violation: Violated | None) -> Case | None:

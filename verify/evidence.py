@@ -41,7 +41,7 @@ class Tally:
     error: float | None = None
     radius: float | None = None
     worst: Problem | None = None
-    held: set[int] = field(default_factory=set)
+    exercised: set[int] = field(default_factory=set)
     reasons: Counter[str] = field(default_factory=Counter)
     values: dict[tuple[Problem, int, int], float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -58,11 +58,11 @@ class Tally:
         if not rest:
             return
         self.configurations += 1
+        self.exercised |= {f.relation for f in rest}
         self.violated |= any(f.outcome == "violated" for f in findings)
         undecided = [f for f in rest if f.outcome == "undecided"]
         self.reasons.update({f.reason.split(":")[0] for f in undecided if f.reason})
         held = [f for f in rest if f.outcome == "holds"]
-        self.held |= {f.relation for f in held}
         self.decided += not undecided
         for position, finding in enumerate(held):
             if finding.value is not None:
@@ -131,7 +131,7 @@ def claim_verdict(routes: Mapping[str, RouteResult], exercised: bool) -> tuple[V
     Parameters
     ----------
     routes : results by route name.
-    exercised : whether every relation held at least once somewhere.
+    exercised : whether every relation had content on some configuration.
 
     Examples
     --------

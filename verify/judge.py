@@ -123,7 +123,7 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
         left.str(20, radius=True),
         right.str(20, radius=True),
         value=float(left.mid()),
-        reason="" if outcome != "undecided" else f"radius {radius:.1e} is too wide",
+        reason="" if outcome != "undecided" else "the radius is too wide",
     )
 
 
@@ -166,5 +166,5 @@ def _judge_asymptotic(index: int, relation: Asymptotic, readings: Sequence[Readi
         f"remainders {', '.join(f'{float(d.mid()):.3e}' for d in differences)} at L = {LIMIT_SCALES}",
         f"O(1/L^{relation.order})",
         value=float(ball(relation.lhs, readings[-1]).mid()),
-        reason="" if outcome != "undecided" else f"radius {radius:.1e} is too wide",
+        reason="" if outcome != "undecided" else "the radius is too wide",
     )

@@ -12,11 +12,11 @@ from typing import Any
 
 import sympy as sp
 
-from theory.claim import Asymptotic, Claim, Mutant
+from theory.claim import Asymptotic, Claim, Mutant, Root
 from theory.problem import Problem
 from theory.symbols import dead
 from verify.engine import LIMIT_ROUTES, findings_for
-from verify.routes import SOLVERS
+from verify.routes import SOLVERS, solve
 from verify.sampling import threshold_squares
 from verify.schemas import MutantSummary
 
@@ -28,6 +28,7 @@ LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
 LIMIT_STEPS = (sp.Rational(1, 100),)
 OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 2 * int(step.q)) for step in STEPS for sign in (1, -1)))
 """Half of what the mutants move, so that a moved threshold lies on the other side; 0 for strictness."""
+STRICTNESS = "strict for non-strict"
 FLIPS = {sp.Ge: sp.Gt, sp.Gt: sp.Ge, sp.Le: sp.Lt, sp.Lt: sp.Le}
 
 
@@ -59,7 +60,7 @@ def _wrong(relation: Any) -> Iterator[tuple[str, Any]]:
         for atom in sorted(condition.atoms(sp.core.relational.Relational), key=str):
             if type(atom) in FLIPS and condition == atom:
                 flipped = FLIPS[type(atom)](atom.lhs, atom.rhs, evaluate=False)
-                yield "strict for non-strict", sp.Equivalent(dead, condition.xreplace({atom: flipped}))
+                yield STRICTNESS, sp.Equivalent(dead, condition.xreplace({atom: flipped}))
     elif isinstance(relation, Asymptotic):
         for step in LIMIT_STEPS:
             for sign in (1, -1):
@@ -93,11 +94,11 @@ def moved(relation: Any, step: sp.Rational) -> Any:
 
 
 def probes(claim: Claim) -> list[Problem]:
-    """Problems on which mutants are judged: settings, witness, and the first of them close to each threshold."""
+    """Problems on which mutants are judged: settings, witness, and each of them close to every threshold."""
     found = dict.fromkeys([*([claim.witness] if claim.witness else []), *claim.settings])
     if claim.family is None or claim.along is not None:
         return list(found)
-    for base in list(found)[:3]:
+    for base in list(found):
         for square in threshold_squares(base, claim.family.near):
             for offset in OFFSETS:
                 found.setdefault(base.at(square * (1 + offset) ** 2).tilted(1, base.dim))
@@ -113,12 +114,18 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     resolution : smallest relative perturbation of a prediction or threshold that was refuted.
     """
     field = probes(claim)
+    roots = _root_symbols(claim, seed, avoid)
     killed, survivors, details = 0, [], []
     smallest: list[float] = []
     mutants = [*claim.mutants, *(generic_mutants(claim) if claim.status != "refuted" else ())]
     for mutant in mutants:
-        if mutant.equivalent is not None:
-            details.append({"mutant": mutant.text, "outcome": "equivalent", "route": "", "reason": mutant.equivalent})
+        reason = mutant.equivalent
+        if mutant.text.startswith(STRICTNESS) and mutant.relations and mutant.relations[0].free_symbols & roots:
+            reason = (
+                "the threshold is a root of a transcendental equation: no rational configuration lies exactly on it"
+            )
+        if reason is not None:
+            details.append({"mutant": mutant.text, "outcome": "equivalent", "route": "", "reason": reason})
             continue
         route = _killer(claim, mutant, field, seed, avoid)
         details.append({"mutant": mutant.text, "outcome": "killed" if route else "survived", "route": route or ""})
@@ -131,6 +138,14 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     smallest += _ladder(claim, field, seed, avoid)
     summary = MutantSummary(total=total, killed=killed, survivors=survivors, details=details)
     return summary, min(smallest, default=None)
+
+
+def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
+    """Parameters that are roots of an equation, read off the witness."""
+    if claim.along is not None or claim.witness is None:
+        return set()
+    readings = claim.readings(solve("enclosure", claim.witness, seed, avoid))
+    return {symbol for reading in readings for symbol, value in reading.items() if isinstance(value, Root)}
 
 
 def _killer(claim: Claim, mutant: Mutant, field: list[Problem], seed: int, avoid: frozenset[str]) -> str | None:
