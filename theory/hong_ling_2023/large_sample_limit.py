@@ -19,13 +19,23 @@ import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.hong_ling_2023.minority_collapse import PAIR, WIDE
+from theory.hong_ling_2023.minority_collapse import PAIR, PAPER, WIDE
+from theory.hong_ling_2023.two_clusters import (
+    FREE_BIAS,
+    SPECTRAL,
+    TWO_SIZES,
+    UNWEIGHTED,
+    block_square,
+    block_steps,
+    gradient_steps,
+    margin_steps,
+    own_probability,
+    sibling_probability,
+)
 from theory.observables import cluster_readings, rational, two_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, a, b, dead, delta, k, kA, kB, lam, mu, n, nA, nB, tA, tB, x
-
-PAPER = "hong_ling_2023"
+from theory.symbols import K, N, a, b, dead, delta, k, kA, kB, lam, mu, n, nA, nB, rA, rB, tA, tB, x
 
 L = sp.Symbol("L", positive=True)
 """log(sqrt(n)/(lam N)) with n = N/K."""
@@ -66,108 +76,34 @@ def scaled_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
         yield {**reading, n: mean, al: reading[nA] / mean, be: reading[nB] / mean, L: log_ratio}
 
 
-def _two_sizes(problem: Problem) -> bool:
-    sizes = {cluster.size for cluster in problem.clusters}
-    return len(problem.clusters) == 2 and len(sizes) == 2
-
-
-def _unweighted(problem: Problem) -> bool:
-    return all(cluster.weight == 1 for cluster in problem.clusters)
-
-
 STEP = Problem.ce([(9, 2), (4, 3)], "0.03")
 WIDER = Problem.ce([(60, 3), (10, 4)], "0.01")
 SINGLE = Problem.ce([(7, 1), (2, 3)], "0.1")
 PENALISED = Problem.ce([(500, 5), (250, 5)], "1/37500", bias="0.02")
 FREE = Problem.ce([(60, 3), (10, 4)], "0.01", bias="free")
-WEIGHTED = Problem.ce([(60, 3), (10, 4)], "0.01", weights=[(1, 3), (3, 4)])
 
-TWO = Hypothesis(
-    text="two sizes, nA > nB",
-    holds=_two_sizes,
-    dropped="the constants are those of two clusters; equal sizes are the balanced closed form HL23-09",
-)
 REACH = Hypothesis(
     text="nA <= 10^5 nB",
     holds=lambda problem: problem.clusters[0].size <= 10**5 * problem.clusters[-1].size,
     dropped="only the check needs it: the error of extrapolating from L <= 800 grows like log(nA/nB)^3",
 )
-PLAIN = Hypothesis(text="loss weights 1", holds=_unweighted, dropped=WEIGHTED)
-PLAIN_FREE = replace(PLAIN, dropped="fixed loss weights change the O(1) terms, not the limit of Z/L")
+PLAIN_FREE = replace(UNWEIGHTED, dropped="fixed loss weights change the O(1) terms, not the limit of Z/L")
 BOUND_BIAS = Hypothesis(
     text="no bias, or a fixed penalty on it", holds=lambda problem: problem.bias != "free", dropped=FREE
 )
-FREE_BIAS = Hypothesis(
-    text="free bias", holds=lambda problem: problem.bias == "free", dropped=replace(FREE, bias="none")
-)
 
 
-def stationary_steps() -> tuple[Step, ...]:
-    """Optimality of a two-cluster point with a, b, tA, tB > 0, from the gradient of N F.
-
-    F is the convex form on symmetric points; it is differentiable there. The result is a system in the
-    probabilities (eA = x/sqrt(nA), the B class by exchanging the names).
-    """
-    classes = kA + kB
-    total = kA * nA + kB * nB
-    other_A = sp.exp(-a * (kA - 1) / kA - tA - delta)
-    other_B = sp.exp(-b * (kB - 1) / kB - tB + delta)
-    odds_A = 1 + (kA - 1) * sp.exp(-a) + kB * other_A
-    odds_B = 1 + (kB - 1) * sp.exp(-b) + kA * other_B
-    own, cross, cross_B = 1 / odds_A, other_A / odds_A, other_B / odds_B
-    block = sp.sqrt(kA * kB / classes) * sp.sqrt(nA * kA * tA**2 + nB * kB * tB**2)
-    value = nA * kA * sp.log(odds_A) + nB * kB * sp.log(odds_B) + total * mu * kA * kB * delta**2 / classes
-    value += x * ((kA - 1) * a * sp.sqrt(nA) + (kB - 1) * b * sp.sqrt(nB) + block)
-    quotient = (
-        sp.Matrix(
-            [
-                [kA * sp.sqrt(nA) * tA * kB, -sp.sqrt(kA * kB * nB) * tB * kB],
-                [-sp.sqrt(kA * kB * nA) * tA * kA, kB * sp.sqrt(nB) * tB * kA],
-            ]
-        )
-        / classes
-    )
-    p, eA, r, c = sp.symbols("p e_A r c", positive=True)
-    sibling = (eA - kB * r) / kA
+def optimality_steps() -> tuple[Step, ...]:
+    """Optimality of a two-cluster point with a, b, tA, tB > 0 as a system in the probabilities."""
+    classes, c = kA + kB, sp.Symbol("c", positive=True)
     return (
-        Lemma("the minimiser is unique, hence symmetric in each cluster", "strict convexity modulo constants"),
-        Lemma(
-            "for d >= K - 1 the penalties of W and H together are lam |Z D^(1/2)|_* at best",
-            "variational form of the nuclear norm",
-        ),
-        Identity("the block of cluster means has rank one", sp.Matrix([quotient.det()]), sp.Matrix([0])),
-        Identity("its singular value is s1", sum(entry**2 for entry in quotient), block**2),
+        *block_steps(),
+        *gradient_steps(),
+        *margin_steps(),
         Identity(
-            "slope in a: alive needs 1 - pA + qA = x/sqrt(nA)",
-            sp.diff(value, a),
-            (kA - 1) * sp.sqrt(nA) * (x - sp.sqrt(nA) * (1 - own + own * sp.exp(-a))),
-        ),
-        Identity(
-            "slope in tA: rA = x kA tA/(K s1)",
-            sp.diff(value, tA),
-            nA * kA * kB * (x * kA * tA / (classes * block) - cross),
-        ),
-        Identity(
-            "slope in tB: rB = x kB tB/(K s1)",
-            sp.diff(value, tB),
-            nB * kA * kB * (x * kB * tB / (classes * block) - cross_B),
-        ),
-        Identity(
-            "slope in delta: 2 mu N delta = K (nA rA - nB rB)",
-            sp.diff(value, delta),
-            kA * kB * (2 * mu * total * delta / classes - nA * cross + nB * cross_B),
-        ),
-        Lemma("a point with these slopes zero is the minimiser", "convexity: stationary points are minima"),
-        Identity(
-            "(rA, rB) = c (kA tA, kB tB), c > 0, has c = x/(K s1) exactly if K (nA kB rA^2 + nB kA rB^2) = x^2",
-            classes * (nA * kB * (c * kA * tA) ** 2 + nB * kA * (c * kB * tB) ** 2),
-            (c * classes * block) ** 2,
-        ),
-        Identity("1 - pA + qA = eA gives qA = (eA - kB rA)/kA", (1 - eA + sibling) + (kA - 1) * sibling + kB * r, 1),
-        Identity(
-            "tA + delta is the mean own log-probability minus log rA",
-            (sp.log(p) + (kA - 1) * (sp.log(p) - a)) / kA - (sp.log(p) - a * (kA - 1) / kA - tA - delta),
-            tA + delta,
+            "(rA, rB) = c (kA tA, kB tB), c > 0, has c = x/(K s1) iff K (nA kB rA^2 + nB kA rB^2) = x^2",
+            block_square(c * kA * tA, c * kB * tB).subs(K, classes),
+            (c * classes * SPECTRAL.subs(K, classes)) ** 2,
         ),
     )
 
@@ -183,8 +119,13 @@ def scaled_steps() -> tuple[Step, ...]:
     p = sp.Symbol("p", positive=True)
     return (
         Identity(
-            "own probability 1 - O(e^-L)",
-            (1 - small / sp.sqrt(al)) + (small / sp.sqrt(al) - kB * u * small) / kA,
+            "qA = QA e^-L with QA = (al^(-1/2) - kB u)/kA",
+            sibling_probability(kA, kB, small / sp.sqrt(al), u * small),
+            (1 / sp.sqrt(al) - kB * u) / kA * small,
+        ),
+        Identity(
+            "pA = 1 - O(e^-L)",
+            own_probability(kA, kB, small / sp.sqrt(al), u * small),
             1 - small * ((kA - 1) / sp.sqrt(al) + kB * u) / kA,
         ),
         Identity(
@@ -203,11 +144,17 @@ def mean_derivation() -> Derivation:
     norm = classes * (al * kB * u**2 + be * kA * v**2)
     direction = u - v + s * (kB * u * tauB - kA * v * tauA)
     corner = {u: base, v: base, s: 0}
+    scaled = {nA: al * n, nB: be * n, rA: u * sp.exp(-L), rB: v * sp.exp(-L)}
     jacobian = sp.Matrix([norm, direction]).jacobian([u, v]).subs(corner)
     return Derivation(
         steps=(
-            *stationary_steps(),
+            *optimality_steps(),
             *scaled_steps(),
+            Identity(
+                "penalised: delta = K (nA rA - nB rB)/(2 mu N) is e^-L times a function of u and v",
+                (classes * (nA * rA - nB * rB) / (2 * mu * (kA * nA + kB * nB))).subs(scaled),
+                sp.exp(-L) * classes * (al * u - be * v) / (2 * mu * (al * kA + be * kB)),
+            ),
             Identity(
                 "norm equation, scaled",
                 classes * (al * n * kB * (u * sp.exp(-L)) ** 2 + be * n * kA * (v * sp.exp(-L)) ** 2),
@@ -224,7 +171,7 @@ def mean_derivation() -> Derivation:
             Positive("there qA > 0: r0^-2 > al kB^2", classes * (al * kB + be * kA) - al * kB**2),
             Positive("there qB > 0: r0^-2 > be kA^2", classes * (al * kB + be * kA) - be * kA**2),
             Lemma(
-                "u, v = r0 + O(1/L): tauA, tauB are analytic in (u, v, e^-L), delta = O(e^-L) too; a, b, tA, tB > 0",
+                "tauA, tauB are analytic in (u, v, e^-L): u, v = r0 + O(1/L), where a, b, tA, tB > 0",
                 "analytic implicit function theorem",
             ),
             *_frame_steps(sp.Integer(1) / kA, sp.Integer(1) / kB, 1 / classes, 1 / classes),
@@ -276,11 +223,12 @@ mean_predictions = Claim(
     relations=(*_mean_relations(), Asymptotic(delta, sp.Integer(0))),
     read=scaled_readings,
     along=grow,
-    hypotheses=(TWO, PLAIN, BOUND_BIAS, REACH, WIDE),
+    hypotheses=(TWO_SIZES, UNWEIGHTED, BOUND_BIAS, REACH, WIDE),
     witness=WIDER,
     settings=(SINGLE, PENALISED),
     family=Family(sizes="two", bias=("none", "penalised"), near=()),
     derivation=mean_derivation,
+    rests_on=frozenset({"HL23-07"}),
     required="agrees",
     mutants=(
         Mutant("L = log(n/x)", _mean_relations(log_ratio=L + sp.log(n) / 2), problem=WIDER),
@@ -288,7 +236,7 @@ mean_predictions = Claim(
         Mutant("rate 1/sqrt(n), hence faster than 1/L^2", _mean_relations(order=2), problem=WIDER),
         Mutant("limit constant al^(1/2)", _mean_relations(sign=1), problem=STEP),
     ),
-    note="The limit is reached at the rate 1/L, logarithmic in the sample size: sizes below 10^80 say little about it.",
+    note="The rate 1/L is logarithmic in the sample size: a thousand times more data adds 3.5 to L.",
 )
 
 
@@ -329,22 +277,22 @@ def _frame(from_A: sp.Expr, from_B: sp.Expr, down_A: sp.Expr, down_B: sp.Expr) -
 def free_derivation() -> Derivation:
     """With a free bias u and v are explicit and tA, tB are affine in L up to O(e^-L)."""
     classes, total = kA + kB, kA * nA + kB * nB
-    rA = x * sp.sqrt(nB / (total * classes * nA))
-    rB = x * sp.sqrt(nA / (total * classes * nB))
+    free_A = x * sp.sqrt(nB / (total * classes * nA))
+    free_B = x * sp.sqrt(nA / (total * classes * nB))
     S = sp.Symbol("S", positive=True)
     between_A, between_B = S * nB * kB / total, S * nA * kA / total
     slope = {S: classes / (kA * kB)}
     limit_A, limit_B = between_A.subs(slope), between_B.subs(slope)
     return Derivation(
         steps=(
-            *stationary_steps(),
+            *optimality_steps(),
             *scaled_steps(),
-            Identity("slope in delta at mu = 0", nA * rA, nB * rB),
-            Identity("norm equation", classes * (nA * kB * rA**2 + nB * kA * rB**2), x**2),
-            Positive("qA > 0: (x/sqrt(nA))^2 > (kB rA)^2", x**2 / nA - (kB * rA) ** 2),
-            Positive("qB > 0: (x/sqrt(nB))^2 > (kA rB)^2", x**2 / nB - (kA * rB) ** 2),
+            Identity("slope in delta at mu = 0", nA * free_A, nB * free_B),
+            Identity("norm equation", classes * (nA * kB * free_A**2 + nB * kA * free_B**2), x**2),
+            Positive("qA > 0: (x/sqrt(nA))^2 > (kB rA)^2", x**2 / nA - (kB * free_A) ** 2),
+            Positive("qB > 0: (x/sqrt(nB))^2 > (kA rB)^2", x**2 / nB - (kA * free_B) ** 2),
             Identity("split of S = tA + tB", between_A + between_B, S),
-            Identity("direction equation kB rA tB = kA rB tA", kB * rA * between_B, kA * rB * between_A),
+            Identity("direction equation kB rA tB = kA rB tA", kB * free_A * between_B, kA * free_B * between_A),
             Identity("S/L -> 1/kA + 1/kB", 1 / kA + 1 / kB, slope[S]),
             Identity("delta/L -> (nA - nB)/N", 1 / kA - limit_A, (nA - nB) / total),
             Identity("bA/L -> pi_A - 1/K", kB / classes * (nA - nB) / total, nA / total - 1 / classes),
@@ -371,11 +319,12 @@ free_bias = Claim(
     ),
     read=_centred_columns,
     along=grow,
-    hypotheses=(TWO, PLAIN_FREE, FREE_BIAS, WIDE),
+    hypotheses=(TWO_SIZES, PLAIN_FREE, FREE_BIAS, WIDE),
     witness=FREE,
     settings=(replace(SINGLE, bias="free"),),
     family=Family(sizes="two", bias=("free",), near=()),
     derivation=free_derivation,
+    rests_on=frozenset({"HL23-12"}),
     required="agrees",
     mutants=(
         Mutant("Z tends to the ETF also with a free bias", _frame(1 / K, 1 / K, 1 / K, 1 / K), problem=FREE),
@@ -396,7 +345,7 @@ removes_imbalance = Claim(
     ),
     relations=(sp.Equivalent(dead, sp.And(x >= sp.sqrt(n), sp.sqrt(n) <= 1 / (2 * lam * k))),),
     read=cluster_readings,
-    hypotheses=(PAIR, PLAIN, WIDE),
+    hypotheses=(PAIR, UNWEIGHTED, WIDE),
     witness=Problem.ce([(400, 3), (16, 2)], "1/100"),
     family=Family(sizes="two", near=("merge",)),
     required="refuted",

@@ -19,10 +19,8 @@ from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.hong_ling_2023.large_sample_limit import (
     BOUND_BIAS,
     PENALISED,
-    PLAIN,
     REACH,
     STEP,
-    TWO,
     WIDER,
     L,
     al,
@@ -31,13 +29,12 @@ from theory.hong_ling_2023.large_sample_limit import (
     r0,
     scaled_readings,
 )
-from theory.hong_ling_2023.minority_collapse import WIDE
+from theory.hong_ling_2023.minority_collapse import PAPER, WIDE
+from theory.hong_ling_2023.two_clusters import TWO_SIZES, UNWEIGHTED
 from theory.observables import cosine, norm, quotient
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import K, N, a, b, kA, kB, nA, nB, s1, tA, tB
-
-PAPER = "hong_ling_2023"
 
 zAA, zBB, zAB, wAA, wBB, hAA, hBB = sp.symbols("z_AA z_BB z_AB w_AA w_BB h_AA h_BB", real=True)
 """Cosines of mean predictions (columns of Z), classifier rows and class-mean features, by cluster of the pair."""
@@ -170,7 +167,7 @@ def _deviations(
 
 
 PLAIN_ANGLES = replace(
-    PLAIN,
+    UNWEIGHTED,
     dropped="a fixed loss weight scales its columns of Z by 1 + log(w)/L at first order, which these angles ignore",
 )
 INVERTED = tuple(log.subs({nA: nB, nB: nA}, simultaneous=True) for log in (lA, lB))
@@ -190,7 +187,7 @@ first_order = Claim(
     relations=_deviations(),
     read=angle_readings,
     along=grow,
-    hypotheses=(TWO, PLAIN_ANGLES, BOUND_BIAS, REACH, WIDE),
+    hypotheses=(TWO_SIZES, PLAIN_ANGLES, BOUND_BIAS, REACH, WIDE),
     witness=WIDER,
     settings=(STEP, PENALISED),
     family=Family(sizes="two", bias=("none", "penalised"), near=()),
@@ -284,7 +281,7 @@ not_a_frame = Claim(
     relations=_limits(),
     read=angle_readings,
     along=grow,
-    hypotheses=(TWO, PLAIN_ANGLES, BOUND_BIAS, REACH, WIDE),
+    hypotheses=(TWO_SIZES, PLAIN_ANGLES, BOUND_BIAS, REACH, WIDE),
     witness=EXAMPLE,
     settings=(PENALISED,),
     family=Family(sizes="two", bias=("none", "penalised"), near=()),
