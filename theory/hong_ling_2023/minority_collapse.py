@@ -6,13 +6,17 @@ HL23-11, 19 and 20 are what they say about more data, oversampling and reweighti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import permutations
+
 import sympy as sp
 
-from theory.claim import Claim, Family, Hypothesis, Mutant
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.observables import cluster_readings
+from theory.observables import cluster_readings, dead_state, parameters, rational
+from theory.optimum import Optimum, State
 from theory.problem import Problem
-from theory.symbols import K, N, alpha, dead, k, lam, n, p, q, w, x
+from theory.symbols import K, N, alpha, dead, dead_exact, k, kA, kB, lam, mu, n, nA, nB, p, q, w, x
 
 PAPER = "hong_ling_2023"
 
@@ -40,6 +44,113 @@ STEP = Problem.ce([(120, 4), (25, 3)], "0.0085")
 MERGED = STEP.at(36)
 TIE = STEP.at(25)
 HEAVY = Problem.ce([(120, 4), (25, 3)], "0.0085", weights=[(1, 4), (3, 3)])
+PENALISED = Problem.ce([(120, 4), (25, 3)], 1, bias="1/10").at("24.01")
+GROWN = Problem.ce([(16, 2), (4, 3)], 1)
+OVERSAMPLED = Problem.ce([(20, 3), (16, 2)], 1).at(25)
+
+
+def _two_clusters(problem: Problem) -> bool:
+    return len(problem.clusters) == 2
+
+
+def _unweighted(problem: Problem) -> bool:
+    return all(cluster.weight == 1 for cluster in problem.clusters)
+
+
+TWO = Hypothesis(
+    text="two clusters",
+    holds=_two_clusters,
+    dropped="the formulas name the sizes of exactly two clusters",
+)
+UNWEIGHTED = Hypothesis(
+    text="all class weights are 1",
+    holds=_unweighted,
+    dropped=Problem.ce([(16, 2), (4, 3)], 1, weights=[(1, 2), (3, 3)]).at(9),
+)
+
+y = sp.Symbol("y", positive=True)
+"""sqrt(nA), the unknown of HL23-11."""
+
+largest, total_weight = sp.symbols("n_max N_w", positive=True)
+"""Largest size; sum of w_k n_k, which would be N if weights were samples."""
+
+
+def _reweighted(weight: str) -> Problem:
+    """Minority collapsed at weight 1: x = 6, sqrt(nB) = 5."""
+    return Problem.ce([(120, 4), (25, 3)], 1, weights=[(1, 4), (weight, 3)]).at(36)
+
+
+def merge_readings(optimum: Optimum) -> Iterator[Reading]:
+    """Readings per cluster, beside the largest size and the weighted number of samples."""
+    clusters = optimum.problem.clusters
+    extra = {
+        largest: rational(clusters[0].size),
+        total_weight: sum((rational(c.weight * c.size * c.classes) for c in clusters), sp.Integer(0)),
+    }
+    yield from ({**reading, **extra} for reading in cluster_readings(optimum))
+
+
+def _states(optimum: Optimum) -> list[dict[sp.Symbol, bool | None]]:
+    """State of the contrast of each cluster; empty for a cluster of one class."""
+    clusters = optimum.problem.clusters
+    unknown: tuple[State, ...] = (None,) * len(clusters)
+    return [
+        {dead: dead_state(state), dead_exact: dead_state(exact)} if cluster.classes > 1 else {}
+        for cluster, state, exact in zip(
+            clusters, optimum.contrasts or unknown, optimum.exact_contrasts or unknown, strict=True
+        )
+    ]
+
+
+def growing_readings(optimum: Optimum) -> Iterator[Reading]:
+    """The majority contrast in terms of y = sqrt(nA) alone, the minority contrast in terms of nA."""
+    problem = optimum.problem
+    if len(problem.clusters) != 2:
+        return
+    A, B = problem.clusters
+    common = {lam: parameters(problem)[lam], kA: sp.Integer(A.classes), kB: sp.Integer(B.classes)}
+    of_A, of_B = _states(optimum)
+    if of_A:
+        yield {**common, **of_A, nB: rational(B.size), y: sp.sqrt(rational(A.size))}
+    if of_B:
+        yield {**common, **of_B, nB: rational(B.size), nA: rational(A.size)}
+
+
+def oversampled_readings(optimum: Optimum) -> Iterator[Reading]:
+    """Either cluster as the oversampled one, its size split into w copies of nB samples in two ways."""
+    problem = optimum.problem
+    if len(problem.clusters) != 2:
+        return
+    states = dict(zip(problem.clusters, _states(optimum), strict=True))
+    for own, other in permutations(problem.clusters):
+        for copies in (own.size, 4):
+            if states[own]:
+                yield {
+                    lam: parameters(problem)[lam],
+                    kA: sp.Integer(other.classes),
+                    nA: rational(other.size),
+                    kB: sp.Integer(own.classes),
+                    nB: rational(own.size) / rational(copies),
+                    w: rational(copies),
+                    **states[own],
+                }
+
+
+def window(own: sp.Expr, product: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Roots of lam own t^2 - t + lam product/own = 0, or twice the vertex 1/(2 lam own) where they are complex.
+
+    Examples
+    --------
+    >>> [root.subs(lam, sp.Rational(1, 11)) for root in window(sp.Integer(2), sp.Integer(24))]
+    [3/2, 4]
+    """
+    root = sp.sqrt(sp.Max(0, 1 - 4 * lam**2 * product))
+    return (1 - root) / (2 * lam * own), (1 + root) / (2 * lam * own)
+
+
+def outside(value: sp.Expr, ends: tuple[sp.Expr, sp.Expr]) -> sp.Equivalent:
+    """Dead iff the value is not strictly inside the window."""
+    return sp.Equivalent(dead, sp.Or(value <= ends[0], value >= ends[1]))
 
 
 def contrast_derivation() -> Derivation:
@@ -74,9 +185,18 @@ def contrast_derivation() -> Derivation:
                 1 - x / (w * sp.sqrt(n)),
             ),
             Identity(
+                "X maps the contrast to alpha sqrt(n) times itself: a singular value of multiplicity k - 1",
+                sp.sqrt(n) * sp.Matrix([[gap + r, r], [r, gap + r], [r, r]]) * sp.Matrix([1, -1]),
+                gap * sp.sqrt(n) * sp.Matrix([1, -1, 0]),
+            ),
+            Identity(
                 "p - q has the sign of alpha, because log(p/q) = alpha",
                 sibling * sp.exp(gap) - sibling,
                 sibling * (sp.exp(gap) - 1),
+            ),
+            Positive(
+                "alpha < 0 is impossible: the multiple would be -x, but it is positive (1 - p = q + r + ... > 0)",
+                (w * sp.sqrt(n) * (1 - own + sibling)).subs(own, 1 - sibling - r),
             ),
             Positive(
                 "alive needs x < w sqrt(n): with p = q + s, s > 0, the distance w sqrt(n) - x is positive",
@@ -89,6 +209,12 @@ def contrast_derivation() -> Derivation:
                 (w * sp.sqrt(n) * (1 - own + sibling)).subs(own, sibling),
                 w * sp.sqrt(n),
             ),
+            Identity(
+                "W W^T and H^T H act on the contrast as alpha sqrt(n) (times constants): |w_i - w_j|^2 and "
+                "|h_i - h_j|^2 vanish with alpha, and only then",
+                (sp.Matrix([[1, -1]]) * sp.Matrix([[gap + r, r], [r, gap + r]]) * sp.Matrix([1, -1]))[0],
+                2 * gap,
+            ),
         ),
     )
 
@@ -100,7 +226,8 @@ law = Claim(
     paper=PAPER,
     statement=(
         r"p_c - q_c = \max\left(0,\, 1 - \frac{\lambda N}{w_c \sqrt{n_c}}\right)",
-        r"\log\frac{p_c}{q_c} = \alpha_c",
+        r"\log\frac{p_c}{q_c} = \alpha_c,\qquad \alpha_c \sqrt{n_c}"
+        r" \text{ is a singular value of } Z D^{1/2},\ k_c - 1 \text{ times}",
     ),
     relations=(
         sp.Eq(p - q, sp.Max(0, 1 - x / (w * sp.sqrt(n))), evaluate=False),
@@ -131,12 +258,13 @@ threshold = Claim(
     paper=PAPER,
     statement=(r"\text{the classes of cluster } c \text{ coincide} \iff \lambda N \geq w_c \sqrt{n_c}",),
     relations=(sp.Equivalent(dead, x >= w * sp.sqrt(n)),),
-    read=cluster_readings,
+    read=merge_readings,
     hypotheses=(PAIR, WIDE),
     witness=STEP,
     family=Family(sizes="clusters", weights=True, near=("merge",)),
     derivation=contrast_derivation,
     rests_on=frozenset({"HL23-03"}),
+    settings=(MERGED, TIE, STEP.at(120), HEAVY, PENALISED),
     required="proved",
     mutants=tuple(
         Mutant(text, relations=(sp.Equivalent(dead, wrong),), problem=problem)
@@ -144,8 +272,167 @@ threshold = Claim(
             ("n instead of sqrt(n)", x >= w * n, MERGED),
             ("N missing", lam >= w * sp.sqrt(n), MERGED),
             ("mean size instead of the own", x >= w * sp.sqrt(N / K), MERGED),
+            ("the largest size instead of the own", x >= w * sp.sqrt(largest), MERGED),
             ("number of classes enters", x >= w * sp.sqrt(n * k), MERGED),
+            ("number of other classes enters", x >= w * sp.sqrt(n * (K - k) / k), STEP.at(26)),
+            ("bias-dependent threshold", x * (1 + mu) >= w * sp.sqrt(n), PENALISED),
             ("strict instead of non-strict", x > w * sp.sqrt(n), TIE),
         )
     ),
+)
+
+
+def window_derivation() -> Derivation:
+    """The merge rule as a quadratic inequality in the square root of one size (y), the other cluster fixed.
+
+    ``own`` classes of size y^2 and ``rest`` samples elsewhere: N = own y^2 + rest, alive iff lam N < y.
+    """
+    own, rest = sp.symbols("k_own n_rest", positive=True)
+    gap = lam * (own * y**2 + rest) - y
+    root = sp.Symbol("rho", positive=True)
+    complete = 4 * lam**2 * own * rest
+    return Derivation(
+        steps=(
+            *contrast_derivation().steps,
+            Identity(
+                "completing the square",
+                gap,
+                lam * own * ((y - 1 / (2 * lam * own)) ** 2 + (complete - 1) / (2 * lam * own) ** 2),
+            ),
+            Positive(
+                "4 lam^2 own rest = 1 + s > 1: never alive (at s = 0 the gap is a square: never alive either)",
+                ((complete - 1) / (2 * lam * own) ** 2).subs(rest, (1 + rest) / (4 * lam**2 * own)),
+            ),
+            Identity(
+                "otherwise with rho^2 = 1 - 4 lam^2 own rest: alive iff y lies strictly between the roots",
+                gap.subs(rest, (1 - root**2) / (4 * lam**2 * own)),
+                lam * own * (y - (1 - root) / (2 * lam * own)) * (y - (1 + root) / (2 * lam * own)),
+            ),
+            Identity(
+                "the other cluster (size nB, fixed) is dead iff nA >= (sqrt(nB)/lam - kB nB)/kA",
+                (lam * (kA * nA + kB * nB) - sp.sqrt(nB)) / (lam * kA),
+                nA - (sp.sqrt(nB) / lam - kB * nB) / kA,
+            ),
+            Positive(
+                "lam = c/N instead: alive iff c < sqrt(n), and more data only helps",
+                sp.diff(sp.sqrt(n) - sp.Symbol("c", positive=True), n),
+            ),
+        ),
+    )
+
+
+more_data = Claim(
+    id="HL23-11",
+    title="Effect of growing the majority at fixed lam",
+    kind="threshold",
+    paper=PAPER,
+    statement=(
+        r"\text{majority contrast alive} \iff 4 \lambda^2 k_A k_B n_B < 1 \text{ and } \sqrt{n_A} \text{ strictly}"
+        r" \text{between } \frac{1 \mp \sqrt{1 - 4 \lambda^2 k_A k_B n_B}}{2 \lambda k_A}",
+        r"\text{minority collapsed} \iff n_A \geq \frac{\sqrt{n_B}/\lambda - k_B n_B}{k_A}",
+    ),
+    relations=(
+        outside(y, window(kA, kA * kB * nB)),
+        sp.Equivalent(dead, lam * (kA * y**2 + kB * nB) >= y),
+        sp.Equivalent(dead, nA >= (sp.sqrt(nB) / lam - kB * nB) / kA),
+    ),
+    read=growing_readings,
+    hypotheses=(TWO, UNWEIGHTED, WIDE),
+    witness=GROWN.at(9),
+    family=Family(sizes="two", near=("merge",)),
+    settings=(GROWN.at(3), GROWN.at(4), GROWN.at(15), GROWN.at(16), GROWN.at(20)),
+    derivation=window_derivation,
+    rests_on=frozenset({"HL23-03", "HL23-04"}),
+    required="proved",
+    mutants=tuple(
+        Mutant(text, relations=(wrong,), problem=problem)
+        for text, wrong, problem in (
+            (
+                "only the minority is hurt by a growing majority",
+                sp.Equivalent(dead, y <= window(kA, kA * kB * nB)[0]),
+                GROWN.at(20),
+            ),
+            ("roots in nA instead of sqrt(nA)", outside(y**2, window(kA, kA * kB * nB)), GROWN.at(9)),
+            ("kB in place of kA", outside(y, window(kB, kA * kB * nB)), GROWN.at(15)),
+            (
+                "kB and nB exchanged with kA and nA in the minority rule",
+                sp.Equivalent(dead, nB >= (sp.sqrt(nA) / lam - kA * nA) / kB),
+                GROWN.at(9),
+            ),
+        )
+    ),
+    note="At fixed lam enough data collapses everything: x grows like N, sqrt(n_max) like a root. "
+    "With lam = c/N a cluster is collapsed iff c >= sqrt(n_c), so more data cures it.",
+)
+
+oversampling = Claim(
+    id="HL23-19",
+    title="Oversampling window",
+    kind="threshold",
+    paper=PAPER,
+    statement=(
+        r"\text{the minority, every sample repeated } w \text{ times, is not collapsed} \iff"
+        r" \lambda (k_A n_A + k_B w n_B) < \sqrt{w n_B}",
+        r"\iff 4 \lambda^2 k_A k_B n_A < 1 \text{ and } \sqrt{w n_B} \text{ strictly between }"
+        r" \frac{1 \mp \sqrt{1 - 4 \lambda^2 k_A k_B n_A}}{2 \lambda k_B}",
+    ),
+    relations=(
+        outside(sp.sqrt(w * nB), window(kB, kA * kB * nA)),
+        sp.Equivalent(dead, lam * (kA * nA + kB * w * nB) >= sp.sqrt(w * nB)),
+    ),
+    read=oversampled_readings,
+    hypotheses=(TWO, UNWEIGHTED, WIDE),
+    witness=GROWN.at(3),
+    family=Family(sizes="two", near=("merge",)),
+    settings=(GROWN.at(4), GROWN.at(5), OVERSAMPLED, OVERSAMPLED.at(18), OVERSAMPLED.at(20)),
+    derivation=window_derivation,
+    rests_on=frozenset({"HL23-03", "HL23-04"}),
+    required="proved",
+    mutants=tuple(
+        Mutant(text, relations=(wrong,), problem=problem)
+        for text, wrong, problem in (
+            ("w = nA/nB always cures", sp.Equivalent(dead, w * nB < nA), OVERSAMPLED),
+            (
+                "more oversampling is always better",
+                sp.Equivalent(dead, sp.sqrt(w * nB) <= window(kB, kA * kB * nA)[0]),
+                OVERSAMPLED,
+            ),
+            (
+                "lam N kept fixed",
+                sp.Equivalent(dead, lam * (kA * nA + kB * nB) >= sp.sqrt(w * nB)),
+                OVERSAMPLED,
+            ),
+            ("window in w instead of sqrt(w nB)", outside(w, window(kB, kA * kB * nA)), OVERSAMPLED.at(10)),
+        )
+    ),
+)
+
+reweighting = Claim(
+    id="HL23-20",
+    title="Reweighting the loss",
+    kind="threshold",
+    paper=PAPER,
+    statement=(
+        r"\text{cluster } B \text{ is not collapsed} \iff w_B > \frac{\lambda N}{\sqrt{n_B}}",
+        r"\text{no upper limit; the rules of the other clusters do not change}",
+    ),
+    relations=(sp.Equivalent(dead, w <= lam * N / sp.sqrt(n)),),
+    read=merge_readings,
+    hypotheses=(PAIR, WIDE),
+    witness=HEAVY,
+    family=Family(sizes="clusters", weights=True, near=("merge",)),
+    settings=tuple(_reweighted(factor) for factor in ("1.176", "1.2", "1.224", "1000")),
+    derivation=contrast_derivation,
+    rests_on=frozenset({"HL23-03"}),
+    required="proved",
+    mutants=tuple(
+        Mutant(text, relations=(sp.Equivalent(dead, wrong),), problem=_reweighted(factor))
+        for text, wrong, factor in (
+            ("n instead of sqrt(n)", w <= lam * N / n, "1.1"),
+            ("sqrt(w)", sp.sqrt(w) <= lam * N / sp.sqrt(n), "1.3"),
+            ("like oversampling, with an upper limit", lam * (N + k * (w - 1) * n) >= sp.sqrt(w * n), "1000"),
+            ("weights change the normaliser", w <= lam * total_weight / sp.sqrt(n), "1.22"),
+        )
+    ),
+    note="Not equivalent to oversampling (HL23-19), which also raises N and the feature penalty.",
 )
