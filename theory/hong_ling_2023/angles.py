@@ -277,6 +277,7 @@ row_angles = Claim(
     source="public limit-experiment script of the paper's repository, which normalises rows",
     note=(
         "Counterexample kA = kB = 5, nA = 500, nB = 250, lam N = 0.1, mu = 0.01: columns AA/BB/AB -0.138152, "
-        "-0.077552, -0.111105, rows -0.117207, -0.099958, -0.112923. Both tend to -1/(K - 1), the rows with a milder deviation."
+        "-0.077552, -0.111105, rows -0.117207, -0.099958, -0.112923. Both tend to -1/(K - 1), "
+        "the rows with a milder deviation."
     ),
 )
