@@ -114,6 +114,6 @@ code_facts = Claim(
     status="note",
     source="public code",
     note="The minority-sweep script plots with an undefined variable na_list (NameError before saving). The optimiser "
-    "is built with lr = 0.01 while the schedule is computed from 0.1, so the first learning-rate step is void. The README "
-    "example of the convex-solver script has sizes (3, 3, 4 classes) that differ from its structure 1 (4, 3, 3).",
+    "is built with lr = 0.01 while the schedule is computed from 0.1, so the first learning-rate step is void. The "
+    "README example of the convex-solver script has sizes (3, 3, 4 classes) that differ from its structure 1 (4, 3, 3).",
 )
