@@ -18,7 +18,10 @@ EXACT_BITS = 2048
 
 
 class Undecided(Exception):
-    """Balls are too wide, or not finite, to answer."""
+    """Balls are too wide, or not finite, to answer. Arguments are printed only if asked: expressions can be long."""
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.args))
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def ball(expression: Any, env: Env) -> arb:
     """
     value = _walk(sp.sympify(expression) if not isinstance(expression, arb) else expression, env)
     if not value.is_finite():
-        raise Undecided(f"{expression} is not finite on the given balls")
+        raise Undecided(expression, "is not finite on the given balls")
     return value
 
 
