@@ -115,5 +115,5 @@ code_facts = Claim(
     source="public code",
     note="The minority-sweep script plots with an undefined variable na_list (NameError before saving). The optimiser "
     "is built with lr = 0.01 while the schedule is computed from 0.1, so the first learning-rate step is void. The "
-    "README example of the convex-solver script has sizes (3, 3, 4 classes) that differ from its structure 1 (4, 3, 3).",
+    "README example of the convex-solver script has sizes (3, 3, 4 classes) other than its structure 1 (4, 3, 3).",
 )
