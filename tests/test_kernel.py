@@ -36,6 +36,11 @@ def scaled(array: dict[str, Any], factor: str) -> dict[str, Any]:
     return {"p": array["p"], "rows": [[int(a * Fraction(factor)) for a in row] for row in array["rows"]]}
 
 
+def eighths(array: dict[str, Any], factor: int) -> dict[str, Any]:
+    """Exact multiple by factor/8: flows stay balanced."""
+    return {"p": array["p"] + 3, "rows": [[a * factor for a in row] for row in array["rows"]]}
+
+
 def ends(interval: dict[str, str]) -> tuple[Fraction, Fraction]:
     return Fraction(interval["lower"]), Fraction(interval["upper"])
 
@@ -215,11 +220,10 @@ def test_class_weights_scale_the_contrast_law(bias: Any) -> None:
     outcome = verify_certificate(dumps(propose(problem)))
     before, ctx.prec = ctx.prec, 256
     x = arb(problem.x2.numerator).sqrt() / arb(problem.x2.denominator).sqrt()
-    for cluster, own, sibling in zip(
-        problem.clusters, outcome.log_probabilities.own, outcome.log_probabilities.sibling, strict=True
-    ):
+    log_p = outcome.log_probabilities
+    for g, cluster in enumerate(problem.clusters):
         law = 1 - x / (arb(int(cluster.weight * 2)) / 2 * arb(int(cluster.size)).sqrt())
-        assert (own.exp() - sibling.exp()).overlaps(law)
+        assert (log_p.own[g].exp() - log_p.others[g][g].exp()).overlaps(law)
     ctx.prec = before
     lower, upper = ends(check(dumps(propose(problem)))["bounds"])
     assert upper - lower < upper / 10**38
@@ -247,12 +251,11 @@ def infeasible(bias: Any = "none") -> list[tuple[str, str]]:
     one = propose(Problem.ce(TWO, "0.0085", bias=bias))
     single = propose(Problem.ce([(120, 4), 25], "0.0085", bias=bias))
     flows = one["witness"]["flows"]
-    half = scaled(flows, "1/2")
-    contrast, negative, quotient = (copy.deepcopy(half) for _ in range(3))
-    contrast["rows"][0][0] = 3 * flows["rows"][0][0]
-    negative["rows"][0][0] = -1
-    for h, g in ((0, 1), (1, 0)):
-        quotient["rows"][h][g] = flows["rows"][h][g] * 11 // 10
+    half = eighths(flows, 4)
+    contrast = _with(half, 0, 0, 30 * flows["rows"][0][0])
+    negative = _with(half, 0, 0, -1)
+    quotient = eighths(flows, 11)
+    for g in (0, 1):
         quotient["rows"][g][g] = 0
     cases = [
         ("contrast", lie(one, **poor(one), flows=contrast)),
@@ -286,7 +289,7 @@ def test_violations_are_rejected_without_help_of_crossing_bounds(bias: Any) -> N
 
 
 def test_loose_but_valid_points_are_accepted(good: dict[str, Any]) -> None:
-    half = scaled(good["witness"]["flows"], "1/2")
+    half = eighths(good["witness"]["flows"], 4)
     for text in (lie(good, **poor(good)), lie(good, **weak(good)), lie(good, **poor(good), flows=half)):
         result = check(text)
         assert result["outcome"] == "bounds"
@@ -306,7 +309,7 @@ def test_wide_bounds_equal_a_direct_evaluation(bias: Any) -> None:
 
         gaps = noise(1, G, 1500)
         gaps["rows"][0] = [a * (c.classes > 1) for a, c in zip(gaps["rows"][0], problem.clusters, strict=True)]
-        bend = scaled(base["witness"]["flows"], "5/7")
+        bend = eighths(base["witness"]["flows"], 5)
         if bias != "free":
             bend["rows"][0] = [a * 4 // 5 for a in bend["rows"][0]]
         biases = noise(1, G, 900 * (bias != "none"))
@@ -508,7 +511,9 @@ def corrupt(rng: random.Random, certificate: dict[str, Any]) -> str:
     if kind == 2 and isinstance(place, dict):
         del place[key]
     elif kind in (3, 4) and type(value) is int:
-        change = rng.choice([-value, value + 1, value - 1, value << rng.randrange(1, 80), value >> rng.randrange(1, 80)])
+        change = rng.choice(
+            [-value, value + 1, value - 1, value << rng.randrange(1, 80), value >> rng.randrange(1, 80)]
+        )
         place[key] = change
     elif kind == 5 and isinstance(place, list) and len(place) > 1:
         place[0], place[-1] = place[-1], place[0]

@@ -5,18 +5,18 @@ The model is ``ce``: minimise, over W (K x d), one feature per sample and b (K),
     f = (1/N) sum_i w_{y_i} CE(W h_i + b, y_i) + (lambda_w/2)|W|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2.
 
 Sphere of trust. To believe an outcome, trust Python's integers and fractions, the ball arithmetic of
-python-flint, the textbook inequalities named beside each step (Jensen, Gibbs, norm duality, Weyl, Sylvester,
+python-flint, the textbook inequalities named beside each step (Jensen, Gibbs, Pinsker, norm duality, Weyl, Sylvester,
 uniqueness of the minimiser of a strictly convex function) and the lines below. Nothing else of this project is
 imported. The file is not trusted: it offers a dual point, a primal point and statements; every number used is
 recomputed from the problem and the integers, and a statement that claims more than follows is rejected.
 
-Symmetry. Classes are partitioned into groups of equal size s_g and weight w_g with m_g members: by default all
-classes of one (size, weight), in decreasing order; with ``"full": true`` every class alone. Both points offered
-are constant on groups. The optimum is not assumed to be: the bounds hold for the full problem.
+Symmetry. Classes are partitioned into groups of equal size s_g and weight w_g with m_g members: by default the
+clusters, all classes of one (size, weight), in decreasing order; with ``"full": true`` every class alone, in the same
+order. The points offered are constant on groups. The optimum is not assumed to be: bounds hold for the full problem.
 
-Witness, integers over a power of two:
-    flows  G x G  flows[h][g] = w_g s_g * (probability that Q gives to one class of group h in a column of group g);
-                  on the diagonal a sibling class; Q's own probability is DEFINED as 1 minus the rest
+Witness, integers over a power of two (all tables are indexed [h][g]: an entry of a class of group h in the column
+of a class of group g; on the diagonal, another class of the same group):
+    flows  G x G  w_g s_g * probability; Q's own probability is DEFINED as 1 minus the rest of the column
     gaps   1 x G  own minus sibling logit of a class
     W, H   G x r  classifier row and mean feature shared by the classes of a group, contrasts excluded
     bias   1 x G
@@ -33,7 +33,7 @@ from typing import Any
 
 from flint import arb, arb_mat, ctx, fmpq
 
-__all__ = ["Outcome", "check", "verify_certificate"]
+__all__ = ["Blocks", "Outcome", "check", "verify_certificate"]
 
 MAX_BYTES, MAX_P, MAX_GROUPS, MAX_DIGITS = 32_000_000, 100_000, 256, 4000
 
@@ -53,6 +53,11 @@ class Group:
     size: Fraction
     weight: Fraction
     classes: int
+
+    @property
+    def mass(self) -> Fraction:
+        """Weight times size: N times the coefficient of one class in the loss."""
+        return self.weight * self.size
 
 
 @dataclass(frozen=True)
@@ -81,27 +86,44 @@ class Task:
         return self.lambda_w * self.lambda_h * self.N**2
 
 
+@dataclass(frozen=True)
+class Witness:
+    """The two points offered; each array is (P, integer rows)."""
+
+    groups: list[Group]
+    full: bool
+    arrays: dict[str, tuple[int, list[list[int]]]]
+
+    def balls(self, name: str) -> list[list[Any]]:
+        """An array as balls, exact before the first operation."""
+        P, rows = self.arrays[name]
+        return [[arb((entry, -P)) for entry in row] for row in rows]
+
+
 @dataclass
 class Blocks:
-    """Numbers per cluster: own class, a sibling class (None if there is none), a class of cluster h (``cross[h][c]``)."""
+    """A symmetric K x K matrix per cluster: own entries, and ``others[h][c]`` of a class of cluster h for one of c.
+
+    On the diagonal of ``others`` stands a sibling; for a cluster of one class that entry means nothing.
+    """
 
     own: list[Any]
-    sibling: list[Any]
-    cross: list[list[Any]]
+    others: list[list[Any]]
 
 
 @dataclass
 class Outcome:
     """What was proved. The numbers are balls and hold for every global minimiser.
 
-    ``outcome`` is 'bounds', 'rejected' or 'undecided'. ``log_probabilities`` and ``logits`` (bias excluded,
-    columns centred), ``bias``, ``contrasts``, ``merged``, ``zero`` have one entry per cluster and are None when no
-    facts follow. ``rank`` holds (at least, at most) for Z D^(1/2).
+    ``outcome`` is 'bounds', 'rejected' or 'undecided'. ``log_probabilities``, ``logits`` (bias excluded, columns
+    centred), ``bias``, ``contrasts``, ``merged``, ``zero`` are per cluster, ``rank`` holds (at least, at most) for
+    Z D^(1/2); None where no facts follow.
     """
 
     outcome: str
     reason: str = ""
     problem: str = ""
+    precision: int = 53
     lower: Any = None
     upper: Any = None
     log_probabilities: Blocks | None = None
@@ -111,7 +133,6 @@ class Outcome:
     merged: list[bool | None] | None = None
     zero: list[bool | None] | None = None
     rank: tuple[int, int] | None = None
-    precision: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -124,60 +145,53 @@ def demand(condition: bool, message: str) -> None:
         raise Rejected(message)
 
 
-def reject_number(text: str) -> Any:
-    """Floats, NaN and Infinity have no place in a certificate."""
-    raise Rejected(f"the number {text[:20]} is not an integer")
-
-
-def integer(text: str) -> int:
-    """JSON integer of bounded length."""
-    demand(len(text) <= MAX_DIGITS, "an integer has too many digits")
-    return int(text)
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON object without repeated keys."""
-    demand(len({key for key, _ in pairs}) == len(pairs), "a key occurs twice")
-    return dict(pairs)
-
-
 def read(text: bytes | str) -> dict[str, Any]:
-    """JSON object from text, with caps on what a hostile file could cost."""
+    """JSON object from text, with caps on what a hostile file could cost; no floats, no repeated keys."""
+
+    def integer(digits: str) -> int:
+        demand(len(digits) <= MAX_DIGITS, "an integer has too many digits")
+        return int(digits)
+
+    def no_float(digits: str) -> Any:
+        raise Rejected(f"{digits:.20} is not an integer")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        demand(len(dict(pairs)) == len(pairs), "a key occurs twice")
+        return dict(pairs)
+
     demand(len(text) <= MAX_BYTES, "the file is too large")
     if isinstance(text, bytes):
         text = text.decode("utf-8")
-    data = json.loads(
-        text, parse_float=reject_number, parse_constant=reject_number, parse_int=integer, object_pairs_hook=unique
-    )
+    data = json.loads(text, parse_float=no_float, parse_constant=no_float, parse_int=integer, object_pairs_hook=unique)
     demand(isinstance(data, dict) and data.get("schema") == "verify.certificate/1", "not a verify.certificate/1 file")
     return dict(data)
 
 
 def rational(text: Any) -> Fraction:
     """Exact number from a decimal or fraction string without exponent."""
-    demand(isinstance(text, str) and text.isascii() and len(text) <= MAX_DIGITS, f"{text!r:.40} is not an exact number")
-    top, _, bottom = text.removeprefix("-").partition("/")
-    demand(top.replace(".", "", 1).isdigit() and (bottom.isdigit() or "/" not in text), f"{text:.40} is not a number")
+    demand(isinstance(text, str) and text.isascii() and len(text) <= MAX_DIGITS, "not an exact number")
+    top, slash, bottom = text.removeprefix("-").partition("/")
+    demand(top.replace(".", "", 1).isdigit() and bottom.isdigit() == bool(slash), "not an exact number")
     return Fraction(text)
 
 
 def positive_rational(text: Any) -> Fraction:
     """Rational > 0 in its one canonical spelling, such as 25 or 1/111."""
     value = rational(text)
-    demand(value > 0 and str(value) == text, f"{text:.40} is not a positive rational in lowest terms")
+    demand(value > 0 and str(value) == text, "not a positive rational in lowest terms")
     return value
 
 
 def whole(value: Any, least: int) -> int:
     """Integer (no boolean) of at least ``least``."""
-    demand(type(value) is int and value >= least, f"{value!r:.40} is not an integer >= {least}")
+    demand(type(value) is int and value >= least, f"not an integer >= {least}")
     return int(value)
 
 
 def runs(pairs: Any) -> list[tuple[Fraction, int]]:
-    """[[value, repeat], ...] with exact positive values."""
+    """[[value, repeat], ...] with exact positive values, last first."""
     demand(isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs), "not [value, repeat]")
-    return [(positive_rational(value), whole(repeat, 1)) for value, repeat in pairs]
+    return [(positive_rational(value), whole(repeat, 1)) for value, repeat in reversed(pairs)]
 
 
 def read_task(data: dict[str, Any]) -> tuple[Task, str]:
@@ -194,19 +208,17 @@ def read_task(data: dict[str, Any]) -> tuple[Task, str]:
     weights = [(Fraction(1), K)] if options["class_weights"] is None else runs(options["class_weights"])
     demand(K >= 2 and sum(repeat for _, repeat in weights) == K, "numbers of classes differ")
     members: dict[tuple[Fraction, Fraction], int] = {}
-    sizes, weights = sizes[::-1], weights[::-1]
     while sizes:
         (size, m), (weight, n) = sizes.pop(), weights.pop()
         step = min(m, n)
         members[size, weight] = members.get((size, weight), 0) + step
         sizes += [(size, m - step)] * (m > step)
         weights += [(weight, n - step)] * (n > step)
-    bias = options["bias"]
     task = Task(
         [Group(size, weight, members[size, weight]) for size, weight in sorted(members, reverse=True)],
         positive_rational(options["lambda_w"]),
         positive_rational(options["lambda_h"]),
-        bias if bias in ("none", "free") else positive_rational(bias),
+        options["bias"] if options["bias"] in ("none", "free") else positive_rational(options["bias"]),
         whole(options["dim"], 1),
     )
     return task, digest
@@ -224,42 +236,25 @@ def read_array(data: Any, rows: int, columns: int | None) -> tuple[int, list[lis
     return P, table
 
 
-@dataclass(frozen=True)
-class Witness:
-    """The two points offered, as exact integers."""
-
-    groups: list[Group]
-    flows: tuple[int, list[list[int]]]
-    gaps: tuple[int, list[list[int]]]
-    W: tuple[int, list[list[int]]]
-    H: tuple[int, list[list[int]]]
-    bias: tuple[int, list[list[int]]]
-
-
 def read_witness(data: Any, task: Task) -> Witness:
-    """Witness of the certificate with every exact condition on it checked, except the spectral norm."""
-    keys = {"full", "flows", "gaps", "W", "H", "bias"}
-    demand(isinstance(data, dict) and set(data) == keys and type(data["full"]) is bool, "unexpected witness")
+    """Witness with the exact conditions on the primal point checked: zeros where they must be, width at most d."""
+    names = ("flows", "gaps", "W", "H", "bias")
+    demand(isinstance(data, dict) and set(data) == {"full", *names} and type(data["full"]) is bool, "not a witness")
     demand((task.K if data["full"] else len(task.clusters)) <= MAX_GROUPS, "too many groups")
     groups = task.clusters
     if data["full"]:
         groups = [Group(c.size, c.weight, 1) for c in task.clusters for _ in range(c.classes)]
     G = len(groups)
-    W = read_array(data["W"], G, None)
-    witness = Witness(
-        groups,
-        read_array(data["flows"], G, G),
-        read_array(data["gaps"], 1, G),
-        W,
-        read_array(data["H"], G, len(W[1][0])),
-        read_array(data["bias"], 1, G),
-    )
-    gaps, bias = witness.gaps[1][0], witness.bias[1][0]
-    width = len(W[1][0]) + sum(g.classes - 1 for g, a in zip(groups, gaps, strict=True) if a)
+    shapes = {"flows": (G, G), "gaps": (1, G), "W": (G, None), "H": (G, None), "bias": (1, G)}
+    witness = Witness(groups, data["full"], {name: read_array(data[name], *shapes[name]) for name in names})
+    rows = {name: array[1] for name, array in witness.arrays.items()}
+    r = len(rows["W"][0])
+    demand(len(rows["H"][0]) == r, "W and H differ in width")
+    width = r + sum(group.classes - 1 for group, a in zip(groups, rows["gaps"][0], strict=True) if a)
     demand(width <= task.dim, f"the point has width {width}, the features only {task.dim}")
-    demand(task.bias != "none" or not any(bias), "this problem has no bias")
+    demand(task.bias != "none" or not any(rows["bias"][0]), "this problem has no bias")
     for g, group in enumerate(groups):
-        demand(group.classes > 1 or (gaps[g] == 0 and witness.flows[1][g][g] == 0), "a class without siblings")
+        demand(group.classes > 1 or not (rows["gaps"][0][g] or rows["flows"][g][g]), "a class without siblings")
     return witness
 
 
@@ -271,25 +266,33 @@ def ball(value: Fraction | int) -> Any:
     return arb(fmpq(value.numerator, value.denominator))
 
 
-def dyadic(array: tuple[int, list[list[int]]]) -> list[list[Any]]:
-    """Balls of an integer array; exact before the first operation."""
-    return [[arb((entry, -array[0])) for entry in row] for row in array[1]]
+def total(terms: Any) -> Any:
+    """Sum of balls."""
+    return sum(terms, arb(0))
+
+
+def dot(counts: list[int], terms: list[Any]) -> Any:
+    """Sum of balls with multiplicities (a multiplicity 0 drops its term)."""
+    return total(m * term for m, term in zip(counts, terms, strict=True) if m)
+
+
+def column(table: list[list[Any]], c: int) -> list[Any]:
+    """Column of a table."""
+    return [row[c] for row in table]
+
+
+def times(groups: list[Group], c: int) -> list[int]:
+    """How many other classes of every group a class of group c sees."""
+    return [group.classes - (h == c) for h, group in enumerate(groups)]
 
 
 def positive(x: Any) -> bool:
     """Sign of a ball; :class:`Undecided` if it holds both signs or is not finite."""
-    if x.is_finite():
-        if x > 0:
-            return True
-        if x <= 0:
-            return False
+    if x.is_finite() and x > 0:
+        return True
+    if x.is_finite() and x <= 0:
+        return False
     raise Undecided("a ball holds both signs; more digits are needed")
-
-
-def exact(x: Any) -> Fraction:
-    """Value of a ball of radius zero."""
-    mantissa, exponent = (int(part) for part in x.man_exp())
-    return Fraction(mantissa) * Fraction(2) ** exponent
 
 
 def count_above(A: Any, c: Any) -> int:
@@ -315,32 +318,34 @@ def count_above(A: Any, c: Any) -> int:
 # --- bounds ----------------------------------------------------------------------------------------------------
 
 
-def dual_blocks(task: Task, witness: Witness) -> tuple[list[Fraction], Any]:
-    """Contrast values and quotient block of M = (I - Q) diag(w) D^(1/2); proves the norm of M is at most x.
+def dual_norm(task: Task, witness: Witness) -> tuple[list[Fraction], Any]:
+    """Contrast values and quotient block of M = (I - Q) diag(w) D^(1/2), after proving that its norm is at most x.
 
-    M is block diagonal in the orthonormal basis (contrasts of each group, indicators of groups over sqrt(m)):
-    on the contrasts of g it is T_g/sqrt(s_g) with T_g = w_g s_g (1 - p_g + q_g); the T_g are returned.
+    M is block diagonal in the orthonormal basis (contrasts of each group, indicators of groups over sqrt(m)).
+    On the contrasts of g it is T_g/sqrt(s_g), T_g = w_g s_g (1 - p_g + q_g); returned are the w_g s_g (1 - p_g).
     """
-    P, flows = witness.flows
-    groups = witness.groups
+    P, flows = witness.arrays["flows"]
+    groups, phi = witness.groups, witness.balls("flows")
     G = range(len(groups))
-    leak = [Fraction(sum(groups[h].classes * flows[h][g] for h in G if h != g), 1 << P) for g in G]
-    T = [leak[g] + Fraction(groups[g].classes * flows[g][g], 1 << P) for g in G]
+    demand(all(entry >= 0 for row in flows for entry in row), "a probability is negative")
+    rest = [Fraction(sum(m * f for m, f in zip(times(groups, g), column(flows, g), strict=True)), 1 << P) for g in G]
     for g, group in enumerate(groups):
-        demand(all(flows[h][g] >= 0 for h in G), "a probability is negative")
-        rest = leak[g] + Fraction((group.classes - 1) * flows[g][g], 1 << P)
-        demand(rest <= group.weight * group.size, "a probability is negative")
-        demand(group.classes == 1 or T[g] ** 2 <= task.x2 * group.size, "the dual point is infeasible (contrast)")
-    roots = [ball(g.classes).sqrt() for g in groups]
-    scale = [1 / ball(g.size).sqrt() for g in groups]
-    phi = dyadic(witness.flows)
-    block = [[scale[g] * (ball(leak[g]) if h == g else -roots[h] * roots[g] * phi[h][g]) for g in G] for h in G]
-    M = arb_mat(block)
+        contrast = rest[g] + Fraction(flows[g][g], 1 << P)
+        demand(rest[g] <= group.mass, "a probability is negative")
+        demand(group.classes == 1 or contrast**2 <= task.x2 * group.size, "the dual point is infeasible (contrast)")
+    leak = [rest[g] - Fraction((groups[g].classes - 1) * flows[g][g], 1 << P) for g in G]
+    roots = [ball(group.classes).sqrt() for group in groups]
+    M = arb_mat(
+        [
+            [(ball(leak[g]) if h == g else -roots[h] * roots[g] * phi[h][g]) / ball(groups[g].size).sqrt() for g in G]
+            for h in G
+        ]
+    )
     demand(count_above(M, ball(task.x2).sqrt()) == 0, "the dual point is infeasible (norm)")
-    return T, M
+    return rest, M
 
 
-def lower_bound(task: Task, witness: Witness) -> Any:
+def lower_bound(task: Task, witness: Witness, rest: list[Fraction]) -> Any:
     """Value of the dual point, a lower bound whenever the norm of M is at most x.
 
     Gibbs: CE(z, k) >= H(q) + <q - e_k, z> for every distribution q. Duality: x|X|_* - <M, X> >= 0 for every
@@ -348,24 +353,19 @@ def lower_bound(task: Task, witness: Witness) -> Any:
     a class lowers the objective). With y = (I - Q) diag(w) n, the bias contributes min_b lambda_b/2 |b|^2 - <y, b>/N;
     for a free bias y must vanish exactly.
     """
-    P, flows = witness.flows
-    groups, phi = witness.groups, dyadic(witness.flows)
-    G = range(len(groups))
+    P, flows = witness.arrays["flows"]
+    groups, phi = witness.groups, witness.balls("flows")
     value = arb(0)
     for g, group in enumerate(groups):
-        mass = group.weight * group.size
-        times = [groups[h].classes - (h == g) for h in G]
-        rest = Fraction(sum(times[h] * flows[h][g] for h in G), 1 << P) / mass
-        entropy = arb(0) if rest == 1 else -(1 - ball(rest)) * (-ball(rest)).log1p()
-        for h in G:
-            if times[h] and flows[h][g]:
-                q = phi[h][g] / ball(mass)
-                entropy -= times[h] * q * q.log()
-        value += ball(group.classes * mass) * entropy
+        share = ball(rest[g] / group.mass)
+        q = [p / ball(group.mass) if not p.is_zero() else None for p in column(phi, g)]
+        terms = [-p * p.log() if p is not None else arb(0) for p in q]
+        own = -(1 - share) * (-share).log1p() if rest[g] < group.mass else arb(0)
+        value += ball(group.classes * group.mass) * (own + dot(times(groups, g), terms))
     if task.bias != "none":
-        y = [sum(groups[k].classes * (flows[k][h] - flows[h][k]) for k in G) for h in G]
-        demand(task.bias != "free" or not any(y), "the dual point is infeasible (free bias)")
+        y = [sum(k.classes * (flows[i][h] - flows[h][i]) for i, k in enumerate(groups)) for h in range(len(groups))]
         square = Fraction(sum(group.classes * entry**2 for group, entry in zip(groups, y, strict=True)), 1 << (2 * P))
+        demand(task.bias != "free" or square == 0, "the dual point is infeasible (free bias)")
         if isinstance(task.bias, Fraction):
             value -= ball(square / (2 * task.bias * task.N))
     return value / ball(task.N)
@@ -379,51 +379,34 @@ def upper_bound(task: Task, witness: Witness) -> tuple[Any, Blocks]:
     (lambda_w u^2 + lambda_h s v^2)/2 >= lam sqrt(s) |u v|).
     """
     groups = witness.groups
-    G = range(len(groups))
-    (gaps,), (bias,) = dyadic(witness.gaps), dyadic(witness.bias)
-    W, H = dyadic(witness.W), dyadic(witness.H)
+    W, H, (gaps,), (bias,) = (witness.balls(name) for name in ("W", "H", "gaps", "bias"))
     lam = ball(task.lambda_w * task.lambda_h).sqrt()
-    loss, penalty = arb(0), arb(0)
-    log_p = Blocks([], [], [[None] * len(groups) for _ in G])
+    value, own, others = arb(0), [], []
     for g, group in enumerate(groups):
-        m = group.classes
-        z = [sum((a * b for a, b in zip(W[h], H[g], strict=True)), bias[h]) for h in G]
-        own = z[g] + gaps[g] * (m - 1) / m
-        others = (m - 1) * (-gaps[g]).exp()
-        others += sum((groups[h].classes * (z[h] - own).exp() for h in G if h != g), arb(0))
-        ce = others.log1p()
-        loss += ball(m * group.weight * group.size / task.N) * ce
-        penalty += lam * (m - 1) * ball(group.size).sqrt() * abs(gaps[g])
-        penalty += ball(m * task.lambda_w / 2) * sum((a * a for a in W[g]), arb(0))
-        penalty += ball(m * group.size * task.lambda_h / 2) * sum((a * a for a in H[g]), arb(0))
+        m, a = group.classes, gaps[g]
+        z = [total(u * v for u, v in zip(row, H[g], strict=True)) + b for row, b in zip(W, bias, strict=True)]
+        top = z[g] + a * (m - 1) / m
+        z[g] -= a / m
+        loss = dot(times(groups, g), [(entry - top).exp() for entry in z]).log1p()
+        own.append(-loss)
+        others.append([entry - top - loss for entry in z])
+        value += ball(m * group.mass / task.N) * loss + lam * (m - 1) * ball(group.size).sqrt() * abs(a)
+        value += ball(m * task.lambda_w / 2) * total(u * u for u in W[g])
+        value += ball(m * group.size * task.lambda_h / 2) * total(v * v for v in H[g])
         if isinstance(task.bias, Fraction):
-            penalty += ball(m * task.bias / 2) * bias[g] * bias[g]
-        log_p.own.append(-ce)
-        log_p.sibling.append(-gaps[g] - ce if m > 1 else None)
-        for h in G:
-            log_p.cross[h][g] = z[h] - own - ce
-    return loss + penalty, log_p
+            value += ball(m * task.bias / 2) * bias[g] * bias[g]
+    return value, Blocks(own, [column(others, h) for h in range(len(groups))])
 
 
 # --- facts about every global minimiser ------------------------------------------------------------------------
 
 
-def per_cluster(task: Task, witness: Witness, blocks: Blocks) -> Blocks:
-    """Entries of representatives: with one group per class, the first classes of each cluster stand for it.
-
-    The minimiser Z* is unique (strict convexity), hence invariant under permutations of the classes of a cluster.
-    """
-    if len(witness.groups) == len(task.clusters):
-        return blocks
-    first = [sum(c.classes for c in task.clusters[:i]) for i in range(len(task.clusters))]
-    return Blocks(
-        [blocks.own[k] for k in first],
-        [blocks.cross[k + 1][k] if c.classes > 1 else None for k, c in zip(first, task.clusters, strict=True)],
-        [[blocks.cross[j][k] for k in first] for j in first],
-    )
+def widened(x: Any, radius: Any) -> Any:
+    """Ball with a larger radius."""
+    return arb(x.mid(), x.rad() + radius.upper())
 
 
-def widen(task: Task, gap: Any, blocks: Blocks) -> Blocks:
+def log_probabilities(task: Task, gap: Any, point: Blocks) -> Blocks:
     """Log-probabilities of every minimiser from those of the point.
 
     Gibbs is an identity with the term KL(p*_k || p_k), so sum_k (w_k n_k/N) KL(p*_k || p_k) <= gap. With t a bound
@@ -431,101 +414,80 @@ def widen(task: Task, gap: Any, blocks: Blocks) -> Blocks:
     |log p* - log p| <= -log(1 - sqrt(2 t/p)).
     """
 
-    def around(log_p: Any, t: Any) -> Any:
-        root = (2 * t / log_p.exp()).sqrt()
-        return arb(log_p.mid(), log_p.rad() + (-(-root).log1p()).upper()) if root < 1 else arb("nan")
+    def around(log_p: Any, c: int) -> Any:
+        root = (2 * gap * ball(task.N / task.clusters[c].mass) / log_p.exp()).sqrt()
+        return widened(log_p, -(-root).log1p()) if root < 1 else arb("nan")
 
-    C = range(len(task.clusters))
-    t = [gap * ball(task.N / (c.weight * c.size)) for c in task.clusters]
-    return Blocks(
-        [around(blocks.own[c], t[c]) for c in C],
-        [None if blocks.sibling[c] is None else around(blocks.sibling[c], t[c]) for c in C],
-        [[around(blocks.cross[h][c], t[c]) if h != c else blocks.cross[h][c] for c in C] for h in C],
-    )
+    own = [around(p, c) for c, p in enumerate(point.own)]
+    return Blocks(own, [[around(p, c) for c, p in enumerate(row)] for row in point.others])
 
 
 def split_bias(task: Task, point_bias: list[Any], gap: Any, log_p: Blocks) -> tuple[Blocks, list[Any]]:
     """Centred logits Z* (bias excluded) and centred bias b* from the log-probabilities.
 
-    1^T Z* = 0, so centred log-probabilities are Z* + b* 1^T. Penalised: strong convexity, (lambda_b/2)|b - b*|^2 <= gap.
-    Free: stationarity in b says M* sqrt(n) = 0, and the right singular vectors of X* lie in the range of M*^T, so Z* n = 0.
+    1^T Z* = 0, so centred log-probabilities are Z* + b* 1^T. Penalised: (lambda_b/2)|b - b*|^2 <= gap by strong
+    convexity. Free: M* sqrt(n) = 0 by stationarity, and the right singular vectors of X* lie in the range of M*^T, so
+    Z* n = 0.
     """
     clusters = task.clusters
     C = range(len(clusters))
-    own, sibling, cross = [], [], [[arb(0)] * len(clusters) for _ in C]
-    for c, cluster in enumerate(clusters):
-        siblings = (cluster.classes - 1) * log_p.sibling[c] if cluster.classes > 1 else arb(0)
-        total = log_p.own[c] + siblings + sum((clusters[h].classes * log_p.cross[h][c] for h in C if h != c), arb(0))
-        mean = total / task.K
-        own.append(log_p.own[c] - mean)
-        sibling.append(log_p.sibling[c] - mean if cluster.classes > 1 else None)
-        for h in C:
-            cross[h][c] = log_p.cross[h][c] - mean
+    mean = [(log_p.own[c] + dot(times(clusters, c), column(log_p.others, c))) / task.K for c in C]
+    own = [log_p.own[c] - mean[c] for c in C]
+    others = [[row[c] - mean[c] for c in C] for row in log_p.others]
     bias = [arb(0) for _ in C]
     if isinstance(task.bias, Fraction):
-        bias = [arb(b.mid(), b.rad() + (2 * gap / ball(task.bias)).sqrt().upper()) for b in point_bias]
+        bias = [widened(b, (2 * gap / ball(task.bias)).sqrt()) for b in point_bias]
     elif task.bias == "free":
-        for h, cluster in enumerate(clusters):
-            inside = own[h] + ((cluster.classes - 1) * sibling[h] if cluster.classes > 1 else 0)
-            outside = sum((ball(clusters[c].classes * clusters[c].size) * cross[h][c] for c in C if c != h), arb(0))
-            bias[h] = (ball(cluster.size) * inside + outside) / ball(task.N)
-    logits = Blocks(
-        [own[c] - bias[c] for c in C],
-        [None if sibling[c] is None else sibling[c] - bias[c] for c in C],
-        [[cross[h][c] - bias[h] for c in C] for h in C],
-    )
-    return logits, bias
+        sizes = [ball(cluster.size) for cluster in clusters]
+        for h in C:
+            seen = dot(times(clusters, h), [s * z for s, z in zip(sizes, others[h], strict=True)])
+            bias[h] = (sizes[h] * own[h] + seen) / ball(task.N)
+    return Blocks([own[c] - bias[c] for c in C], [[others[h][c] - bias[h] for c in C] for h in C]), bias
 
 
-def rank_at_most(task: Task, witness: Witness, T: list[Fraction], M: Any, radius: Any) -> int:
-    """K - 1 or better: X* lives on singular directions where M* attains x (Weyl: |sigma_i(M) - sigma_i(M*)| <= radius)."""
+def rank_at_most(task: Task, witness: Witness, rest: list[Fraction], M: Any, radius: Any) -> int:
+    """K - 1 or better: X* lives where M* attains x, and |sigma_i(M) - sigma_i(M*)| <= radius (Weyl)."""
     c = ball(task.x2).sqrt() - radius
     if not positive(c):
         return task.K - 1
     most = count_above(M, c)
-    for group, value in zip(witness.groups, T, strict=True):
-        if group.classes > 1 and not positive(c - ball(value) / ball(group.size).sqrt()):
+    phi = witness.balls("flows")
+    for g, group in enumerate(witness.groups):
+        if group.classes > 1 and not positive(c - (ball(rest[g]) + phi[g][g]) / ball(group.size).sqrt()):
             most += group.classes - 1
     return min(most, task.K - 1)
 
 
 def rank_at_least(task: Task, logits: Blocks, alive: int) -> int:
-    """Alive contrasts plus the singular values of the quotient of Z* D^(1/2) that exceed its Frobenius radius (Weyl)."""
+    """Alive contrasts plus the singular values of the quotient of Z* D^(1/2) above its Frobenius radius (Weyl)."""
     clusters = task.clusters
-    C = range(len(clusters))
-    rows = [[logits.cross[h][c] for c in C] for h in C]
+    table = [list(row) for row in logits.others]
     for c, cluster in enumerate(clusters):
-        siblings = (cluster.classes - 1) * logits.sibling[c] if cluster.classes > 1 else 0
-        rows[c][c] = (logits.own[c] + siblings) / cluster.classes
+        table[c][c] = (logits.own[c] + dot([cluster.classes - 1], [table[c][c]])) / cluster.classes
+    columns = [ball(c.classes * c.size).sqrt() for c in clusters]
     X = arb_mat(
-        [[ball(clusters[h].classes * clusters[c].classes * clusters[c].size).sqrt() * rows[h][c] for c in C] for h in C]
+        [
+            [ball(cluster.classes).sqrt() * s * z for s, z in zip(columns, row, strict=True)]
+            for cluster, row in zip(clusters, table, strict=True)
+        ]
     )
     if not all(entry.is_finite() for entry in X.entries()):
         return alive
-    radius = sum((entry.rad() * entry.rad() for entry in X.entries()), arb(0)).sqrt()
-    return alive + count_above(X.mid(), radius.upper())
+    return alive + count_above(X.mid(), total(entry.rad() * entry.rad() for entry in X.entries()).sqrt().upper())
 
 
-def contrast_states(task: Task, witness: Witness, T: list[Fraction], log_p: Blocks, radius: Any) -> list[str | None]:
+def contrast_states(task: Task, log_p: Blocks, values: list[Any], radius: Any) -> list[str | None]:
     """Contrast of each cluster, from the gap alone.
 
-    alive: own > sibling probability in every minimiser. dead: the contrast value of M*, an entry difference
-    (M*_kk - M*_jk) within ``radius`` of that of M, is below x, so X* has no part there.
+    alive: own > sibling probability in every minimiser. dead: the contrast value of M*, the entry difference
+    M*_kk - M*_jk within ``radius`` of ``values``, is below x, so X* has no part there.
     """
-    G = len(witness.groups)
-    (phi, x) = (dyadic(witness.flows), ball(task.x2).sqrt())
     states: list[str | None] = []
-    k = 0
     for c, cluster in enumerate(task.clusters):
-        if cluster.classes == 1:
-            states.append("absent")
-        else:
-            value = ball(T[k]) + (phi[k + 1][k] if len(task.clusters) < G else 0)
-            alive = log_p.own[c] - log_p.sibling[c] > 0
-            dead = value / ball(cluster.size).sqrt() + radius < x
-            demand(not (alive and dead), "impossible: a contrast is alive and dead; report a kernel bug")
-            states.append("alive" if alive else "dead" if dead else None)
-        k += cluster.classes if len(task.clusters) < G else 1
+        alive = log_p.own[c] - log_p.others[c][c] > 0
+        dead = values[c] / ball(cluster.size).sqrt() + radius < ball(task.x2).sqrt()
+        demand(cluster.classes == 1 or not (alive and dead), "impossible: alive and dead; report a kernel bug")
+        states.append("absent" if cluster.classes == 1 else "alive" if alive else "dead" if dead else None)
     return states
 
 
@@ -538,15 +500,13 @@ def merged_states(task: Task, states: list[str | None]) -> list[bool | None]:
     return merged
 
 
-def zero_states(task: Task, states: list[str | None], logits: Blocks, most: int) -> list[bool | None]:
+def zero_states(task: Task, states: list[str | None], logits: Blocks, exhausted: bool) -> list[bool | None]:
     """Classes whose features vanish: true if the alive contrasts exhaust the rank, false if a logit is not zero."""
-    C = range(len(task.clusters))
-    alive = sum(c.classes - 1 for c, state in zip(task.clusters, states, strict=True) if state == "alive")
     zero: list[bool | None] = []
-    for c in C:
-        column = [logits.own[c], logits.sibling[c] or arb(0)] + [logits.cross[h][c] for h in C if h != c]
-        nonzero = any(z > 0 or z < 0 for z in column)
-        vanishes = most == alive and states[c] != "alive"
+    for c, state in enumerate(states):
+        seen = [z for z, m in zip(column(logits.others, c), times(task.clusters, c), strict=True) if m]
+        nonzero = any(z > 0 or z < 0 for z in [logits.own[c], *seen])
+        vanishes = exhausted and state != "alive"
         demand(not (nonzero and vanishes), "impossible: a class is zero and not zero; report a kernel bug")
         zero.append(False if nonzero else True if vanishes else None)
     return zero
@@ -554,34 +514,41 @@ def zero_states(task: Task, states: list[str | None], logits: Blocks, most: int)
 
 def judge(task: Task, witness: Witness, problem: str) -> Outcome:
     """Bounds and facts at the current precision."""
-    T, M = dual_blocks(task, witness)
-    lower = lower_bound(task, witness)
-    upper, blocks = upper_bound(task, witness)
+    rest, M = dual_norm(task, witness)
+    lower = lower_bound(task, witness, rest)
+    upper, point = upper_bound(task, witness)
     if not (lower.is_finite() and upper.is_finite()):
         raise Undecided("a bound is not finite")
     demand(not lower > upper, "impossible: lower bound above upper bound; report a kernel bug")
     result = Outcome("bounds", problem=problem, lower=lower, upper=upper, precision=ctx.prec)
     gap = (upper - lower).upper()
-    # sum (w_k n_k/N) KL(q_k || p*_k) <= gap; with Pinsker |M - M*|_F^2 <= N max(w) gap. The factor 2 covers an entry difference.
+    # sum (w_k n_k/N) KL(q_k || p*_k) <= gap as well; with Pinsker |M - M*|_F^2 <= N max(w) gap. The factor 2 below
+    # covers the difference of two entries.
     radius = (2 * gap * ball(task.N * max(c.weight for c in task.clusters))).sqrt()
-    most = rank_at_most(task, witness, T, M, radius)
+    most = rank_at_most(task, witness, rest, M, radius)
     if task.dim < most:
-        result.reason = (
-            f"d = {task.dim} is below the certified rank bound {most}: the convex form may be loose, no facts"
-        )
+        result.reason = f"d = {task.dim} is below the certified rank bound {most}: no facts, the bounds may be loose"
         return result
-    log_p = widen(task, gap, per_cluster(task, witness, blocks))
-    (bias,) = dyadic(witness.bias)
-    first = [sum(c.classes for c in task.clusters[:i]) for i in range(len(task.clusters))]
-    point_bias = bias if len(bias) == len(first) else [bias[k] for k in first]
-    logits, result.bias = split_bias(task, point_bias, gap, log_p)
+    # The minimiser Z* is unique (strict convexity), hence invariant under permutations inside a cluster: the first
+    # two classes stand for their cluster.
+    first = [sum(c.classes for c in task.clusters[:i]) if witness.full else i for i in range(len(task.clusters))]
+    second = [k + (witness.full and c.classes > 1) for k, c in zip(first, task.clusters, strict=True)]
+
+    def pick(table: list[list[Any]]) -> list[list[Any]]:
+        return [[table[second[c] if h == c else first[h]][k] for c, k in enumerate(first)] for h in range(len(first))]
+
+    log_p = log_probabilities(task, gap, Blocks([point.own[k] for k in first], pick(point.others)))
+    bias = witness.balls("bias")[0]
+    logits, result.bias = split_bias(task, [bias[k] for k in first], gap, log_p)
     result.log_probabilities, result.logits = log_p, logits
-    states = result.contrasts = contrast_states(task, witness, T, log_p, radius)
+    siblings = pick(witness.balls("flows"))
+    values = [ball(rest[k]) + siblings[c][c] for c, k in enumerate(first)]
+    states = result.contrasts = contrast_states(task, log_p, values, radius)
     alive = sum(c.classes - 1 for c, state in zip(task.clusters, states, strict=True) if state == "alive")
     result.rank = (rank_at_least(task, logits, alive), most)
     demand(result.rank[0] <= most, "impossible: rank bounds cross; report a kernel bug")
     result.merged = merged_states(task, states)
-    result.zero = zero_states(task, states, logits, most)
+    result.zero = zero_states(task, states, logits, most == alive)
     result.facts = describe(task, result)
     return result
 
@@ -589,81 +556,74 @@ def judge(task: Task, witness: Witness, problem: str) -> Outcome:
 # --- output and comparison with what the file states -------------------------------------------------------------
 
 
-def decimal(value: Fraction, digits: int) -> str:
-    """Largest decimal with ``digits`` places that is at most ``value``."""
-    scaled = value.numerator * 10**digits // value.denominator
-    whole_part, places = divmod(abs(scaled), 10**digits)
-    return "-" * (scaled < 0) + str(whole_part) + (f".{places:0{digits}d}" if digits else "")
-
-
 def interval(lower: Any, upper: Any) -> dict[str, str] | None:
     """Decimal interval around two balls, rounded outward to the digits that its width justifies."""
+
+    def exact(x: Any) -> Fraction:
+        mantissa, exponent = (int(part) for part in x.man_exp())
+        return Fraction(mantissa) * Fraction(2) ** exponent
+
+    def floor(value: Fraction) -> str:
+        scaled = value.numerator * 10**digits // value.denominator
+        units, places = divmod(abs(scaled), 10**digits)
+        return f"{'-' * (scaled < 0)}{units}.{places:0{digits}d}"
+
     if not (lower.is_finite() and upper.is_finite()):
         return None
     low, high = exact(lower.lower()), exact(upper.upper())
     width = high - low
-    bits = ctx.prec if width == 0 else min(ctx.prec, width.denominator.bit_length() - width.numerator.bit_length())
+    bits = min(ctx.prec, width.denominator.bit_length() - width.numerator.bit_length()) if width else ctx.prec
     digits = max(0, bits * 30103 // 100000) + 3
-    negated = decimal(-high, digits)
-    return {"lower": decimal(low, digits), "upper": negated[1:] if negated[0] == "-" else "-" + negated}
+    negated = floor(-high)
+    return {"lower": floor(low), "upper": negated[1:] if negated[0] == "-" else "-" + negated}
 
 
 def describe(task: Task, result: Outcome) -> dict[str, Any]:
     """Facts as JSON data; ``uses`` names the claims a fact relies on."""
 
-    def single(z: Any) -> Any:
-        return None if z is None else interval(z, z)
+    def table(blocks: Any) -> dict[str, Any]:
+        cross = [[interval(z, z) for z in row] for row in blocks.others]
+        sibling = [cross[c][c] if cluster.classes > 1 else None for c, cluster in enumerate(task.clusters)]
+        for c in range(len(cross)):
+            cross[c][c] = None
+        return {"uses": [], "own": [interval(z, z) for z in blocks.own], "sibling": sibling, "cross": cross}
 
-    def table(blocks: Blocks) -> dict[str, Any]:
-        C = range(len(task.clusters))
-        return {
-            "uses": [],
-            "own": [single(z) for z in blocks.own],
-            "sibling": [single(z) for z in blocks.sibling],
-            "cross": [[None if h == c else single(blocks.cross[h][c]) for c in C] for h in C],
-        }
-
-    assert result.rank and result.bias and result.log_probabilities and result.logits
+    rank, bias = result.rank or (0, 0), result.bias or []
     return {
         "clusters": [[str(c.size), str(c.weight), c.classes] for c in task.clusters],
-        "rank": {"uses": [], "lower": result.rank[0], "upper": result.rank[1]},
+        "rank": {"uses": [], "lower": rank[0], "upper": rank[1]},
         "contrast": {"uses": [], "values": result.contrasts},
         "merged": {"uses": ["HL23-04"], "values": result.merged},
         "zero": {"uses": [], "values": result.zero},
         "log_probabilities": table(result.log_probabilities),
         "logits": table(result.logits),
-        "bias": {"uses": [], "values": [single(b) for b in result.bias]},
+        "bias": {"uses": [], "values": [interval(b, b) for b in bias]},
     }
 
 
 def follows(stated: Any, proved: Any) -> bool:
     """Whether a statement claims no more than was proved: null claims nothing, an interval may be wider."""
+
+    def number(value: Any) -> Fraction:
+        return Fraction(value) if type(value) is int else rational(value)
+
     if stated is None:
         return True
     if isinstance(stated, dict) and isinstance(proved, dict):
         if not set(stated) <= set(proved):
             return False
-        ends = [key for key in ("lower", "upper") if stated.get(key) is not None]
-        signs = {"lower": 1, "upper": -1}
-        return all(signs[e] * number(stated[e]) <= signs[e] * number(proved[e]) for e in ends) and all(
-            follows(stated[key], proved[key]) for key in stated if key not in signs
-        )
+        below = stated.get("lower") is None or number(stated["lower"]) <= number(proved["lower"])
+        above = stated.get("upper") is None or number(stated["upper"]) >= number(proved["upper"])
+        return below and above and all(follows(stated[k], proved[k]) for k in stated if k not in ("lower", "upper"))
     if isinstance(stated, list) and isinstance(proved, list):
         return len(stated) == len(proved) and all(follows(a, b) for a, b in zip(stated, proved, strict=True))
     return type(stated) is type(proved) and bool(stated == proved)
 
 
-def number(value: Any) -> Fraction:
-    """End of an interval: an integer or a decimal string."""
-    return Fraction(value) if type(value) is int else rational(value)
-
-
-def ladder(witness: Witness) -> list[int]:
-    """Precisions in bits: from 256 (or the digits of the file) doubling to 4096 (8192 for a file of many digits)."""
-    P = max(array[0] for array in (witness.flows, witness.gaps, witness.W, witness.H, witness.bias))
-    steps = [256, 512, 1024, 2048, 4096]
-    if P > 1024:
-        steps.append(8192)
+def precisions(witness: Witness) -> list[int]:
+    """Bits: from 256 (or the digits of the file) doubling to 4096 (8192 for a file of many digits)."""
+    P = max(array[0] for array in witness.arrays.values())
+    steps = [256, 512, 1024, 2048, 4096] + [8192] * (P > 1024)
     return [bits for bits in steps if bits >= P + 64] or steps[-1:]
 
 
@@ -691,7 +651,7 @@ def verify_certificate(text: bytes | str) -> Outcome:
         task, digest = read_task(data)
         witness = read_witness(data["witness"], task)
         result = Outcome("undecided", problem=digest)
-        for ctx.prec in ladder(witness):
+        for ctx.prec in precisions(witness):
             try:
                 result = judge(task, witness, digest)
                 break
@@ -704,7 +664,7 @@ def verify_certificate(text: bytes | str) -> Outcome:
         return result
     except Rejected as why:
         return Outcome("rejected", str(why))
-    except (Exception, RecursionError, MemoryError) as error:  # anything unexpected in the file ends here
+    except Exception as error:  # anything unexpected in the file ends here, RecursionError and MemoryError included
         return Outcome("rejected", f"malformed ({type(error).__name__})")
     finally:
         ctx.prec = saved
@@ -722,7 +682,7 @@ def check(text: bytes | str) -> dict[str, Any]:
     'rejected'
     """
     result = verify_certificate(text)
-    saved, ctx.prec = ctx.prec, result.precision or ctx.prec
+    saved, ctx.prec = ctx.prec, result.precision
     bounds = interval(result.lower, result.upper) if result.outcome == "bounds" else None
     ctx.prec = saved
     return {

@@ -101,8 +101,9 @@ def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40)
     Parameters
     ----------
     problem : the problem; any bias mode, weights and dimension.
-    start : approximate optimum (floats, mpmath numbers or balls); the default suits a few clusters. When the problem's dimension is below the rank of
-        the optimum and ``start`` fits the dimension, it is kept as the primal point.
+    start : approximate optimum (floats, mpmath numbers or balls); the default suits a few clusters. When the
+        dimension of the problem is below the rank of the optimum, the primal point is made from ``start``: its
+        smallest parts are dropped until it fits.
     digits : digits of the polished point; the relative gap is about ``10**-digits`` (about 1e-13 when the
         problem is too large to polish: more than about 18 clusters of full rank).
 
@@ -149,13 +150,11 @@ def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40)
 def plain_start(problem: Problem) -> BlockPoint:
     """Multiple of the simplex I - J/K, of the size that vanishing decay would give; enough for a few clusters."""
     clusters, K = problem.clusters, problem.K
-    size = mpmath.mpf(clusters[0].size.numerator) / clusters[0].size.denominator
-    L = max(mpmath.mpf(0), mpmath.log(size * problem.x2.denominator / problem.x2.numerator) / 2)
-    means = [
-        [L * (mpmath.mpf(h == g) / c.classes - mpmath.mpf(1) / K) for g, c in enumerate(clusters)]
-        for h in range(len(clusters))
-    ]
-    return BlockPoint(np.array([L] * len(clusters)), np.array(means), np.zeros(len(clusters)))
+    G = len(clusters)
+    scale = clusters[0].size / problem.x2
+    L = max(mpmath.mpf(0), mpmath.log(mpmath.mpf(scale.numerator) / scale.denominator) / 2)
+    means = [[L * (mpmath.mpf(h == g) / clusters[g].classes - mpmath.mpf(1) / K) for g in range(G)] for h in range(G)]
+    return BlockPoint(np.array([L] * G), np.array(means), np.zeros(G))
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------
@@ -489,7 +488,7 @@ def _aligned(problem: Problem, space: Space, start: BlockPoint) -> tuple[State, 
     bias = np.array([float(_number(b)) for b in start.bias]) * (problem.bias != "none")
     X = np.sqrt(m)[:, None] * means * np.sqrt(m * s)
     U, S, Vt = scipy.linalg.svd(X, lapack_driver="gesvd")
-    rank = int((S > 1e-7 * max(S[0], x)).sum())
+    rank = int(np.count_nonzero(S / max(float(S[0]), x) > 1e-7))
     U, S, V = U[:, :rank], S[:rank], Vt[:rank].T
     columns = _columns(space, _state((U * np.sqrt(S)).tolist(), (V * np.sqrt(S)).tolist(), alpha, bias))
     M = np.array([[float(a) for a in row] for row in _dual_block(space, columns)])

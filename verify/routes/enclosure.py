@@ -30,7 +30,8 @@ def certify(problem: Problem, digits: int = 40, avoid: frozenset[str] = frozense
     Parameters
     ----------
     problem : the problem.
-    digits : digits of the polished point. More are tried once when a fact stays open although the bounds are that narrow.
+    digits : digits of the polished point. Twice as many are tried when a fact stays open though the bounds are that
+        narrow.
     avoid : claim IDs that the floating solver may not use.
 
     Raises
@@ -80,9 +81,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         certificate, outcome = certify(problem, digits, avoid)
     except ValueError as why:
         return Optimum(problem, "enclosure", contrasts=(None,) * len(problem.clusters), reason=str(why))
-    decided = outcome.logits is not None and outcome.bias is not None
     logits = bias = None
-    if decided and problem.K <= MAX_LOGITS:
+    if outcome.logits is not None and outcome.bias is not None and problem.K <= MAX_LOGITS:
         logits, bias = expand(problem, outcome.logits, outcome.bias)
     return Optimum(
         problem,
@@ -106,14 +106,14 @@ def expand(problem: Problem, blocks: Blocks, values: list[Any]) -> tuple[Array, 
     Examples
     --------
     >>> problem = Problem.ce([(4, 1), (9, 2)], "0.1")
-    >>> expand(problem, Blocks([2, 3], [1, None], [[0, 5], [6, 0]]), [7, 8])[0].tolist()
+    >>> expand(problem, Blocks([2, 3], [[1, 5], [6, None]]), [7, 8])[0].tolist()
     [[3, 6, 6], [5, 2, 1], [5, 1, 2]]
     """
     owner = {k: c for c, cluster in enumerate(problem.clusters) for k in cluster.members}
     Z = np.empty((problem.K, problem.K), dtype=object)
     for j, h in owner.items():
         for k, c in owner.items():
-            Z[j, k] = blocks.own[c] if j == k else blocks.sibling[c] if h == c else blocks.cross[h][c]
+            Z[j, k] = blocks.own[c] if j == k else blocks.others[h][c]
     return Z, np.array([values[owner[k]] for k in range(problem.K)], dtype=object)
 
 
