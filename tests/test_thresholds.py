@@ -234,6 +234,17 @@ def test_many_minority_classes_with_a_weak_bias_penalty_are_only_certified() -> 
     assert (entry.verdict, bool(entry.reason)) == ("certified", True)
 
 
+def test_the_between_group_direction_can_die_revive_and_die_again() -> None:
+    """With a penalised bias the dead set in lam need not be one interval."""
+    problem = Problem.ce([(355730, 8), (1, 8346)], 1, bias="1/2000")
+    margins = [alive_margin(problem, x) for x in (3, 8, 14, 30)]
+    assert [m > 0 for m in margins] == [True, False, True, False]
+    entry = only(problem, "between_groups_dead")
+    assert entry.verdict == "certified"
+    assert "not the only crossing" in entry.reason
+    assert 14 < x_of(entry) < 30
+
+
 @pytest.mark.parametrize("counts", [[(120, 4), (25, 3)], [9, 3], [9, 7, (4, 3)], [(9, 1), (4, 3)], [12, 5, 3]])
 @pytest.mark.parametrize("bias", ["none", "free"])
 def test_closed_forms_lie_inside_the_bounds(counts: list, bias: str) -> None:

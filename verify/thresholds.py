@@ -21,13 +21,15 @@ Why each enclosure holds THE threshold (existence and uniqueness), two clusters 
   side decreases strictly, and elsewhere the direction is alive: one crossing. With a penalty,
   r/r_B = m_B/m_A + e d (k_A + k_B exp(-d))/m_A, e = lambda_b N/K, depends on d only, and the logarithmic derivative of
   (r/r_B)^2 (bracket) in d is positive unless k_B (d - 2) exp(-d) > k_A (d + 2), which needs k_B > 98 k_A and
-  d > 2 while d <= log(m_A/m_B). Outside that range the crossing is scanned and the verdict says so.
-* x <= sqrt(v_B) is alive and x >= sqrt(v_A) dead by HL23-10, so the crossing is the only one over all lam.
+  d > 2 while d <= log(m_A/m_B). Beyond that the direction can indeed die, revive and die again as lam grows (8
+  classes of 355730, 8346 of 1, lambda_b = 1/2000): the curve is scanned, its last crossing enclosed, the verdict says
+  so.
+* x <= sqrt(v_B) is alive and x >= sqrt(v_A) dead by HL23-10, so what holds between them holds over all lam.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -40,6 +42,8 @@ from theory.problem import Problem
 from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
 
 __all__ = ["Threshold", "thresholds"]
+
+SCAN_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,6 @@ class Threshold:
             "verdict": self.verdict,
             "consequence": self.consequence,
         }
-
-
-Rates = Callable[[arb], tuple[arb, arb, arb]]
 
 
 @dataclass(frozen=True)
@@ -197,31 +198,29 @@ def _between(problem: Problem, digits: int) -> list[Threshold]:
     pair = [_Group(c.weight**2 * c.size, c.weight * c.size, c.classes) for c in problem.clusters]
     a, b = sorted(pair, key=lambda g: (g.v, g.m), reverse=True)
     try:
-        x2, scanned = _between_square(a, b, problem, digits)
+        x2, remark = _between_square(a, b, problem, digits)
     except ArithmeticError as error:
         return [replace(entry, verdict="undecided", reason=str(error))]
-    if scanned:
-        entry = replace(
-            entry, verdict="certified", reason="the crossing is enclosed; that it is the only one was scanned"
-        )
+    if remark:
+        entry = replace(entry, verdict="certified", reason=remark)
     return [replace(entry, x2=x2, closed_form=_closed_form(x2[0], problem.N) if x2[0] == x2[1] else None)]
 
 
-def _between_square(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, bool]:
-    """Enclosure of x^2 at the between-group threshold (v_A >= v_B), and whether uniqueness was only scanned."""
+def _between_square(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, str]:
+    """Enclosure of x^2 at the between-group threshold (v_A >= v_B), and a remark where it may not be the only one."""
     K = a.classes + b.classes
     if problem.bias == "none" and a.v == b.v:
-        return (a.v, a.v), False
+        return (a.v, a.v), ""
     if problem.bias == "none" and a.classes == 1:
         square = (a.v * b.classes + b.v) / K
-        return (square, square), False
+        return (square, square), ""
     if problem.bias == "free":
         if a.classes == 1 and a.v == a.m and b.v == b.m:
             square = K * a.m * b.m / problem.N
-            return (square, square), False
-        return _between_free(a, b, digits), False
+            return (square, square), ""
+        return _between_free(a, b, digits), ""
     if a.classes == 1:
-        return _collapse_square(_groups(problem), problem, digits), False
+        return _collapse_square(_groups(problem), problem, digits), ""
     return _between_curve(a, b, problem, digits)
 
 
@@ -248,49 +247,77 @@ def _between_free(a: _Group, b: _Group, digits: int) -> Bracket:
     return lower**2, upper**2
 
 
-def _between_curve(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, bool]:
-    """Crossing of the alive test along the t = 0 solutions, at least two classes in A (HL23-08, HL23-07)."""
-    k, other = a.classes, b.classes
-    K = k + other
-    penalty = problem.bias * problem.N / K if isinstance(problem.bias, Fraction) else None
+@dataclass(frozen=True)
+class _Curve:
+    """The t = 0 solutions of two clusters, at least two classes in A, parametrised by the contrast gap of A."""
 
-    def rates(gap: Fraction) -> tuple[arb, arb, arb]:
-        """E, r and r_B at contrast gap ``gap``."""
+    a: _Group
+    b: _Group
+    penalty: Fraction | None
+    digits: int
+
+    def rates(self, gap: Fraction) -> tuple[arb, arb, arb]:
+        """E, r and r_B at a contrast gap."""
+        k, other = self.a.classes, self.b.classes
         own, sibling = ball(gap * (k - 1) / k).exp(), ball(-gap / k).exp()
 
         def at(d: arb) -> tuple[arb, arb, arb]:
             e = d.exp()
             return sibling * e, 1 / (e * (own + (k - 1) * sibling) + other), 1 / (k + other / e)
 
-        return at(arb(0) if penalty is None else _bias_gap(penalty, a, b, at, digits))
+        if self.penalty is None:
+            return at(arb(0))
+        stiff, m_a, m_b = ball(self.penalty), ball(self.a.m), ball(self.b.m)
 
-    def alive(gap: Fraction) -> int:
-        E, r, r_b = rates(gap)
-        return sign_of(K * ball(b.v) * r_b * r_b - ball(a.v) * r * r * (k * E * E + 2 * other * E - other))
+        def sign(d: Fraction) -> int:
+            """Of e d - m_A r + m_B r_B, which increases in d."""
+            point = ball(d)
+            _, r, r_b = at(point)
+            return sign_of(stiff * point - m_a * r + m_b * r_b)
 
-    def square(gap: Fraction) -> arb:
-        E, r, _ = rates(gap)
-        u = r * (k * E + other)
-        return ball(a.v) * u * u
+        return at(hull(bisect(sign, *widen(sign), self.digits)))
 
-    upper = reach(alive, 1, Fraction(1), Fraction(2))
-    scanned = penalty is not None and other > 98 * k and log(a.m / b.m) > 2
-    if scanned and _changes([alive(upper * i / 100) for i in range(101)]) > 1:
-        raise ArithmeticError("the alive test changes sign more than once")
-    near, far = bisect(alive, Fraction(0), upper, digits + 10)
-    return (fraction(square(far).lower()), fraction(square(near).upper())), scanned
+    def alive(self, gap: Fraction) -> int:
+        """+1 alive, -1 dead, 0 undecided."""
+        k, other = self.a.classes, self.b.classes
+        E, r, r_b = self.rates(gap)
+        margin = ball(self.a.v) * r * r * (k * E * E + 2 * other * E - other) - (k + other) * ball(self.b.v) * r_b * r_b
+        return -sign_of(margin)
+
+    def square(self, gap: Fraction) -> arb:
+        """x^2, decreasing in the gap."""
+        E, r, _ = self.rates(gap)
+        u = r * (self.a.classes * E + self.b.classes)
+        return ball(self.a.v) * u * u
 
 
-def _bias_gap(penalty: Fraction, a: _Group, b: _Group, at: Rates, digits: int) -> arb:
-    """Bias gap d at which the penalty balances the flows: e d = m_A r - m_B r_B, increasing on the left minus right."""
-    stiff, m_a, m_b = ball(penalty), ball(a.m), ball(b.m)
+def _between_curve(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, str]:
+    """Last crossing of the alive test along the t = 0 solutions (HL23-08, HL23-07), a remark unless it is alone."""
+    penalty = problem.bias * problem.N / problem.K if isinstance(problem.bias, Fraction) else None
+    curve = _Curve(a, b, penalty, digits + 10)
+    remark = ""
+    if penalty is not None and b.classes > 98 * a.classes and log(a.m / b.m) > 2:
+        (lower, upper), *others = _crossings(replace(curve, digits=10))
+        remark = "the crossing is enclosed; that it is the only one was scanned, not proved"
+        if others:
+            at = ", ".join(f"{float(curve.square(near).sqrt()) / float(problem.N):.3g}" for near, _ in reversed(others))
+            remark = f"not the only crossing: as lam grows, the direction also dies and revives in turn near lam = {at}"
+    else:
+        lower, upper = Fraction(0), reach(curve.alive, 1, Fraction(1), Fraction(2))
+    near, far = bisect(curve.alive, lower, upper, digits + 10)
+    return (fraction(curve.square(far).lower()), fraction(curve.square(near).upper())), remark
 
-    def sign(d: Fraction) -> int:
-        gap = ball(d)
-        _, r, r_b = at(gap)
-        return sign_of(stiff * gap - m_a * r + m_b * r_b)
 
-    return hull(bisect(sign, *widen(sign), digits + 10))
+def _crossings(curve: _Curve) -> list[Bracket]:
+    """Intervals of the contrast gap in which a scan sees the alive test change sign, largest x first.
+
+    The scan ends at the first gap with x^2 < v_B; the direction is alive from there on.
+    """
+    end = reach(lambda gap: sign_of(ball(curve.b.v) - curve.square(gap)), 1, Fraction(1), Fraction(2))
+    points = [end * i / SCAN_POINTS for i in range(1, SCAN_POINTS + 1)]
+    inside = [gap for gap in points if curve.square(gap) > ball(curve.b.v)]
+    signs = [(Fraction(0), -1), *((gap, s) for gap in inside if (s := curve.alive(gap))), (end, 1)]
+    return [(gap, after) for (gap, s), (after, t) in pairwise(signs) if s != t]
 
 
 def _collapse(problem: Problem, digits: int) -> Threshold:
@@ -425,12 +452,6 @@ def _groups(problem: Problem) -> list[_Group]:
         key = (v, v if problem.bias == "none" else c.weight * c.size)
         found[key] = found.get(key, 0) + c.classes
     return [_Group(v, m, classes) for (v, m), classes in found.items()]
-
-
-def _changes(signs: Sequence[int]) -> int:
-    """Number of sign changes, undecided points left out."""
-    decided = [s for s in signs if s]
-    return sum(1 for one, two in pairwise(decided) if one != two)
 
 
 def _closed_form(x2: Fraction, N: Fraction) -> str:
