@@ -59,8 +59,8 @@ def test_dropped_hypotheses_matter(claim):
 def test_limits_of_the_angles_reproduce_the_worked_example():
     example = {kA: 3, kB: 4, K: 7, nA: 6, nB: 1}
     predictions = {relation.lhs: relation.rhs for relation in angles.not_a_frame.relations}
-    assert float(predictions[angles.wAA].subs(example)) == pytest.approx(-0.220423976359, abs=5e-13)
-    assert float(predictions[angles.hAA].subs(example)) == pytest.approx(-0.105910609437, abs=5e-13)
+    assert float(predictions[angles.w_AA].subs(example)) == pytest.approx(-0.220423976359, abs=5e-13)
+    assert float(predictions[angles.h_AA].subs(example)) == pytest.approx(-0.105910609437, abs=5e-13)
     assert float(angles.ETF.subs(example)) == pytest.approx(-0.166666666667, abs=5e-13)
 
 
