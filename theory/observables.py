@@ -15,6 +15,7 @@ from theory.problem import Cluster, Problem
 
 __all__ = [
     "between_dead",
+    "between_states",
     "cluster_readings",
     "cosine",
     "dead_state",
@@ -150,6 +151,23 @@ def between_dead(optimum: Optimum) -> bool | None:
     if optimum.rank[1] <= least:
         return True
     return False if optimum.rank[0] > most else None
+
+
+def between_states(optimum: Optimum) -> dict[sp.Symbol, bool | None]:
+    """The state of the between-cluster direction, and the one that holds exactly at a tie.
+
+    Z = 0 has a vanishing quotient; Z != 0 with every contrast dead has not.
+
+    Examples
+    --------
+    >>> p = Problem.ce([9, 4, 4], "0.1")
+    >>> between_states(Optimum(p, "enclosure", exact_contrasts=("absent", "dead"), exact_zero=False))[s.dead_exact]
+    False
+    """
+    exact = optimum.exact_zero
+    if exact is False and (not optimum.exact_contrasts or "alive" in optimum.exact_contrasts):
+        exact = None
+    return {s.dead: between_dead(optimum), s.dead_exact: exact}
 
 
 def quotient(problem: Problem, Z: Array) -> Array:

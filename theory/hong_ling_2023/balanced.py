@@ -20,7 +20,7 @@ from theory.hong_ling_2023.two_clusters import (
     equation,
     log_margin,
 )
-from theory.observables import between_dead, cluster_readings, two_cluster_readings
+from theory.observables import between_states, cluster_readings, two_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import F, K, alpha, dead, kA, kB, lam, n, nA, nB, rA, tA, tB, x
@@ -42,7 +42,7 @@ def elementary_readings(optimum: Optimum) -> Iterator[Reading]:
     """The contrast of a balanced problem with the distance of Z from a multiple of I - J/K; or tA, tB if K = 2."""
     problem, Z = optimum.problem, optimum.logits
     if problem.K == 2 and len(problem.clusters) == 2:
-        yield from ({**reading, dead: between_dead(optimum)} for reading in two_cluster_readings(optimum))
+        yield from ({**reading, **between_states(optimum)} for reading in two_cluster_readings(optimum))
         return
     for reading in cluster_readings(optimum):
         if Z is not None and optimum.bias is not None:
@@ -101,7 +101,6 @@ def elementary_derivation() -> Derivation:
 
 BALANCED = Problem.ce([(9, 4)], "0.04")
 PAIR = Problem.ce([9, 4], "0.03")
-PAIR_EDGE = Problem.ce([9, 4], "0.03").at("13/2")
 GAP = sp.log(1 + sp.Max(0, K * sp.sqrt(n) / x - K))
 PAIR_GAP = sp.log(1 + sp.Max(0, sp.sqrt(2 * (nA + nB)) / x - 2))
 
@@ -136,7 +135,7 @@ elementary = Claim(
     ),
     witness=BALANCED,
     family=Family(sizes="balanced", near=("merge",)),
-    settings=(BALANCED.at(9), BALANCED.at(12), PAIR, PAIR_EDGE, PAIR.at(8), Problem.ce([50, 1], "0.01")),
+    settings=(BALANCED.at(9), BALANCED.at(12), PAIR, PAIR.at("13/2"), PAIR.at(8), Problem.ce([50, 1], "0.01")),
     derivation=elementary_derivation,
     rests_on=frozenset({"HL23-03", "HL23-07"}),
     required="proved",

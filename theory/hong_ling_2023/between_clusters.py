@@ -26,10 +26,10 @@ from theory.hong_ling_2023.two_clusters import (
     rB0,
     saturation,
 )
-from theory.observables import between_dead, norm, two_cluster_parameters, two_cluster_readings
+from theory.observables import between_states, norm, two_cluster_parameters, two_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, a, dead, kA, kB, nA, nB, x
+from theory.symbols import K, N, a, dead, kA, kB, n, nA, nB, x
 
 u = sp.Symbol("u", positive=True)
 """exp(-a/kA) at the threshold: a is the gap of the majority there."""
@@ -54,14 +54,8 @@ def threshold_equation(u: sp.Expr, cross: sp.Expr | None = None, tail: sp.Expr =
     return K * threshold_at(u) ** 2 - nA * kB * (K * r) ** 2 - tail
 
 
-def single_majority() -> sp.Expr:
-    """x_t without a bias when kA = 1: complete collapse."""
-    return sp.sqrt((nA * kB + nB) / K)
-
-
-def unbiased_condition(single: sp.Expr, several: sp.Expr) -> sp.Expr:
-    """Condition x >= x_t, x_t being ``single`` for one majority class and ``several`` otherwise."""
-    return sp.Or(sp.And(kA <= 1, x >= single), sp.And(kA > 1, x >= several))
+SINGLE_MAJORITY = sp.sqrt((n * kB + nB) / K)
+"""x_t without a bias for a single majority class, of size n: complete collapse."""
 
 
 def threshold_readings(optimum: Optimum, zero: sp.Expr | None = None) -> Iterator[Reading]:
@@ -69,14 +63,16 @@ def threshold_readings(optimum: Optimum, zero: sp.Expr | None = None) -> Iterato
 
     Where it is dead, also what is left of Z.
     """
-    problem, state = optimum.problem, between_dead(optimum)
+    problem, states = optimum.problem, between_states(optimum)
     known = two_cluster_parameters(problem)
-    if problem.bias == "none":
-        equation = threshold_equation(u) if zero is None else zero
-        root = Root(u, equation, sp.Integer(0), sp.Integer(1)) if known[kA] > 1 else sp.Integer(1)
-        yield {**known, u: root, dead: state}
-    yield {**known, **saturation(problem), **dead_solution(problem), dead: state}
-    if state is True:
+    if problem.bias == "none" and known[kA] == 1:
+        yield {K: known[K], x: known[x], n: known[nA], kB: known[kB], nB: known[nB], **states}
+    elif problem.bias == "none":
+        root = (threshold_equation(u) if zero is None else zero).subs({K: known[K], nB: known[nB]})
+        majority = {symbol: known[symbol] for symbol in (x, kA, nA, kB)}
+        yield {**majority, u: Root(u, root, sp.Integer(0), sp.Integer(1)), **states}
+    yield {**known, **saturation(problem), **dead_solution(problem), **states}
+    if states[dead] is True:
         yield from remainder_readings(optimum)
 
 
@@ -96,7 +92,7 @@ def remainder_readings(optimum: Optimum) -> Iterator[Reading]:
 
 def threshold_derivation() -> Derivation:
     """Without a bias: x and the alive test as functions of u, both monotone; kA = 1 in closed form."""
-    d, fall, n = sp.symbols("d fall n_u", positive=True)
+    d, fall, top = sp.symbols("d fall top", positive=True)
     r = own_at(u) * u ** (kA - 1)
     d_u = u ** (1 - kA) + (kA - 1) * u + kB
     classes = {K: kA + kB}
@@ -120,8 +116,8 @@ def threshold_derivation() -> Derivation:
             ),
             Identity("the numerator has derivative 2 (kA u + kB)", sp.diff(numerator, u), 2 * (kA * u + kB)),
             Positive(
-                "where the numerator n is positive, n/d^2 increases strictly: (n' d + 2 n fall)/d^3",
-                (2 * (kA * u + kB) * d + 2 * n * fall) / d**3,
+                "where the numerator is positive (top > 0), top/d^2 increases strictly",
+                (2 * (kA * u + kB) * d + 2 * top * fall) / d**3,
             ),
             Identity(
                 "at u = 1 the difference is kA (nA - nB) > 0; as u -> 0 it is at most -nB kA: one sign change, from "
@@ -133,7 +129,7 @@ def threshold_derivation() -> Derivation:
             Identity(
                 "kA = 1, x >= sqrt(nB): rA0 = rB0 = 1/K and the block norm is x_t",
                 block_square(1 / K, 1 / K).subs(kA, 1),
-                single_majority() ** 2,
+                SINGLE_MAJORITY.subs(n, nA) ** 2,
             ),
             Lemma(
                 "dead: tA = tB = b = 0, so rows and columns of B vanish in Z, hence in (X X^T)^(1/2) and (X^T X)^(1/2)",
@@ -148,7 +144,6 @@ BEFORE, AFTER = STEP.at("6.5"), STEP.at(7)
 SINGLE = Problem.ce([(9, 1), (4, 3)], "0.03")
 SHORT_EXPONENT = Problem.ce([(60, 3), (10, 3)], "0.03")
 EQUAL_WEIGHTS = replace(UNWEIGHTED, dropped=Problem.ce([(9, 2), (4, 3)], "0.03", weights=[(1, 2), (2, 3)]).at(7))
-ROOT_CONDITION = unbiased_condition(single_majority(), threshold_at(u))
 
 
 def _root_of(zero: sp.Expr) -> Callable[[Optimum], Iterator[Reading]]:
@@ -169,8 +164,9 @@ threshold = Claim(
         r"\text{dead}:\quad Z_{AA} = a\left(I - \tfrac{1}{k_A}J\right),\quad Z_{AB} = Z_{BA} = Z_{BB} = 0",
     ),
     relations=(
-        sp.Equivalent(dead, ROOT_CONDITION),
-        sp.Equivalent(dead, block_square(rA0, rB0) <= x**2),
+        sp.Equivalent(dead, x >= SINGLE_MAJORITY),
+        sp.Equivalent(dead, x >= threshold_at(u)),
+        sp.Equivalent(dead, x >= sp.sqrt(block_square(rA0, rB0))),
         equation(norm_B, sp.Integer(0)),
         equation(frame_A, sp.Integer(0)),
     ),
@@ -191,17 +187,19 @@ threshold = Claim(
         Mutant("T2 = T1", relations=(sp.Equivalent(dead, x >= sp.sqrt(nB)),), problem=BEFORE),
         Mutant("sqrt of the mean size", relations=(sp.Equivalent(dead, x >= sp.sqrt(N / K)),), problem=BEFORE),
         Mutant(
-            "formula of kA = 1 for kA >= 2", relations=(sp.Equivalent(dead, x >= single_majority()),), problem=BEFORE
+            "formula of kA = 1 for kA >= 2",
+            relations=(sp.Equivalent(dead, x >= sp.sqrt((nA * kB + nB) / K)),),
+            problem=BEFORE,
         ),
         Mutant(
             "r without the exponent (kA - 1)/kA",
-            relations=(sp.Equivalent(dead, ROOT_CONDITION),),
+            relations=(sp.Equivalent(dead, x >= threshold_at(u)),),
             read=_root_of(threshold_equation(u, cross=own_at(u) * u**kA)),
             problem=BEFORE,
         ),
         Mutant(
             "nB kB instead of nB kA",
-            relations=(sp.Equivalent(dead, ROOT_CONDITION),),
+            relations=(sp.Equivalent(dead, x >= threshold_at(u)),),
             read=_root_of(threshold_equation(u, tail=nB * kB)),
             problem=AFTER,
         ),

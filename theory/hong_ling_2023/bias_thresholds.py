@@ -24,7 +24,7 @@ from theory.hong_ling_2023.two_clusters import (
     u_high,
     u_low,
 )
-from theory.observables import between_dead, cluster_readings, two_cluster_parameters
+from theory.observables import between_states, cluster_readings, two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import K, N, dead, mu, n, x
@@ -58,7 +58,7 @@ def bias_readings(optimum: Optimum) -> Iterator[Reading]:
     problem = optimum.problem
     yield from cluster_readings(optimum)
     known = {**two_cluster_parameters(problem), **saturation(problem)}
-    yield {**known, **dead_solution(problem), dead: between_dead(optimum)}
+    yield {**known, **dead_solution(problem), **between_states(optimum)}
 
 
 weak_A, weak_B, weak_low, weak_high = sp.symbols("r_A0_weak r_B0_weak u_low_weak u_high_weak", positive=True)
@@ -76,10 +76,10 @@ def comparison_readings(optimum: Optimum) -> Iterator[Reading]:
         for symbol, r in solution.items()
     }
     known = {**two_cluster_parameters(problem), **saturation(problem)}
-    yield {**known, **solution, **weaker, x_t: free_threshold(), dead: between_dead(optimum)}
+    yield {**known, **solution, **weaker, x_t: free_threshold(), **between_states(optimum)}
 
 
-ALIVE_TEST = block_square(rA0, rB0) <= x**2
+DEAD_TEST = x >= sp.sqrt(block_square(rA0, rB0))
 DIP = beside("0.02", "3.95", "1")
 
 bias_effects = Claim(
@@ -94,7 +94,7 @@ bias_effects = Claim(
         r"T_2(\mu) \to T_2(\text{none}) \;(\mu \to \infty),\quad T_2(\mu) \to T_2(\text{free}) \;(\mu \to 0),\quad"
         r" \text{not monotone in } \mu",
     ),
-    relations=(sp.Equivalent(dead, x >= sp.sqrt(n)), sp.Equivalent(dead, ALIVE_TEST)),
+    relations=(sp.Equivalent(dead, x >= sp.sqrt(n)), sp.Equivalent(dead, DEAD_TEST)),
     read=bias_readings,
     hypotheses=(
         TWO_SIZES,
@@ -118,13 +118,13 @@ bias_effects = Claim(
         ),
         Mutant(
             "a stronger bias penalty always raises T2: dead at mu implies dead at mu/10",
-            relations=(sp.Equivalent(dead, sp.And(ALIVE_TEST, block_square(weak_A, weak_B) <= x**2)),),
+            relations=(sp.Equivalent(dead, sp.And(DEAD_TEST, x >= sp.sqrt(block_square(weak_A, weak_B)))),),
             read=comparison_readings,
             problem=DIP,
         ),
         Mutant(
             "a free bias has the smallest T2: alive below it at every mu",
-            relations=(sp.Equivalent(dead, sp.And(ALIVE_TEST, x >= x_t)),),
+            relations=(sp.Equivalent(dead, sp.And(DEAD_TEST, x >= x_t)),),
             read=comparison_readings,
             problem=DIP,
         ),

@@ -14,7 +14,7 @@ from theory.hong_ling_2023.two_clusters import PAPER, UNWEIGHTED
 from theory.observables import parameters, rational
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import dead, n, x
+from theory.symbols import dead, dead_exact, n, x
 
 m = sp.Symbol("m", positive=True)
 """x_c^2: the zero of sum_k 1/(n_k - m) between the two largest sizes (HL23-05)."""
@@ -47,9 +47,15 @@ def column_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, object]]:
     }
     for j, k in combinations(range(problem.K), 2):
         difference = Z[:, j] - Z[:, k]
+        zero = optimum.exact_zero
         together = True if optimum.rank[1] == 0 or (j, k) in merged else None
         apart = (difference * difference).sum() > 0
-        yield {**known, n: rational(max(problem.sizes[j], problem.sizes[k])), dead: False if apart else together}
+        yield {
+            **known,
+            n: rational(max(problem.sizes[j], problem.sizes[k])),
+            dead: False if apart else together,
+            dead_exact: zero,
+        }
 
 
 def _distinct(problem: Problem) -> bool:
@@ -73,7 +79,7 @@ distinct_columns = Claim(
         r"n_1, \dots, n_K \text{ pairwise different}:\quad z_j = z_k \text{ for some } j \neq k"
         r" \iff Z^* = 0 \iff \lambda N \geq x_c",
     ),
-    relations=(sp.Equivalent(dead, x**2 >= m),),
+    relations=(sp.Equivalent(dead, x >= sp.sqrt(m)),),
     read=column_readings,
     hypotheses=(
         Hypothesis("pairwise different sizes", _distinct, Problem.ce([30, 9, 9, 4], "0.03").at(10)),

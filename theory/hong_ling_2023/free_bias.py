@@ -33,10 +33,10 @@ from theory.hong_ling_2023.two_clusters import (
     sibling_probability,
     two_sizes,
 )
-from theory.observables import between_dead, two_cluster_parameters, two_cluster_readings
+from theory.observables import between_dead, between_states, two_cluster_parameters, two_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, dead, delta, kA, kB, nA, nB, rA, rB, tA, tB, x
+from theory.symbols import K, N, dead, delta, kA, kB, n, nA, nB, rA, rB, tA, tB, x
 
 S = sp.Symbol("S", real=True)
 """TA(rA) + TB(rB) at the explicit cross probabilities of a free bias."""
@@ -72,7 +72,11 @@ def free_readings(optimum: Optimum) -> Iterator[Reading]:
         elif state is True and problem.bias == "free":
             reading |= dead_solution(problem)
         yield reading
-    yield {**two_cluster_parameters(problem), **saturation(problem), dead: state}
+    known = two_cluster_parameters(problem)
+    if known[kA] == 1:
+        yield {K: known[K], N: known[N], x: known[x], n: known[nA], nB: known[nB], **between_states(optimum)}
+    else:
+        yield {**known, **saturation(problem), **between_states(optimum)}
 
 
 def free_derivation() -> Derivation:
@@ -175,13 +179,8 @@ free_bias = Claim(
         equation(tB * on, FREE_S * nA * kA / N),
         equation(delta * on, margin_A(FREE_rA) - FREE_S * nB * kB / N),
         equation(delta, margin_A(rA0)),
-        sp.Equivalent(
-            dead,
-            sp.Or(
-                sp.And(kA <= 1, x >= sp.sqrt(K * nA * nB / N)),
-                sp.And(kA > 1, sp.Or(kB * FREE_rA >= eA, kA * FREE_rB >= eB, FREE_S <= 0)),
-            ),
-        ),
+        sp.Equivalent(dead, x >= sp.sqrt(K * n * nB / N)),
+        sp.Equivalent(dead, sp.Or(kB * FREE_rA >= eA, kA * FREE_rB >= eB, FREE_S <= 0)),
     ),
     read=free_readings,
     hypotheses=(

@@ -9,7 +9,7 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Mutant, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.hong_ling_2023.between_clusters import single_majority, threshold_at, threshold_equation, u
+from theory.hong_ling_2023.between_clusters import SINGLE_MAJORITY, threshold_at, threshold_equation, u
 from theory.hong_ling_2023.free_bias import FREE_S
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.hong_ling_2023.two_clusters import (
@@ -25,10 +25,10 @@ from theory.hong_ling_2023.two_clusters import (
     own_probability,
     sibling_probability,
 )
-from theory.observables import between_dead, two_cluster_parameters
+from theory.observables import between_states, two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, dead, kA, kB, nA, nB, x
+from theory.symbols import K, N, dead, kA, kB, n, nA, nB, x
 
 x_t = sp.Symbol("x_t", positive=True)
 """Threshold T2 without a bias (HL23-08) or with a free bias (HL23-12)."""
@@ -51,9 +51,9 @@ def order_readings(optimum: Optimum) -> Iterator[Reading]:
     problem = optimum.problem
     known = two_cluster_parameters(problem)
     if not problem.clusters[1].size < problem.x2 < problem.clusters[0].size:
-        yield {**known, dead: between_dead(optimum)}
+        yield {**known, **between_states(optimum)}
     if problem.bias == "none" and known[kA] == 1:
-        yield {**known, x_t: single_majority().subs(known)}
+        yield {**known, x_t: SINGLE_MAJORITY.subs({n: known[nA]}).subs(known)}
     elif problem.bias == "none":
         yield {
             **known,
@@ -155,7 +155,7 @@ order = Claim(
         r"\sqrt{n_B} < x_t < \sqrt{n_A}",
     ),
     relations=(
-        sp.Equivalent(dead, x >= sp.sqrt(nA)),
+        sp.Equivalent(dead, sp.And(x > sp.sqrt(nB), x >= sp.sqrt(nA))),
         sp.Lt(sp.sqrt(nB), x_t, evaluate=False),
         sp.Lt(x_t, sp.sqrt(nA), evaluate=False),
     ),

@@ -16,6 +16,7 @@ from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.observables import (
     between_dead,
+    between_states,
     norm,
     quotient,
     two_cluster_parameters,
@@ -167,17 +168,21 @@ def dead_solution(problem: Problem) -> Reading:
 def solution_readings(optimum: Optimum) -> Iterator[Reading]:
     """One reading of the numbers of the optimum, one of the state of the between-cluster direction."""
     problem = optimum.problem
-    state = between_dead(optimum)
     for reading in two_cluster_readings(optimum):
         reading |= {**saturation(problem), mu_0: reading.get(mu, sp.Integer(0))}
         for gap, cluster in zip((a, b), problem.clusters, strict=True):
             if cluster.classes == 1:
                 reading[gap] = sp.Integer(0)
-        if state is False and optimum.logits is not None:
+        if between_dead(optimum) is False and optimum.logits is not None:
             block = quotient(problem, optimum.logits)
             reading |= {angle: norm(block[:, g]) / norm(block) for g, angle in enumerate((cos_theta, sin_theta))}
         yield reading
-    yield {**two_cluster_parameters(problem), **saturation(problem), **dead_solution(problem), dead: state}
+    yield {
+        **two_cluster_parameters(problem),
+        **saturation(problem),
+        **dead_solution(problem),
+        **between_states(optimum),
+    }
 
 
 def entropy_A(a: sp.Expr, tA: sp.Expr, delta: sp.Expr) -> sp.Expr:
@@ -422,7 +427,7 @@ solution = Claim(
         equation(kB * rA * (margin_B(rB) + delta), kA * rB * (margin_A(rA) - delta)),
         equation(delta, K * (nA * rA - nB * rB) / (2 * mu * N)),
         equation(F, LOSS + NUCLEAR + PENALTY.subs(mu, mu_0)),
-        sp.Equivalent(dead, block_square(rA0, rB0) <= x**2),
+        sp.Equivalent(dead, x >= sp.sqrt(block_square(rA0, rB0))),
     ),
     read=solution_readings,
     hypotheses=(TWO_SIZES, UNWEIGHTED, WIDE),
