@@ -74,10 +74,6 @@ class Dual:
     q: Masses
     block: Array
 
-    @property
-    def feasible_sign(self) -> bool:
-        return bool(min(self.q.cross.min(), self.q.sibling.min(), self.q.own.min()) >= 0)
-
 
 def svd(matrix: Array) -> tuple[Array, Array, Array]:
     """Singular value decomposition (U, s, V^T) that survives repeated singular values.
@@ -123,14 +119,23 @@ def mix(r: Reduced, a: Dual, b: Dual, share: float) -> Dual:
     return Dual(q, gradient_block(r, q))
 
 
+def certainty(r: Reduced) -> Dual:
+    """Q = I."""
+    zero, one = np.zeros(len(r.m)), np.ones(len(r.m))
+    return Dual(Masses(np.diag(zero), zero, zero, one), np.diag(zero))
+
+
 def blend(r: Reduced, a: Dual, b: Dual) -> Dual:
-    """The mixture of a and the positive b that is nearest to a and has no negative entry."""
+    """The mixture of a and the positive b that is nearest to a and has no negative entry, kept feasible."""
     share = 0.0
     for u, v in ((a.q.cross, b.q.cross), (a.q.sibling, b.q.sibling), (a.q.own, b.q.own)):
         negative = u < 0
         if negative.any():
             share = max(share, float((u[negative] / (u[negative] - v[negative])).max()))
-    return a if share == 0 else mix(r, a, b, min(1.0, share * (1 + 4 * EPS)))
+    mixed = a if share == 0 else mix(r, a, b, min(1.0, share * (1 + 4 * EPS)))
+    # what the columns' sums changed by rounding must not leave the norm ball
+    excess = operator_norm(r, mixed.block, mixed.q.miss + mixed.q.sibling) / r.x
+    return mixed if excess <= 1 + 8 * EPS * len(r.m) else mix(r, mixed, certainty(r), 1 - 1 / excess)
 
 
 def safe_dual(r: Reduced, p: Masses) -> Dual:
@@ -169,6 +174,7 @@ def aligned_dual(r: Reduced, X: Array, p: Masses, eta: float) -> Dual:
     """
     U, y, Vt = svd(X - eta * gradient_block(r, p))
     block = -(U * np.minimum(y / eta, r.x)) @ Vt
+    block -= np.outer(r.null, r.null @ block)
     return dual_from_block(r, balanced(r, block) if r.nu == 0 else block, r.level)
 
 

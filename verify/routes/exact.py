@@ -153,6 +153,11 @@ class Step:
         return float(np.linalg.norm(self.at.X - self.target))
 
     @property
+    def rounding(self) -> float:
+        """What rounding alone leaves of the residual."""
+        return 2e-16 * math.sqrt(len(self.y)) * float(np.linalg.norm(self.target))
+
+    @property
     def nuclear(self) -> float:
         return float(np.maximum(self.y - self.threshold, 0).sum())
 
@@ -294,10 +299,9 @@ def descend(r: Reduced, now: Step, iterations: int = 60) -> tuple[Step, int]:
     """Damped Newton steps until the residual stops falling; returns the best step and their number."""
     damping, stalled, best = 0.0, 0, now
     for count in range(iterations):
-        size = 1e-300 + float(np.linalg.norm(now.target))
-        if now.residual <= 1e-16 * size or stalled >= 4:
+        if now.residual <= 2 * now.rounding or stalled >= 3:
             return best, count
-        tolerance = min(0.1, max(1e-8, now.residual / size))
+        tolerance = min(0.1, max(1e-6, now.residual / now.threshold))
         direction = newton(r, now, damping, tolerance)
         # beyond ten logits the quadratic model says nothing
         direction *= min(1.0, 10 / (1e-300 + float(np.abs(direction / r.scale).max())))
@@ -311,7 +315,7 @@ def descend(r: Reduced, now: Step, iterations: int = 60) -> tuple[Step, int]:
             now, damping = safe, max(30 * damping, 1e-5)
         if now.residual < 0.5 * best.residual:
             best, stalled = now, 0
-        elif now.residual < 1e-9 * size:
+        elif now.residual < 1e4 * now.rounding:
             stalled += 1
     return best, iterations
 
@@ -325,7 +329,7 @@ def minimise(r: Reduced) -> tuple[Local, dict[str, Any]]:
         start = accelerated(r, steps) if steps else proximal(r, local(r, best.target, best.at.bias))
         now, count = descend(r, start)
         best, total = min(best, now, key=lambda step: step.residual), total + count
-        if best.residual <= 1e-10 * float(np.linalg.norm(best.at.X)):
+        if best.residual <= max(1e3 * best.rounding, 1e-9 * best.threshold):
             break
     return best.at, {"newton": total, "residual": best.residual}
 
