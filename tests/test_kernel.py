@@ -252,7 +252,8 @@ def infeasible(bias: Any = "none") -> list[tuple[str, str]]:
     single = propose(Problem.ce([(120, 4), 25], "0.0085", bias=bias))
     flows = one["witness"]["flows"]
     half = eighths(flows, 4)
-    contrast = _with(half, 0, 0, 30 * flows["rows"][0][0])
+    m, rows = [c.classes for c in Problem.from_canonical(one).clusters], flows["rows"]
+    contrast = _with(half, 0, 0, 8 * rows[0][0] + 5 * m[1] * rows[1][0] // m[0])  # 1 + 1/8 of the other flow too much
     negative = _with(half, 0, 0, -1)
     quotient = eighths(flows, 11)
     for g in (0, 1):
