@@ -8,18 +8,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Case",
+    "Certificate",
     "Check",
     "ClaimList",
     "ClaimListing",
+    "ClaimMutants",
     "ClaimResult",
+    "ClaimShown",
+    "DerivationStep",
     "Interval",
     "MutantSummary",
+    "MutantsOutput",
+    "NewClaim",
     "OptimumOutput",
+    "ReplayOutput",
     "RouteResult",
     "RunResult",
     "ThresholdEntry",
     "ThresholdsOutput",
     "Verdict",
+    "json_schemas",
 ]
 
 Verdict = Literal["proved", "enclosed", "certified", "agrees", "undecided", "refuted", "vacuous", "error", "timeout"]
@@ -57,8 +65,51 @@ class ClaimList(Model):
     claims: list[ClaimListing]
 
 
+class DerivationStep(Model):
+    """One step of a derivation: ``identity`` and ``positive`` are executed, ``lemma`` is named."""
+
+    text: str
+    kind: Literal["identity", "positive", "lemma"]
+    latex: str
+
+
+class ClaimShown(Model):
+    """``verify show``. ``statement`` is LaTeX; ``verdict`` is the last accepted one."""
+
+    schema_: Literal["verify.show/1"] = Field("verify.show/1", alias="schema")
+    id: str
+    title: str
+    kind: Kind
+    paper: str
+    status: Status
+    statement: list[str]
+    relations: list[str]
+    hypotheses: list[str]
+    source: str
+    note: str
+    required: Verdict | None
+    rests_on: list[str]
+    derivation: list[DerivationStep]
+    assumes: list[str]
+    mutants: list[str]
+    verdict: Verdict | None
+
+
+class NewClaim(Model):
+    """``verify new``: the file that was written."""
+
+    schema_: Literal["verify.new/1"] = Field("verify.new/1", alias="schema")
+    id: str
+    path: str
+
+
 class OptimumOutput(Model):
-    """``verify optimum``."""
+    """``verify optimum``.
+
+    Above 1000 classes, or without logits, long lists come in runs: ``counts`` and ``bias`` as [value, repeat] in class
+    order, ``singular_values`` as [value, repeat], ``zero`` as [first, last], and a group of ``merged`` as first, last
+    (first, last, first, last, ... when its classes are scattered).
+    """
 
     schema_: Literal["verify.optimum/1"] = Field("verify.optimum/1", alias="schema")
     model: str
@@ -69,8 +120,8 @@ class OptimumOutput(Model):
     verdict: Literal["enclosed", "certified", "undecided"]
     singular_values: list[float] | list[tuple[float, int]] | None
     logits: list[list[float]] | None
-    bias: list[float] | None
-    merged: list[list[int]] | list[list[tuple[int, int]]] | None
+    bias: list[float] | list[tuple[float, int]] | None
+    merged: list[list[int]] | None
     zero: list[int] | list[tuple[int, int]] | None
     undecided: list[str]
     reason: str = ""
@@ -179,6 +230,49 @@ class RunResult(Model):
     summary: dict[str, int]
 
 
+class ClaimMutants(Model):
+    """Mutants of one claim; ``resolution`` is the smallest relative perturbation that was refuted."""
+
+    id: str
+    mutants: MutantSummary
+    resolution: float | None
+    seconds: float
+
+
+class MutantsOutput(Model):
+    """``verify mutants``."""
+
+    schema_: Literal["verify.mutants/1"] = Field("verify.mutants/1", alias="schema")
+    seed: int
+    claims: list[ClaimMutants]
+
+
+class ReplayOutput(Model):
+    """``verify replay``: what the statement (or its mutant) now does on a saved configuration."""
+
+    schema_: Literal["verify.replay/1"] = Field("verify.replay/1", alias="schema")
+    claim: str
+    mutant: str | None
+    route: str
+    outcome: Literal["violated", "holds", "undecided"]
+    observed: str
+    predicted: str
+    reason: str
+
+
+class Certificate(Model):
+    """``verify certify``: a problem and a witness; bounds and facts may be null or weaker than what follows."""
+
+    schema_: Literal["verify.certificate/1"] = Field("verify.certificate/1", alias="schema")
+    problem: str
+    model: str
+    counts: list[tuple[str, int]]
+    options: dict[str, Any]
+    bounds: Interval | None
+    witness: dict[str, Any]
+    facts: dict[str, Any] | None
+
+
 class Check(Model):
     """``verify check``: what the kernel says about a certificate."""
 
@@ -188,3 +282,19 @@ class Check(Model):
     bounds: Interval | None
     facts: dict[str, Any] | None
     reason: str
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of every output and file, by name: what is committed in ``verify/json_schemas``.
+
+    Examples
+    --------
+    >>> sorted(json_schemas())[:3]
+    ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
+    """
+    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
+    names = {}
+    for model in (*roots, RunResult, ThresholdsOutput):
+        schema = model.model_json_schema(mode="serialization")
+        names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
+    return names

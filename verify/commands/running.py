@@ -1,0 +1,313 @@
+"""``verify run``, ``verify mutants`` and ``verify replay``: the theorem checker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verify.commands import common
+from verify.commands.common import Folders, Json, Seed, Strict
+from verify.counts import InputError
+
+if TYPE_CHECKING:
+    from theory.claim import Claim
+    from theory.problem import Problem
+    from verify.schemas import Case, ClaimMutants, ClaimResult, ReplayOutput, RunResult
+
+__all__ = ["register"]
+
+OPEN = ("undecided", "vacuous", "error", "timeout")
+
+Patterns = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID or glob]...", help="Claims; all of them by default.")
+]
+Examples = Annotated[int | None, typer.Option(min=0, max=100_000, metavar="N", help="Drawn configurations per claim.")]
+Jobs = Annotated[int, typer.Option(min=0, max=1024, metavar="J", help="Processes; 0 takes one per core.")]
+Routes = Annotated[str | None, typer.Option(metavar="R,...", help="Only these routes.")]
+Report = Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")]
+Accept = Annotated[bool, typer.Option("--accept", help="Write the verdicts of this full run to the ledger.")]
+CaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A saved case.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    common.with_example(app, "run", "verify run 'HL23-0*' --examples 25")(run)
+    common.with_example(app, "mutants", "verify mutants HL23-04")(mutants)
+    common.with_example(app, "replay", "verify replay reports/cases/HL23-R1-0123456789.json")(replay)
+
+
+def run(
+    claims: Patterns = None,
+    path: Folders = None,
+    examples: Examples = None,
+    jobs: Jobs = 0,
+    routes: Routes = None,
+    report: Report = Path("reports"),
+    strict: Strict = False,
+    accept: Accept = False,
+    json: Json = False,
+    seed: Seed = 0,
+) -> None:
+    """Check claims on all routes and write the report."""
+    from verify import engine, registry
+    from verify.report import write
+    from verify.sampling import PROFILES
+
+    chosen = registry.select(registry.load(path or ()), claims or ())
+    names = _routes(routes)
+    drawn = PROFILES["dev"] if examples is None else examples
+    full = names is None and drawn >= PROFILES["dev"]
+    if accept and not full:
+        raise InputError(f"--accept needs a full run: all routes and at least {PROFILES['dev']} examples")
+    _require_folder(report)
+    printer = common.Printer()
+    finished: list[str] = []
+
+    def progress(row: ClaimResult) -> None:
+        finished.append(row.id)
+        verdict = row.verdict or "note"
+        printer.line(f"[{len(finished)}/{len(chosen)}] {row.id}  {verdict}  {row.seconds:.1f} s  {row.title}")
+
+    result = engine.run(
+        chosen,
+        examples=drawn,
+        seed=seed,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        routes=names,
+        paths=path or (),
+        progress=progress,
+    )
+    files = write(result, {claim.id: claim for claim in chosen}, report)
+    saved = _save_cases(result, report)
+    interrupted = len(result.claims) < len(chosen)
+    failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
+    if json:
+        common.print_json(result)
+    else:
+        _show_run(result, failures, [*files.values(), *saved])
+    if interrupted:
+        sys.stderr.write(f"verify: interrupted; the partial report of {len(result.claims)} claims was written.\n")
+        raise typer.Exit(130)
+    unsettled = [row.id for row in result.claims if row.verdict in OPEN]
+    if failures:
+        raise typer.Exit(1)
+    if unsettled and strict:
+        raise typer.Exit(3)
+
+
+def _routes(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    from verify.routes import SOLVERS
+
+    known = ("symbolic", *SOLVERS)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"--routes: unknown route {name[:40]!r}; did you mean {near}?")
+    return names
+
+
+def _require_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--report {folder}: the folder cannot be made ({error})") from None
+    if not writable:
+        raise InputError(f"--report {folder}: the folder cannot be written")
+
+
+def _save_cases(result: RunResult, folder: Path) -> list[Path]:
+    from verify.cases import save
+
+    return [save(row.counterexample, folder / "cases") for row in result.claims if row.counterexample]
+
+
+def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
+    """One sentence per claim that fails the run; levels and ledger count in full runs only."""
+    from verify import engine, ledger
+
+    failures = [
+        f"{row.id}: refuted, see its case"
+        for row in result.claims
+        if row.verdict == "refuted" and row.status in ("theorem", "conjecture") and row.required != "refuted"
+    ]
+    if full:
+        failures += [_shortfall(row) for row in result.claims if row.verdict != "refuted" and not engine.reached(row)]
+    if accept:
+        ledger.accept(result.claims)
+    elif full:
+        failures += ledger.weaker(result.claims, ledger.load())
+    return failures
+
+
+def _shortfall(row: ClaimResult) -> str:
+    if row.mutants.survivors:
+        return f"{row.id}: {len(row.mutants.survivors)} mutants survive, such as {row.mutants.survivors[0]!r}"
+    return f"{row.id}: {row.verdict}, required is {row.required}" + (f" ({row.reason})" if row.reason else "")
+
+
+def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
+    from rich.table import Table
+
+    from verify.routes import SOLVERS
+
+    routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
+    table = Table("claim", "verdict", *routes, "worst", "mutants", "s")
+    for row in result.claims:
+        errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
+        cells = [row.routes[r].verdict if r in row.routes else "" for r in routes]
+        worst = f"{max(errors):.1e}" if errors else ""
+        killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
+        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, f"{row.seconds:.1f}")
+    out = common.console()
+    out.print(table)
+    out.print(", ".join(f"{count} {verdict}" for verdict, count in result.summary.items()))
+    for row in result.claims:
+        if row.verdict in OPEN:
+            out.print(f"{row.id} is {row.verdict}: {row.reason}", soft_wrap=True)
+    for failure in failures:
+        out.print(f"FAILED {failure}", soft_wrap=True)
+    for file in files:
+        out.print(f"written: {file}", soft_wrap=True)
+
+
+def mutants(
+    claims: Patterns = None, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0
+) -> None:
+    """Which mutants are killed, by which route, and the smallest perturbation each claim detects."""
+    from verify import registry
+    from verify.schemas import MutantsOutput
+
+    known = registry.load(path or ())
+    chosen = [claim for claim in registry.select(known, claims or ()) if claim.status not in ("note", "refuted")]
+    printer, rows = common.Printer(), []
+    for claim in chosen:
+        rows.append(_mutants_of(claim, known, seed))
+        printer.line(f"[{len(rows)}/{len(chosen)}] {claim.id}  {rows[-1].seconds:.1f} s")
+    if json:
+        common.print_json(MutantsOutput(seed=seed, claims=rows))
+    else:
+        _show_mutants(rows)
+    if any(row.mutants.survivors for row in rows):
+        raise typer.Exit(1)
+
+
+def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutants:
+    from threadpoolctl import threadpool_limits
+
+    from verify import registry
+    from verify.mutation import judge_mutants
+    from verify.schemas import ClaimMutants
+
+    start = time.process_time()
+    with threadpool_limits(1):
+        avoid = registry.ancestors(known, claim.id) | {claim.id}
+        summary, resolution = judge_mutants(claim, seed=seed, avoid=avoid)
+    seconds = round(time.process_time() - start, 3)
+    return ClaimMutants(id=claim.id, mutants=summary, resolution=resolution, seconds=seconds)
+
+
+def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
+    from rich.table import Table
+
+    out = common.console()
+    table = Table("claim", "mutant", "outcome", "route or reason")
+    for row in rows:
+        for line in row.mutants.details:
+            table.add_row(row.id, line["mutant"], line["outcome"], line["route"] or line.get("reason", ""))
+    out.print(table)
+    for row in rows:
+        detects = "-" if row.resolution is None else f"{row.resolution:.0e}"
+        killed = f"{row.mutants.killed} of {row.mutants.total} killed"
+        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}")
+
+
+def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0) -> None:
+    """Rerun a saved case: does the configuration still violate the statement?"""
+    from verify import cases, registry
+
+    case, problem = cases.load(file)
+    known = registry.load(path or ())
+    claim = registry.select(known, [case.claim])[0]
+    answer = _replay(case, problem, claim, registry.ancestors(known, claim.id), seed)
+    if json:
+        common.print_json(answer)
+    else:
+        _show_replay(answer, problem)
+    if answer.outcome == "violated" and case.mutant is None and claim.status in ("theorem", "conjecture"):
+        raise typer.Exit(1)
+    if answer.outcome == "undecided" and strict:
+        raise typer.Exit(3)
+
+
+def _replay(case: Case, problem: Problem, claim: Claim, related: frozenset[str], seed: int) -> ReplayOutput:
+    from threadpoolctl import threadpool_limits
+
+    from verify.engine import findings_for
+    from verify.routes import SOLVERS
+
+    statement = _statement(case, claim)
+    route = case.route or "enclosure"
+    if route not in SOLVERS:
+        raise InputError(f"the case names the route {route[:40]!r}; there are {', '.join(SOLVERS)}")
+    if case.mutant is None and not claim.applies(problem):
+        return _answer(case, route, "undecided", reason="the configuration is outside the hypotheses of the claim")
+    with threadpool_limits(1):
+        findings = findings_for(statement, problem, route, seed, related | {claim.id})
+    wanted = [f for f in findings if case.relation in ("", str(statement.relations[f.relation]))]
+    for outcome in ("violated", "undecided", "holds"):
+        for finding in wanted:
+            if finding.outcome == outcome:
+                return _answer(case, route, outcome, finding.observed, finding.predicted, finding.reason)
+    return _answer(case, route, "undecided", reason="the route observes nothing on this configuration")
+
+
+def _answer(
+    case: Case, route: str, outcome: str, observed: str = "", predicted: str = "", reason: str = ""
+) -> ReplayOutput:
+    from verify.schemas import ReplayOutput
+
+    return ReplayOutput(
+        claim=case.claim,
+        mutant=case.mutant,
+        route=route,
+        outcome=outcome,  # type: ignore[arg-type]
+        observed=observed,
+        predicted=predicted,
+        reason=reason,
+    )
+
+
+def _statement(case: Case, claim: Claim) -> Claim:
+    """The claim, or the mutant that the case names."""
+    if case.mutant is None:
+        return claim
+    from verify.mutation import generic_mutants
+
+    for mutant in (*claim.mutants, *generic_mutants(claim)):
+        if mutant.text == case.mutant:
+            return claim.mutated(mutant)
+    raise InputError(f"{claim.id} has no mutant {case.mutant[:60]!r}")
+
+
+def _show_replay(answer: ReplayOutput, problem: Problem) -> None:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_row("claim", answer.claim + (f", mutant: {answer.mutant}" if answer.mutant else ""))
+    table.add_row("configuration", str(problem.canonical()))
+    table.add_row("route", answer.route)
+    table.add_row("outcome", answer.outcome + (f" ({answer.reason})" if answer.reason else ""))
+    table.add_row("observed", answer.observed)
+    table.add_row("predicted", answer.predicted)
+    common.console().print(table)
