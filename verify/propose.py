@@ -584,7 +584,7 @@ def _write(problem: Problem, space: Space, state: State, flows: Table, shrink: F
             "gaps": _dyadics([state.alpha], bits),
             "W": _dyadics(W, max(0, bits - _log2(max([abs(a) for row in W for a in row], default=arb(1))))),
             "H": _dyadics(H, max(0, bits - _log2(max([abs(a) for row in H for a in row], default=arb(1))))),
-            "bias": _dyadics([state.bias], bits),
+            "bias": _dyadics([state.bias], min(ctx.prec, max(bits, bits - _log2(max(abs(b) for b in state.bias))))),
         },
         "facts": None,
     }
