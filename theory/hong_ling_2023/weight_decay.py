@@ -74,6 +74,8 @@ def effective_derivation() -> Derivation:
             ),
             Positive("so lam N exceeds l N, the more the larger N is", (1 + decay * N / (10 * scale)) - 1),
         ),
+        complete=False,
+        gap="the steps derive the correct value, which contradicts the statement",
     )
 
 
