@@ -172,6 +172,24 @@ def _window(A: Side, B: Side, x: Real, K: int) -> tuple[Real, Real]:
 
 
 def _root(f: Callable[[Real], Real], left: Real, right: Real) -> Real:
+    """Root of f in a bracket: Ridders at 50 digits, then Newton at doubling precision, confirmed by two signs."""
+    digits, known = mpmath.mp.dps, 50
+    with mpmath.workdps(min(digits, known)):
+        x = _ridders(f, left, right)
+    if digits <= known:
+        return x
+    known -= 10
+    while known < digits:
+        with mpmath.workdps(min(digits, 2 * known)):
+            h = mpmath.mpf(10) ** -known * (1 + abs(x))
+            here, there = f(x), f(x + h)
+            x = x - here * h / (there - here) if there != here else x
+        known *= 2
+    h = mpmath.mpf(10) ** (8 - digits) * (1 + abs(x))
+    return x if (f(x - h) > 0) != (f(x + h) > 0) else _ridders(f, left, right)
+
+
+def _ridders(f: Callable[[Real], Real], left: Real, right: Real) -> Real:
     """Ridders' method: the bracket at least halves in every step, and converges quadratically in the end."""
     fl, fr = f(left), f(right)
     if fl == 0 or left == right:
