@@ -1,14 +1,10 @@
 """The judge on readings made by hand: right, wrong, too wide, not finite, exactly at a threshold."""
 
-from dataclasses import replace
-
 import pytest
 import sympy as sp
 from flint import arb
-from planted import underived
 
 from theory.claim import Asymptotic, Root
-from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import dead, dead_exact, n, p, q, x
 from verify.balls import Undecided, ball, decide, distance, precision, resolve
@@ -18,8 +14,7 @@ PROBLEM = Problem.ce([2, 1], "0.1")
 
 
 def judged(relation, reading, route="enclosure"):
-    claim = replace(underived, relations=(relation,), read=lambda optimum: [reading])
-    (finding,) = judge(claim, Optimum(PROBLEM, route))
+    (finding,) = judge([relation], [reading], route)
     return finding.outcome
 
 
@@ -73,12 +68,8 @@ def test_state(condition, state, exact, expected):
 )
 def test_limit(rhs, order, expected):
     L = sp.Symbol("L", positive=True)
-    claim = replace(underived, relations=(Asymptotic(p, sp.sympify(rhs, {"L": L}), order),), read=lambda optimum: [optimum.work])
-    optima = []
-    for scale in LIMIT_SCALES:
-        value = 3 + arb(2) / scale + arb(7) / scale**2
-        optima.append(Optimum(PROBLEM, "enclosure", work={p: value, L: sp.Integer(scale)}))
-    (finding,) = judge_limit(claim, optima)
+    scales = [[{p: 3 + arb(2) / scale + arb(7) / scale**2, L: sp.Integer(scale)}] for scale in LIMIT_SCALES]
+    (finding,) = judge_limit([Asymptotic(p, sp.sympify(rhs, {"L": L}), order)], scales)
     assert finding.outcome == expected
 
 

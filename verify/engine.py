@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
 from importlib.metadata import version
@@ -16,13 +16,13 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Unsatisfiable
 from threadpoolctl import threadpool_limits
 
-from theory.claim import Claim
+from theory.claim import Claim, Family, Reading
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify import cases, registry
-from verify.balls import precision
+from verify.balls import Undecided, precision
 from verify.evidence import RANK, Tally, agreement, claim_verdict
-from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit
+from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import COSTLY, SOLVERS, solve
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
@@ -36,6 +36,8 @@ LIMIT_ROUTES = ("enclosure", "exact")
 LIMIT_BITS = 4096
 SMALL = 6
 """Costly routes see problems of at most this many classes ..."""
+SHRINKING = 50
+"""Configurations drawn at least, once a violation is known, to find a smaller one."""
 COSTLY_SHARE = 4
 """... and only one drawn configuration in this many."""
 
@@ -58,15 +60,39 @@ def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: f
     """What one route says about one configuration of a claim."""
     if claim.along is None:
         with precision(BITS):
-            return judge(claim, solve(route, problem, seed, avoid))
+            return judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
     with precision(LIMIT_BITS):
-        return judge_limit(claim, [_at_scale(route, claim.along(problem, scale), scale) for scale in LIMIT_SCALES])
+        scales = [_observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
+        return judge_limit(claim.relations, scales)
 
 
-def _at_scale(route: str, problem: Problem, scale: int) -> Optimum:
+_memory: dict[Hashable, list[Reading | Undecided]] = {}
+
+
+def _observed(
+    claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int | None = None
+) -> list[Reading | Undecided]:
+    """Readings, remembered within the process: a claim and its mutants read the same optima."""
+    key = (claim.read, claim.along, problem, route, seed, avoid, scale)
+    if key not in _memory:
+        _memory[key] = observe(claim, _optimum(claim, problem, route, seed, avoid, scale))
+    return _memory[key]
+
+
+def _optimum(
+    claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int | None
+) -> Optimum:
+    if claim.along is None or scale is None:
+        return solve(route, problem, seed, avoid)
     from verify.routes.limits import solve_at_scale
 
-    return solve_at_scale(route, problem, scale)
+    return solve_at_scale(route, claim.along(problem, scale), scale)
+
+
+def relied_on(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str]) -> frozenset[str]:
+    """IDs of the claims that a route's answer relied on."""
+    scale = None if claim.along is None else LIMIT_SCALES[0]
+    return _optimum(claim, problem, route, seed, avoid, scale).uses
 
 
 class Checker:
@@ -76,7 +102,8 @@ class Checker:
         self.claim, self.seed = claim, seed
         self.avoid = related | {claim.id}
         names = LIMIT_ROUTES if claim.along else SOLVERS
-        self.tallies = {name: Tally(name) for name in names if name in routes}
+        limit = claim.kind == "limit"
+        self.tallies = {name: Tally(name, limit=limit) for name in names if name in routes}
         self.deadline = time.monotonic() + timeout
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
@@ -107,6 +134,8 @@ class Checker:
         finally:
             tally.seconds += time.process_time() - start
         tally.add(problem, findings)
+        tally.uses |= relied_on(self.claim, problem, route, self.seed, self.avoid)
+        tally.relies_on = tally.uses & self.avoid
         self._raise_on(problem, findings, route)
 
     def _retry(self, problem: Problem, route: str) -> None:
@@ -120,14 +149,23 @@ class Checker:
                 raise self.violation
 
     def explore(self, examples: int) -> None:
-        """Fixed settings first, then drawn problems; Hypothesis steers to the worst residual and shrinks."""
+        """Fixed settings first, then drawn problems; Hypothesis steers to the worst residual and shrinks.
+
+        Raises
+        ------
+        Violated
+            With the smallest violating problem found, also when a fixed one was violated first.
+        """
         claim = self.claim
-        if claim.status != "refuted" or claim.family is None:  # a false statement is to be refuted by drawn problems
+        with suppress(Violated):
             for problem in dict.fromkeys([*claim.settings, *([claim.witness] if claim.witness else [])]):
                 self.visit(problem, fixed=True)
-        if claim.family is None or examples == 0:
-            return
+        if claim.family is not None and examples > 0:
+            self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))
+        if self.violation is not None:
+            raise self.violation
 
+    def _draw(self, family: Family, examples: int) -> None:
         @settings(
             max_examples=examples,
             deadline=None,
@@ -137,9 +175,9 @@ class Checker:
             report_multiple_bugs=False,
         )
         @seeded(self.seed)
-        @given(problems(claim.family))
+        @given(problems(family))
         def attempt(problem: Problem) -> None:
-            assume(claim.applies(problem))
+            assume(self.claim.applies(problem))
             self.visit(problem)
             errors = [t.error for t in self.tallies.values() if t.error]
             if errors:

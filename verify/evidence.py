@@ -30,10 +30,13 @@ class Tally:
     """Findings of one route for one claim.
 
     A configuration is decided when every relation with content on it holds; configurations exactly at a
-    threshold are counted apart (``ties``), because a gap cannot decide them.
+    threshold are counted apart (``ties``), because a gap cannot decide them. A finite set of scales proves no
+    limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are claims that the one under
+    examination rests on, or itself: then the route is no evidence.
     """
 
     route: str
+    limit: bool = False
     configurations: int = 0
     decided: int = 0
     ties: int = 0
@@ -48,6 +51,7 @@ class Tally:
     violated: bool = False
     crashed: str = ""
     uses: frozenset[str] = frozenset()
+    relies_on: frozenset[str] = frozenset()
 
     def add(self, problem: Problem, findings: list[Finding]) -> None:
         """Count the findings of one configuration."""
@@ -80,9 +84,13 @@ class Tally:
         why = ", ".join(f"{reason} ({count}x)" for reason, count in self.reasons.most_common(2))
         if self.decided == 0:
             return "undecided", why or "nothing to observe on the configurations tried"
+        if self.relies_on:
+            return "undecided", f"no evidence: the route relies on {', '.join(sorted(self.relies_on))}"
         if self.route == "enclosure" and self.decided < self.configurations:
             return "undecided", f"{self.configurations - self.decided} of {self.configurations} undecided: {why}"
-        return LEVEL[self.route], why and f"{self.configurations - self.decided} undecided: {why}"
+        return "agrees" if self.limit else LEVEL[
+            self.route
+        ], why and f"{self.configurations - self.decided} undecided: {why}"
 
     def result(self) -> RouteResult:
         """Row of the report."""

@@ -19,7 +19,7 @@ from theory.optimum import Optimum
 from theory.symbols import dead, dead_exact
 from verify.balls import Undecided, ball, decide, distance, resolve
 
-__all__ = ["LIMIT_SCALES", "Finding", "judge", "judge_limit"]
+__all__ = ["LIMIT_SCALES", "Finding", "judge", "judge_limit", "observe"]
 
 Outcome = Literal["holds", "violated", "undecided"]
 
@@ -62,18 +62,27 @@ class Finding:
     reason: str = ""
 
 
-def judge(claim: Claim, optimum: Optimum) -> list[Finding]:
-    """Judge every relation of a claim on every reading of an optimum that has its symbols."""
-    findings = []
+def observe(claim: Claim, optimum: Optimum) -> list[Reading | Undecided]:
+    """Readings of an optimum with roots resolved; a reading whose root is not found becomes the reason why."""
+    found: list[Reading | Undecided] = []
     for reading in claim.readings(optimum):
         try:
-            values = resolve(reading)
+            found.append(resolve(reading))
         except Undecided as error:
-            findings += [Finding(i, "undecided", reason=str(error)) for i in range(len(claim.relations))]
+            found.append(error)
+    return found
+
+
+def judge(relations: Sequence[Any], readings: Sequence[Reading | Undecided], route: str) -> list[Finding]:
+    """Judge every relation on every reading that has its symbols."""
+    findings = []
+    for reading in readings:
+        if isinstance(reading, Undecided):
+            findings += [Finding(i, "undecided", reason=str(reading)) for i in range(len(relations))]
             continue
-        for index, relation in enumerate(claim.relations):
-            if not isinstance(relation, Asymptotic) and relation.free_symbols <= set(values):
-                findings.append(_judge_one(index, relation, values, optimum.route))
+        for index, relation in enumerate(relations):
+            if not isinstance(relation, Asymptotic) and relation.free_symbols <= set(reading):
+                findings.append(_judge_one(index, relation, reading, route))
     return findings
 
 
@@ -131,18 +140,20 @@ def _outcome(holds: bool, violated: bool) -> Outcome:
     return "violated" if violated else "holds" if holds else "undecided"
 
 
-def judge_limit(claim: Claim, optima: Sequence[Optimum]) -> list[Finding]:
-    """Judge the asymptotic relations of a claim on the optima at the scales L, 2L, 4L.
+def judge_limit(relations: Sequence[Any], scales: Sequence[Sequence[Reading | Undecided]]) -> list[Finding]:
+    """Judge asymptotic relations on the readings at the scales L, 2L, 4L.
 
     With left - right = c/L^m + O(L^-(m+1)) the Richardson extrapolation of L^(m-1) (left - right) from three
     scales vanishes to O(L^-3); any other constant, or a slower decay, leaves a remainder.
     """
     findings = []
-    readings = [[resolve(reading) for reading in claim.readings(optimum)] for optimum in optima]
-    for together in zip(*readings, strict=True):
-        for index, relation in enumerate(claim.relations):
-            if isinstance(relation, Asymptotic) and all(relation.free_symbols <= set(r) for r in together):
-                findings.append(_judge_asymptotic(index, relation, together))
+    for together in zip(*scales, strict=True):
+        known = [reading for reading in together if not isinstance(reading, Undecided)]
+        for index, relation in enumerate(relations):
+            if len(known) < len(together):
+                findings.append(Finding(index, "undecided", reason="a root was not found"))
+            elif isinstance(relation, Asymptotic) and all(relation.free_symbols <= set(reading) for reading in known):
+                findings.append(_judge_asymptotic(index, relation, known))
     return findings
 
 
