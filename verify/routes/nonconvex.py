@@ -62,16 +62,16 @@ class Landscape:
         A, B, b = self.split(v)
         root = np.sqrt(self.copies)
         logits = A @ (B / root) + b[:, None]
-        own = logits[self.labels, np.arange(len(self.labels))]
-        shifted = logits - own
+        own = self.labels, np.arange(len(self.labels))
+        shifted = logits - logits[own]
         top = shifted.max(axis=0)
-        mass = np.exp(shifted - top)
-        total = mass.sum(axis=0)
-        value = float(self.loss_weights @ (top + np.log(total)))
-        residual = mass / total
-        residual[self.labels, np.arange(len(self.labels))] = 0
-        residual[self.labels, np.arange(len(self.labels))] = -residual.sum(axis=0)
-        residual *= self.loss_weights
+        residual = np.exp(shifted - top)
+        residual[own] = 0
+        off = residual.sum(axis=0)
+        # relative accuracy where the own probability is nearly one
+        value = float(self.loss_weights @ np.where(top > 0, top + np.log(np.exp(-top) + off), np.log1p(off)))
+        residual *= self.loss_weights / (np.exp(-top) + off)
+        residual[own] = -residual.sum(axis=0)
         value += self.lam / 2 * float(v[: A.size + B.size] @ v[: A.size + B.size]) + self.lambda_b / 2 * float(b @ b)
         parts = [(residual / root) @ B.T + self.lam * A, A.T @ residual / root + self.lam * B]
         if self.has_bias:
@@ -177,15 +177,15 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
             v = _polish(landscape, best[1])
         point = landscape.point(v)
         values = sorted(value for value, _ in runs)
-        work = {
+        work: dict[str, Any] = {
             "starts": starts,
             "hits": sum(value <= best[0] * (1 + 1e-9) for value in values),
             "values": values,
-            "gradient": float(np.linalg.norm(landscape.value(v)[1])),
         }
         means = np.stack([point.H[:, landscape.labels == k].mean(axis=1) for k in range(problem.K)], axis=1)
         symmetric = average(problem, point.W @ means, point.b)
-        value = problem.objective(point.W, point.H, point.b if landscape.has_bias else None)
-        return to_optimum(problem, "nonconvex", symmetric, witness=point, upper=value, work=work)
+        upper, slope = landscape.value(v)
+        work["gradient"] = float(np.linalg.norm(slope))
+        return to_optimum(problem, "nonconvex", symmetric, witness=point, upper=upper, work=work)
     except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
         return Optimum(problem, "nonconvex", reason=f"does not fit floats: {error}")
