@@ -88,9 +88,8 @@ class Tally:
             return "undecided", f"no evidence: the route relies on {', '.join(sorted(self.relies_on))}"
         if self.route == "enclosure" and self.decided < self.configurations:
             return "undecided", f"{self.configurations - self.decided} of {self.configurations} undecided: {why}"
-        return "agrees" if self.limit else LEVEL[
-            self.route
-        ], why and f"{self.configurations - self.decided} undecided: {why}"
+        level: Verdict = "agrees" if self.limit else LEVEL[self.route]
+        return level, why and f"{self.configurations - self.decided} undecided: {why}"
 
     def result(self) -> RouteResult:
         """Row of the report."""
