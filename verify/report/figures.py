@@ -1,0 +1,211 @@
+"""Draw plots as small SVG texts that depend on their data only."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["Marker", "Plot", "Series", "draw"]
+
+COLOURS = ("#0b5fa5", "#c4500c", "#197a4b", "#8a3f8f", "#5c6670")
+"""One hue per quantity; curve, filled and open markers of one quantity share it."""
+
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "verify",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "mathtext.fontset": "dejavusans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.edgecolor": "#555555",
+    "axes.grid": True,
+    "grid.color": "#e4e4e0",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.use_mathtext": True,
+    "path.simplify": True,
+}
+WIDTH, HEIGHT = 4.7, 3.5
+LEFT, SPAN = 0.165, 0.815
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity: ``kind`` curve (prediction), dots (one route) or rings (another route), or dashed curve."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    label: str
+    kind: Literal["curve", "dashed", "dots", "rings", "crosses"] = "curve"
+    colour: int = 0
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A labelled vertical line."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What a figure shows; labels may contain matplotlib mathematics.
+
+    Attributes
+    ----------
+    caption : LaTeX of what is plotted, shown above the figure; or plain ``text``.
+    series, markers : data; ``shaded`` are x ranges where the claim predicts a dead direction.
+    ticks : where to put the labels of a logarithmic x axis.
+    """
+
+    xlabel: str
+    ylabel: str
+    series: tuple[Series, ...]
+    markers: tuple[Marker, ...] = ()
+    shaded: tuple[tuple[float, float], ...] = ()
+    shaded_label: str = "predicted dead"
+    caption: str = ""
+    text: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    ticks: tuple[float, ...] = ()
+    y_range: tuple[float, float] | None = None
+
+
+def draw(plot: Plot, key: str) -> str:
+    """SVG element of a plot; ``key`` makes its internal names unique on a page.
+
+    Examples
+    --------
+    >>> plot = Plot("x", "y", (Series([0, 1], [0, 1], "line"),), (Marker(0.5, "half"),))
+    >>> draw(plot, "a") == draw(plot, "a"), draw(plot, "a")[:5]
+    (True, '<svg ')
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        axes = figure.add_axes((LEFT, 0.31, SPAN, 0.53))
+        _data(axes, plot)
+        axes.set_xlabel(plot.xlabel, labelpad=3)
+        axes.set_ylabel(plot.ylabel)
+        _markers(axes, plot.markers)
+        handles, labels = axes.get_legend_handles_labels()
+        columns = 2 if len(labels) > 1 else 1
+        figure.legend(
+            handles,
+            labels,
+            loc="upper center",
+            bbox_to_anchor=(0.53, 0.17),
+            ncols=columns,
+            borderaxespad=0,
+            handlelength=1.8,
+            columnspacing=1.6,
+            labelspacing=0.25,
+        )
+        rows = -(-len(labels) // columns)
+        figure.set_size_inches(WIDTH, HEIGHT + 0.2 * max(0, rows - 2))
+        if rows > 2:
+            _make_room(figure, axes, rows)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _embed(buffer.getvalue(), key, plot)
+
+
+def _make_room(figure: Figure, axes: Axes, rows: int) -> None:
+    """Keep the axes' size in inches and give additional legend rows additional paper."""
+    extra = 0.2 * (rows - 2)
+    total = HEIGHT + extra
+    axes.set_position((LEFT, (0.31 * HEIGHT + extra) / total, SPAN, 0.53 * HEIGHT / total))
+    figure.legends[0].set_bbox_to_anchor((0.53, (0.17 * HEIGHT + extra) / total))
+
+
+def _data(axes: Axes, plot: Plot) -> None:
+    styles: dict[str, dict[str, Any]] = {
+        "curve": {"linewidth": 1.8},
+        "dashed": {"linewidth": 1.4, "linestyle": (0, (5, 3))},
+        "dots": {"linestyle": "none", "marker": "o", "markersize": 4.2},
+        "rings": {
+            "linestyle": "none",
+            "marker": "s",
+            "markersize": 7,
+            "markerfacecolor": "none",
+            "markeredgewidth": 1.2,
+        },
+        "crosses": {"linestyle": "none", "marker": "x", "markersize": 6.5, "markeredgewidth": 1.6},
+    }
+    for start, end in plot.shaded:
+        axes.axvspan(start, end, color="#efe9dc", linewidth=0, zorder=0)
+    if plot.shaded:
+        axes.fill_between([], [], [], color="#efe9dc", label=plot.shaded_label)
+    for series in plot.series:
+        colour = COLOURS[series.colour % len(COLOURS)]
+        axes.plot(series.x, series.y, color=colour, label=series.label, **styles[series.kind])
+    if plot.log_x:
+        axes.set_xscale("log")
+    if plot.ticks:
+        axes.set_xticks(plot.ticks, [f"{tick:g}" for tick in plot.ticks])
+        axes.set_xticks([], minor=True)
+    if plot.log_y:
+        axes.set_yscale("log")
+    axes.margins(x=0.02, y=0.08)
+    if plot.y_range is not None:
+        axes.set_ylim(*plot.y_range)
+
+
+def _markers(axes: Axes, markers: Sequence[Marker]) -> None:
+    """Vertical lines with labels above the axes, on a second or third row where they would touch."""
+    ends: list[float] = []
+    lower, upper = axes.get_xlim()
+    for marker in sorted(markers, key=lambda m: m.x):
+        if not lower <= marker.x <= upper:
+            continue
+        place = axes.transData.transform((marker.x, 0))[0]
+        left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+        share = (place - left) / (right - left)
+        half = 0.0105 * len(re.sub(r"[$\\{}_^]|mathrm|sqrt", "", marker.label)) + 0.01
+        row = next((i for i, end in enumerate(ends) if share - half > end), len(ends))
+        ends[row : row + 1] = [share + half]
+        axes.axvline(marker.x, color="#333333", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+        side = "center" if half < share < 1 - half else "left" if share <= half else "right"
+        axes.annotate(
+            marker.label,
+            (marker.x, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3 + 13 * row),
+            textcoords="offset points",
+            ha=side,
+            va="bottom",
+            fontsize=9.5,
+            color="#333333",
+        )
+
+
+def _embed(svg: str, key: str, plot: Plot) -> str:
+    """Strip the XML head, unused names and fixed size; add a text for readers who cannot see the figure."""
+    svg = svg[svg.index("<svg ") :]
+    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', svg))
+    names = {name for pair in used for name in pair if name}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in names else "", svg)
+    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{key}-", svg)
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.S)
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", svg)
+    view = re.search(r'viewBox="[^"]+"', svg)
+    label = escape(f"{plot.text or plot.ylabel} against {plot.xlabel}".replace("$", ""), quote=True)
+    head = (
+        f'<svg {view[0] if view else ""} role="img" aria-label="{label}" style="stroke-linejoin:round" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return head + svg[svg.index(">") + 1 :].strip()

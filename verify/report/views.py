@@ -1,0 +1,182 @@
+"""What the templates print, as plain text: nothing here is markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from theory.claim import Claim
+from theory.derivation import Lemma, Step
+from verify.engine import reached
+from verify.report.words import MEANING, citation, in_words, scientific
+from verify.schemas import ClaimResult, RouteResult, RunResult
+
+__all__ = ["Cell", "ClaimView", "StepView", "Tile", "attention", "claim_view", "tiles"]
+
+ROUTES = ("symbolic", "enclosure", "exact", "nonconvex", "convex")
+SOLVERS = ROUTES[1:]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How many claims ended with a verdict."""
+
+    verdict: str
+    count: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A verdict of a route, or the reason why there is none."""
+
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RouteView:
+    """One row of the routes table."""
+
+    name: str
+    verdict: str
+    configurations: str
+    error: str
+    radius: str
+    where: str
+    uses: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step of a derivation: ``mark`` is verified, failed, assumed or not run; no formula for a lemma."""
+
+    text: str
+    latex: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """One claim with its result."""
+
+    claim: Claim
+    result: ClaimResult
+    verdict: str
+    verdict_text: str
+    reached: bool
+    cells: tuple[Cell, ...]
+    routes: tuple[RouteView, ...]
+    steps: tuple[StepView, ...]
+    agreement: tuple[tuple[str, tuple[str, ...]], ...]
+    citation: str
+    counterexample: str
+    resolution: str
+
+
+def tiles(result: RunResult) -> list[Tile]:
+    """Counts per verdict, strongest first.
+
+    Examples
+    --------
+    >>> run = RunResult(seed=0, examples=1, environment={}, claims=[], summary={"agrees": 2, "proved": 1})
+    >>> [(tile.verdict, tile.count) for tile in tiles(run)]
+    [('proved', 1), ('agrees', 2)]
+    """
+    return [Tile(name, result.summary[name], text) for name, text in MEANING.items() if result.summary.get(name)]
+
+
+def attention(result: RunResult) -> list[tuple[str, str]]:
+    """Claims that fall short of what they require, with the reason."""
+    rows = []
+    for row in result.claims:
+        if reached(row):
+            continue
+        if row.mutants.survivors:
+            rows.append((row.id, f"{len(row.mutants.survivors)} mutants survive: {'; '.join(row.mutants.survivors)}"))
+        else:
+            rows.append((row.id, f"{row.verdict}, required {row.required}" + (f": {row.reason}" if row.reason else "")))
+    return rows
+
+
+def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
+    """Everything the templates print about a claim."""
+    verdict = result.verdict or "note"
+    expected = verdict == "refuted" and result.required == "refuted"
+    return ClaimView(
+        claim=claim,
+        result=result,
+        verdict=verdict,
+        verdict_text="refuted, as it should be" if expected else verdict,
+        reached=reached(result),
+        cells=tuple(_cell(name, claim, result) for name in ROUTES),
+        routes=tuple(_route(name, result.routes[name]) for name in ROUTES if name in result.routes),
+        steps=_steps(claim, result.routes.get("symbolic")),
+        agreement=_agreement(result.agreement),
+        citation=citation(claim.paper),
+        counterexample=in_words(result.counterexample.configuration) if result.counterexample else "",
+        resolution=scientific(result.resolution),
+    )
+
+
+def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
+    row = result.routes.get(route)
+    if row is not None:
+        short = row.verdict not in ("proved", "enclosed", "certified", "agrees", "refuted")
+        return Cell(row.verdict, (row.reason or "") if short else "")
+    if claim.status == "note":
+        return Cell("", "nothing to compute")
+    if claim.along is not None and route in ("convex", "nonconvex"):
+        return Cell("", "sizes beyond floating point")
+    return Cell("", "not run")
+
+
+def _route(name: str, row: RouteResult) -> RouteView:
+    if name == "symbolic":
+        steps = f"{row.decided} steps" if row.decided else "–"
+        return RouteView(name, row.verdict, steps, "–", "–", "", "", row.reason)
+    decided = f"{row.decided} of {row.configurations}" if row.configurations else "–"
+    return RouteView(
+        name=name,
+        verdict=row.verdict,
+        configurations=decided,
+        error=scientific(row.max_error),
+        radius=scientific(row.radius),
+        where=in_words(row.worst),
+        uses=", ".join(row.uses) or "–",
+        reason=row.reason,
+    )
+
+
+def _steps(claim: Claim, row: RouteResult | None) -> tuple[StepView, ...]:
+    """Steps with the marks of the symbolic route; only a failed derivation is executed again."""
+    if claim.derivation is None:
+        return ()
+    return tuple(_step(step, row) for step in claim.derivation().steps)
+
+
+def _step(step: Step, row: RouteResult | None) -> StepView:
+    if isinstance(step, Lemma):
+        return StepView(f"{step.text} ({step.name})", "", "assumed")
+    if row is None:
+        mark = "not run"
+    elif row.verdict == "error":
+        mark = "verified" if step.verify() else "failed"
+    else:
+        mark = "verified"
+    return StepView(step.text, step.latex(), mark)
+
+
+def _agreement(table: Mapping[str, float]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Symmetric matrix of pairwise differences; empty without any pair."""
+    if not table:
+        return ()
+
+    def entry(one: str, two: str) -> str:
+        if one == two:
+            return "·"
+        return scientific(table.get(f"{one}~{two}", table.get(f"{two}~{one}")))
+
+    names: Sequence[str] = [name for name in SOLVERS if any(name in pair.split("~") for pair in table)]
+    return tuple((one, tuple(entry(one, two) for two in names)) for one in names)

@@ -1,0 +1,112 @@
+"""Numbers, problems and verdicts as a reader wants them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import lru_cache
+from importlib.resources import files
+from math import log10
+from typing import Any
+
+from pybtex.database import BibliographyData, parse_string
+from pybtex.plugin import find_plugin
+
+from theory.problem import Problem
+from verify.reduced import root
+
+__all__ = ["MEANING", "citation", "in_words", "scientific"]
+
+MEANING = {
+    "proved": "every algebraic step verified in exact arithmetic for the whole family, textbook lemmas named",
+    "enclosed": "ball arithmetic proves it at every configuration tried; exactly at a threshold, a rational decision",
+    "certified": "a floating-point dual certificate closes the gap to the stated tolerance",
+    "agrees": "at least two independent routes agree to tolerance",
+    "undecided": "nothing contradicts it and nothing shows it",
+    "refuted": "a configuration inside the hypotheses violates the statement",
+    "vacuous": "no configuration exercises the statement",
+    "error": "the check itself failed",
+    "timeout": "the time budget was spent",
+    "note": "a fact that no configuration can test; listed without a verdict",
+}
+"""What a verdict means, strongest first."""
+
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LONGEST = 12
+
+
+def scientific(value: float | None) -> str:
+    """Two digits and a power of ten; a dash for nothing.
+
+    Examples
+    --------
+    >>> scientific(1.2e-9), scientific(0.0), scientific(None)
+    ('1.2 × 10⁻⁹', '0', '–')
+    """
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
+
+
+def number(value: Fraction) -> str:
+    """Exact when short, else about six digits.
+
+    Examples
+    --------
+    >>> number(Fraction(1, 3)), number(Fraction(10) ** 40), number(Fraction(123456789123, 1000000007))
+    ('1/3', '1 × 10⁴⁰', '123.457')
+    """
+    if len(str(value)) <= LONGEST:
+        return str(value)
+    if Fraction(1, 10**4) <= value < 10**9:
+        return f"{float(value):.6g}"
+    digits = len(str(value.numerator)) - len(str(value.denominator))
+    scaled = float(value / Fraction(10) ** digits)
+    shift = int(log10(scaled) // 1)
+    return f"{scaled / 10**shift:.4g} × 10{str(digits + shift).translate(SUPERSCRIPT)}"
+
+
+def in_words(configuration: Mapping[str, Any] | None) -> str:
+    """One line for a canonical problem.
+
+    Examples
+    --------
+    >>> in_words(Problem.ce([(120, 4), (25, 3)], "1/111", bias="free").canonical())
+    '4 classes of 120, 3 classes of 25; x = λN = 5; free bias'
+    """
+    if configuration is None:
+        return ""
+    problem = Problem.from_canonical(dict(configuration))
+    runs = [f"{run.repeat} class{'es' if run.repeat > 1 else ''} of {number(run.size)}" for run in problem.runs]
+    parts = [", ".join(runs), f"x = λN = {root(problem.x2):.10g}"]
+    if any(run.weight != 1 for run in problem.runs):
+        parts.append("loss weights " + ", ".join(number(run.weight) for run in problem.runs))
+    if problem.bias != "none":
+        parts.append("free bias" if problem.bias == "free" else f"bias penalty λ_b = {number(Fraction(problem.bias))}")
+    if problem.dim != problem.K:
+        parts.append(f"d = {problem.dim}")
+    return "; ".join(parts)
+
+
+@lru_cache(maxsize=1)
+def _bibliography() -> dict[str, str]:
+    text = files("theory").joinpath("references.bib").read_text(encoding="utf-8")
+    data: BibliographyData = parse_string(text, "bibtex")
+    style = find_plugin("pybtex.style.formatting", "plain")()
+    backend = find_plugin("pybtex.backends", "plaintext")()
+    return {entry.key: re.sub(r"\s+", " ", entry.text.render(backend)) for entry in style.format_bibliography(data)}
+
+
+def citation(key: str) -> str:
+    """Formatted reference of a key in references.bib; other keys stand for themselves.
+
+    Examples
+    --------
+    >>> "Neural collapse" in citation("hong_ling_2023"), citation("ours")
+    (True, 'ours')
+    """
+    return _bibliography().get(key, key)
