@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from itertools import groupby
@@ -39,6 +39,8 @@ LISTED = 1000
 AFFORDABLE_CLUSTERS = 20
 AFFORDABLE_CLASSES = 100
 MOST_CLUSTERS = 2000
+SOLVER_DIGITS = 9
+"""Significant digits printed of numbers that are computed in floating point and not proved that far."""
 FACTS = ("singular_values", "logits", "bias", "merged", "zero")
 
 
@@ -143,7 +145,8 @@ def _bounds(problem: Problem, rigorous: bool) -> Bounds:
         found = assess(problem, point)
     except (ArithmeticError, ValueError, np.linalg.LinAlgError):
         raise InputError("the sizes, weights or weight decays are too far apart for floating-point numbers") from None
-    value = Interval(lower=_decimal(found.lower, ROUND_FLOOR), upper=_decimal(found.upper, ROUND_CEILING))
+    upper = found.upper + found.allowance  # the lower bound has its allowance already
+    value = Interval(lower=_decimal(found.lower, ROUND_FLOOR), upper=_decimal(upper, ROUND_CEILING))
     facts, loose = _from_assessment(problem, point, found)
     if rigorous:
         return Bounds(value, "undecided", None, f"{reason}; the bounds are floating-point bounds")
@@ -172,8 +175,8 @@ def _from_certificate(problem: Problem, data: dict[str, Any]) -> Bounds:
     merged, zero = tuple(facts["merged"]["values"]), tuple(facts["zero"]["values"])
     if None in zero and zero_is_minimiser(problem):
         merged = zero = (True,) * len(m)
-    result = Facts(_with_zeros(point, merged, zero), radius, bias_radius[0], merged, zero)
-    return Bounds(value, "enclosed", result)
+    result = _with_zeros(Facts(point, radius, bias_radius[0], merged, zero))
+    return Bounds(value, "enclosed", result, _precision(problem, result))
 
 
 def _balls(rows: list[list[dict[str, str] | None]], absent: Array) -> tuple[Array, Array]:
@@ -204,17 +207,32 @@ def _from_assessment(problem: Problem, point: BlockPoint, found: Assessment) -> 
     own = np.diag(point.means) + point.alpha * (1 - 1 / np.array([c.classes for c in clusters]))
     largest = np.abs(point.means)
     np.fill_diagonal(largest, np.abs(own))
-    nonzero = (largest > radius).any(axis=0).tolist()
+    nonzero = [bool(column.any()) for column in (largest > radius).T]
     vanishes = [found.rank[1] == alive and state != "alive" for state in found.contrasts]
     zero = tuple(False if n else True if v else None for n, v in zip(nonzero, vanishes, strict=True))
-    return Facts(_with_zeros(point, merged, zero), radius, found.bias_radius, merged, zero), ""
+    facts = _with_zeros(Facts(point, radius, found.bias_radius, merged, zero))
+    return facts, _precision(problem, facts)
 
 
-def _with_zeros(point: BlockPoint, merged: Iterable[bool | None], zero: Iterable[bool | None]) -> BlockPoint:
+def _with_zeros(facts: Facts) -> Facts:
     """The midpoints with proved zeros in their place."""
-    dead, nothing = (np.array([bool(flag) for flag in flags]) for flags in (merged, zero))
-    means = np.where(nothing[:, None] | nothing, 0.0, point.means)
-    return BlockPoint(np.where(dead | nothing, 0.0, point.alpha), means, point.bias)
+    dead, zero = (np.array([bool(flag) for flag in flags]) for flags in (facts.merged, facts.zero))
+    nothing = zero[:, None] | zero
+    point = BlockPoint(
+        np.where(dead | zero, 0.0, facts.point.alpha), np.where(nothing, 0.0, facts.point.means), facts.point.bias
+    )
+    return replace(facts, point=point, radius=np.where(nothing, 0.0, facts.radius))
+
+
+def _precision(problem: Problem, facts: Facts) -> str:
+    """What to know where fewer digits are proved than printed."""
+    error, largest = _error(problem, facts), float(np.abs(facts.point.quotient(problem)).max(initial=0.0))
+    if error <= largest * 10.0**-SOLVER_DIGITS:
+        return ""
+    return (
+        f"singular values are proved to {error:.1e} and logits to {float(facts.radius.max()):.1e}; "
+        f"printed are {SOLVER_DIGITS} digits of the floating-point solution"
+    )
 
 
 # --- plain data --------------------------------------------------------------------------------------------------
@@ -268,46 +286,42 @@ def _facts(problem: Problem, facts: Facts, listed: bool) -> tuple[dict[str, Any]
     return values, undecided
 
 
-def _decimals(radius: float, scale: float) -> int | None:
-    """Decimal places that a radius allows, at most 12 significant digits of the scale; None if not even one."""
-    if not math.isfinite(radius) or radius > 0.05 * max(scale, 1e-300):
-        return None
-    significant = 12 - math.ceil(math.log10(max(scale, 1e-300)))
-    return min(significant, math.floor(-math.log10(radius))) if radius > 0 else significant
-
-
-def _rounded(values: Array, radius: float) -> list[Any] | None:
-    scale = float(np.abs(values).max())
+def _rounded(values: Array, radius: float) -> list[Any]:
+    """Values to the digits of the largest that the radius allows, at most 12, at least those the solver is good for."""
+    scale = float(np.abs(values).max(initial=0.0))
     if scale == 0:
-        return list(np.zeros_like(values).tolist()) if math.isfinite(radius) else None
-    decimals = _decimals(radius, scale)
-    return None if decimals is None else list((np.round(values, min(decimals, 300)) + 0.0).tolist())
+        return list(values.tolist())
+    wanted = 12 - math.ceil(math.log10(scale))
+    least = wanted - 12 + SOLVER_DIGITS
+    allowed = math.floor(-math.log10(radius)) if 0 < radius < math.inf else wanted if radius == 0 else least
+    return list((np.round(values, min(wanted, max(least, allowed))) + 0.0).tolist())
 
 
-def _singular_values(problem: Problem, facts: Facts, listed: bool) -> list[Any] | None:
-    """Of Z D^(1/2): each contrast m - 1 times, and those of the quotient block."""
+def _error(problem: Problem, facts: Facts) -> float:
+    """Radius of the singular values: of Z D^(1/2) in the Frobenius norm (Weyl)."""
     m = np.array([c.classes for c in problem.clusters], dtype=float)
     n = np.array([float(c.size) for c in problem.clusters])
+    return math.sqrt(float(m @ facts.radius**2 @ (m * n)))
+
+
+def _singular_values(problem: Problem, facts: Facts, listed: bool) -> list[Any]:
+    """Of Z D^(1/2): each contrast m - 1 times, and those of the quotient block."""
+    n = np.array([float(c.size) for c in problem.clusters])
     quotient = scipy.linalg.svd(facts.point.quotient(problem), compute_uv=False, lapack_driver="gesvd")
-    error = math.sqrt(float(m @ facts.radius**2 @ (m * n)))
-    rows = _rounded(np.concatenate([facts.point.alpha * np.sqrt(n), quotient]), error)
-    if rows is None:
-        return None
+    rows = _rounded(np.concatenate([facts.point.alpha * np.sqrt(n), quotient]), _error(problem, facts))
     repeats = [c.classes - 1 for c in problem.clusters] + [1] * len(quotient)
     pairs = sorted(((value, r) for value, r in zip(rows, repeats, strict=True) if r), reverse=True)
     joined = [(value, sum(r for _, r in group)) for value, group in groupby(pairs, key=lambda pair: pair[0])]
     return [value for value, repeat in joined for _ in range(repeat)] if listed else joined
 
 
-def _logits(problem: Problem, facts: Facts) -> list[list[float]] | None:
+def _logits(problem: Problem, facts: Facts) -> list[list[float]]:
     Z, bias = facts.point.expand(problem)
     return _rounded(Z + bias[:, None], float(facts.radius.max() + facts.bias_radius.max()))
 
 
-def _bias(problem: Problem, facts: Facts, listed: bool) -> list[Any] | None:
+def _bias(problem: Problem, facts: Facts, listed: bool) -> list[Any]:
     values = _rounded(facts.point.bias, float(facts.bias_radius.max()))
-    if values is None:
-        return None
     ranges = [
         (first, last, value) for c, value in zip(problem.clusters, values, strict=True) for first, last in c.ranges
     ]
@@ -319,9 +333,7 @@ def _bias(problem: Problem, facts: Facts, listed: bool) -> list[Any] | None:
 def _merged(problem: Problem, facts: Facts, listed: bool) -> list[list[int]] | None:
     """Groups that coincide: the classes of a merged cluster, and all classes that vanish.
 
-    Different clusters need no look: without bias, stationarity of two classes with equal logits and sizes n > n'
-    says (n - n') V = 0, so they vanish. In runs a group is first, last, first, last, ...: two numbers unless its
-    classes are scattered.
+    In runs a group is first, last, first, last, ...: two numbers unless its classes are scattered.
     """
     if None in facts.zero:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +30,7 @@ __all__ = [
     "ThresholdsOutput",
     "Verdict",
     "json_schemas",
+    "write_json_schemas",
 ]
 
 Verdict = Literal["proved", "enclosed", "certified", "agrees", "undecided", "refuted", "vacuous", "error", "timeout"]
@@ -298,3 +301,10 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names
+
+
+def write_json_schemas() -> None:
+    """Write the committed schema files anew."""
+    for name, schema in json_schemas().items():
+        path = Path(__file__).parent / "json_schemas" / f"{name}.json"
+        path.write_text(json.dumps(schema, indent=1) + "\n")

@@ -76,12 +76,12 @@ def _shown(claim: Claim) -> ClaimShown:
         hypotheses=[hypothesis.text for hypothesis in claim.hypotheses],
         source=claim.source,
         note=claim.note,
-        required=None if claim.status == "note" else claim.required,  # type: ignore[arg-type]
+        required=None if claim.status == "note" else claim.required,
         rests_on=sorted(claim.rests_on),
         derivation=[DerivationStep(text=s.text, kind=type(s).__name__.lower(), latex=s.latex()) for s in steps],
         assumes=list(derivation.assumes) if derivation else [],
         mutants=[mutant.text for mutant in (*claim.mutants, *generic_mutants(claim))],
-        verdict=ledger.load().get(claim.id),  # type: ignore[arg-type]
+        verdict=ledger.load().get(claim.id),
     )
 
 

@@ -281,7 +281,7 @@ def _answer(
         claim=case.claim,
         mutant=case.mutant,
         route=route,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         observed=observed,
         predicted=predicted,
         reason=reason,
