@@ -45,7 +45,8 @@ class Assessment:
     Attributes
     ----------
     lower, upper, gap : bounds on the optimal value (canonical normalisation); gap includes ``allowance``.
-    allowance : stated bound for the rounding errors of the evaluation.
+    allowance : stated bound for the rounding errors of the value. The facts rest on the gap alone, whose own
+        rounding is smaller.
     logit_radius : (G, G) of the centred mean logits of one class of cluster h for a class of cluster g, bias
         excluded; for h == g the larger of own and sibling.
     bias_radius : (G,) of the centred bias.
@@ -88,6 +89,20 @@ def svd(matrix: Array) -> tuple[Array, Array, Array]:
     except np.linalg.LinAlgError:
         U, s, Vt = scipy.linalg.svd(matrix, lapack_driver="gesvd")
     return U, s, Vt
+
+
+def singular_values(matrix: Array) -> Array:
+    """Singular values in descending order.
+
+    Examples
+    --------
+    >>> singular_values(np.array([[0.0, 2.0], [1.0, 0.0]])).tolist()
+    [2.0, 1.0]
+    """
+    try:
+        return np.asarray(scipy.linalg.svdvals(matrix))
+    except np.linalg.LinAlgError:
+        return np.asarray(scipy.linalg.svd(matrix, compute_uv=False, lapack_driver="gesvd"))
 
 
 def gradient_block(r: Reduced, p: Masses) -> Array:
@@ -135,7 +150,7 @@ def blend(r: Reduced, a: Dual, b: Dual) -> Dual:
     mixed = a if share == 0 else mix(r, a, b, min(1.0, share * (1 + 4 * EPS)))
     # what the columns' sums changed by rounding must not leave the norm ball
     excess = operator_norm(r, mixed.block, mixed.q.miss + mixed.q.sibling) / r.x
-    return mixed if excess <= 1 + 8 * EPS * len(r.m) else mix(r, mixed, certainty(r), 1 - 1 / excess)
+    return mixed if excess <= 1 + 8 * EPS * math.sqrt(len(r.m)) else mix(r, mixed, certainty(r), 1 - 1 / excess)
 
 
 def safe_dual(r: Reduced, p: Masses) -> Dual:
@@ -158,7 +173,7 @@ def safe_dual(r: Reduced, p: Masses) -> Dual:
 
 def operator_norm(r: Reduced, block: Array, contrast: Array) -> float:
     """Spectral norm of S from its block and its contrast values (a cluster of one class has none)."""
-    return float(max(svd(block)[1][0], (r.w * np.sqrt(r.n) * contrast)[r.m > 1].max(initial=1e-300)))
+    return float(max(singular_values(block)[0], (r.w * np.sqrt(r.n) * contrast)[r.m > 1].max(initial=1e-300)))
 
 
 def balanced(r: Reduced, block: Array) -> Array:
@@ -196,7 +211,7 @@ def duality_gap(r: Reduced, point: tuple[Array, Array, Array], p: Masses, dual: 
     kl = divergence(p.own, p.miss - q.miss) + (r.m - 1) * divergence(p.sibling, q.sibling - p.sibling)
     kl = kl + r.m @ divergence(p.cross, q.cross - p.cross)
     gap = float((r.m * r.w * r.n) @ kl)
-    slack = r.x * svd(X)[1].sum() + float((dual.block * X).sum())
+    slack = r.x * singular_values(X).sum() + float((dual.block * X).sum())
     inner = np.sqrt(r.n) * (r.x * np.abs(alpha) - r.w * np.sqrt(r.n) * (q.miss + q.sibling) * alpha)
     gap += max(0.0, float(slack)) + float((r.m - 1) @ np.maximum(inner, 0))
     y = dual.block @ np.sqrt(r.m * r.n) / np.sqrt(r.m)
@@ -263,30 +278,37 @@ def assess(problem: Problem, point: BlockPoint) -> Assessment:
     bias = bias - r.m @ bias / r.m.sum()
     X = means * r.scale
     p, loss = masses(r, alpha, means, bias)
-    penalty = r.x * (float(svd(X)[1].sum()) + float((r.m - 1) @ (np.sqrt(r.n) * np.abs(alpha))))
+    penalty = r.x * (float(singular_values(X).sum()) + float((r.m - 1) @ (np.sqrt(r.n) * np.abs(alpha))))
     if math.isfinite(r.nu):
         penalty += r.nu / 2 * float(r.m @ bias**2)
     upper = (float((r.m * r.w * r.n) @ loss) + penalty) / r.total
     safe = safe_dual(r, p)
     eta = 2 / float(r.w.max())
     duals = [safe] + [blend(r, aligned_dual(r, X, p, step), safe) for step in (eta, 1e-2 * eta, 1e-4 * eta)]
-    gap = min(duality_gap(r, (alpha, X, bias), p, dual) for dual in duals) / r.total
+    evaluated = min(duality_gap(r, (alpha, X, bias), p, dual) for dual in duals) / r.total
     largest = float(np.abs(means).max() + np.abs(alpha).max() + np.abs(bias).max())
     allowance = EPS * (8 * len(r.m) + 4 * largest + 16) * upper
-    gap += allowance
-    return _facts(problem, r, (alpha, means, bias), p, (upper - gap, upper, gap, allowance))
+    # the gap is a sum of small terms: it feels the rounding of the norm of S, not that of the value
+    certain = evaluated + _gap_rounding(r, penalty, float((r.m * r.w * r.n) @ p.miss), largest)
+    gap = max(evaluated + allowance, certain)
+    return _facts(r, (alpha, means, bias), p, (upper - gap, upper, gap, allowance), certain)
+
+
+def _gap_rounding(r: Reduced, penalty: float, missing: float, largest: float) -> float:
+    """Allowance for the evaluated gap: first order in the norm of S, second order in the probabilities."""
+    relative = 4 * EPS * (1 + largest)
+    return 16 * EPS * math.sqrt(len(r.m)) * penalty / r.total + relative**2 * missing / r.total
 
 
 def _facts(
-    problem: Problem,
     r: Reduced,
     point: tuple[Array, Array, Array],
     p: Masses,
     bounds: tuple[float, float, float, float],
+    gap: float,
 ) -> Assessment:
     """What follows for every minimiser from KL(p*_k | p_k) summed with weights c_k being at most the gap."""
     alpha, means, bias = point
-    gap = bounds[2]
     budget = gap * r.total / (r.m * r.w * r.n)
     own = own_log_radius(p, budget)
     sibling = np.where(r.m > 1, log_radius((r.m - 1) * p.sibling, budget), 0.0)
@@ -328,7 +350,7 @@ def _contrast(r: Reduced, g: int, p: Masses, alpha: float, radius: float, budget
     strength = r.w[g] * math.sqrt(r.n[g])
     if alpha > radius:
         return "alive"
-    if strength * (p.miss[g] + p.sibling[g] + math.sqrt(2 * budget)) * (1 + 8 * EPS) < r.x:
+    if strength * (p.miss[g] + p.sibling[g] + math.sqrt(2 * budget)) * (1 + 64 * EPS) < r.x:
         return "dead"
     return None
 
@@ -342,9 +364,9 @@ def _rank(
     if math.isfinite(r.nu):
         X = balanced(r, X)
     distance = float(np.linalg.norm(entries * r.scale)) + 16 * EPS * len(r.m) * float(np.linalg.norm(X))
-    least = int((svd(X)[1] > distance).sum())
+    least = int((singular_values(X) > distance).sum())
     shift = math.sqrt(2 * r.total * float(r.w.max()) * gap) + 16 * EPS * len(r.m) * r.x
-    most = min(int((svd(gradient_block(r, p))[1] >= r.x - shift).sum()), len(r.m) - 1)
+    most = min(int((singular_values(gradient_block(r, p)) >= r.x - shift).sum()), len(r.m) - 1)
     contrast = (r.m - 1).astype(int)
     alive = sum(int(k) for k, state in zip(contrast, states, strict=True) if state == "alive")
     possible = sum(int(k) for k, state in zip(contrast, states, strict=True) if state in ("alive", None))
