@@ -139,8 +139,8 @@ def _form_steps() -> tuple[Step, ...]:
     right = sp.Matrix([[sp.sqrt(nA * kA) * tA, -sp.sqrt(nB * kB) * tB]])
     return (
         Lemma(
-            "(Z*, b*) is unique, hence invariant under permutations inside clusters; an invariant matrix is constant on "
-            "the orbits own, sibling and (h, g): gap times I plus a constant in diagonal blocks, constant in others",
+            "(Z*, b*) is unique, hence invariant under permutations inside clusters; an invariant matrix is constant "
+            "on the orbits own, sibling and (h, g): gap times I plus a constant in diagonal blocks, constant in others",
             "strict convexity modulo constants",
         ),
         Identity("columns are centred", sp.Matrix(Z.T.on_constant([1, 1])), sp.zeros(2, 1)),
@@ -303,7 +303,7 @@ structure = Claim(
         r"Z_{AB} = -\frac{S_B}{k_A} J,\quad b_A = \frac{k_B \delta}{K},\ b_B = -\frac{k_A \delta}{K}",
         r"\text{singular values of } Z D^{1/2}: a \sqrt{n_A}\ (k_A - 1),\ b \sqrt{n_B}\ (k_B - 1),\ "
         r"s_1 = \sqrt{\tfrac{k_A k_B}{K} (n_A k_A t_A^2 + n_B k_B t_B^2)},\ 0",
-        r"K \geq 3,\ n_A \neq n_B,\ Z^* \neq 0: \text{ no frame (ETF); } W \not\propto \bar H^\top \text{ iff } s_1 > 0;"
+        r"K \geq 3,\ n_A \neq n_B,\ Z^* \neq 0: \text{ no frame; } W \not\propto \bar H^\top \text{ iff } s_1 > 0;"
         r"\text{ else } W = \sqrt{n_A \lambda_H/\lambda_W}\, \bar H^\top",
     ),
     relations=(
