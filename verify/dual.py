@@ -44,9 +44,9 @@ class Assessment:
 
     Attributes
     ----------
-    lower, upper, gap : bounds on the optimal value (canonical normalisation); gap includes ``allowance``.
-    allowance : stated bound for the rounding errors of the value. The facts rest on the gap alone, whose own
-        rounding is smaller.
+    lower, upper, gap : bounds on the optimal value (canonical normalisation) and their difference.
+    allowance : stated bound for the rounding of the value, on both sides of it. The facts rest on the gap
+        before that: it is a sum of small terms, whose own rounding is smaller.
     logit_radius : (G, G) of the centred mean logits of one class of cluster h for a class of cluster g, bias
         excluded; for h == g the larger of own and sibling.
     bias_radius : (G,) of the centred bias.
@@ -281,17 +281,17 @@ def assess(problem: Problem, point: BlockPoint) -> Assessment:
     penalty = r.x * (float(singular_values(X).sum()) + float((r.m - 1) @ (np.sqrt(r.n) * np.abs(alpha))))
     if math.isfinite(r.nu):
         penalty += r.nu / 2 * float(r.m @ bias**2)
-    upper = (float((r.m * r.w * r.n) @ loss) + penalty) / r.total
+    value = (float((r.m * r.w * r.n) @ loss) + penalty) / r.total
     safe = safe_dual(r, p)
     eta = 2 / float(r.w.max())
     duals = [safe] + [blend(r, aligned_dual(r, X, p, step), safe) for step in (eta, 1e-2 * eta, 1e-4 * eta)]
     evaluated = min(duality_gap(r, (alpha, X, bias), p, dual) for dual in duals) / r.total
     largest = float(np.abs(means).max() + np.abs(alpha).max() + np.abs(bias).max())
-    allowance = EPS * (8 * len(r.m) + 4 * largest + 16) * upper
+    allowance = EPS * (4 * len(r.m) + 4 * largest + 16) * value
     # the gap is a sum of small terms: it feels the rounding of the norm of S, not that of the value
     certain = evaluated + _gap_rounding(r, penalty, float((r.m * r.w * r.n) @ p.miss), largest)
-    gap = max(evaluated + allowance, certain)
-    return _facts(r, (alpha, means, bias), p, (upper - gap, upper, gap, allowance), certain)
+    lower, upper = value - certain - allowance, value + allowance
+    return _facts(r, (alpha, means, bias), p, (lower, upper, upper - lower, allowance), certain)
 
 
 def _gap_rounding(r: Reduced, penalty: float, missing: float, largest: float) -> float:
