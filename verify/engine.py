@@ -165,6 +165,17 @@ class Checker:
         if self.violation is not None:
             raise self.violation
 
+    def confirm(self) -> None:
+        """Ask the other routes about the smallest violating problem."""
+        if self.violation is None:
+            return
+        problem, first = self.violation.problem, self.violation
+        for route, tally in self.tallies.items():
+            if route != first.route and not tally.crashed:
+                with suppress(Violated):
+                    self._ask(problem, route, tally)
+        self.violation = first
+
     def _draw(self, family: Family, examples: int) -> None:
         @settings(
             max_examples=examples,
@@ -234,8 +245,8 @@ def check(
         try:
             if claim.status != "note":
                 checker.explore(examples)
-        except Violated as violation:
-            checker.violation = violation
+        except Violated:
+            checker.confirm()
         except OutOfTime:
             timed_out = True
         rows |= {name: tally.result() for name, tally in checker.tallies.items()}

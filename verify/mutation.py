@@ -6,7 +6,7 @@ relative 1e-3 and 1e-6 to either side, strict for non-strict, a dropped hypothes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,14 +26,20 @@ STEPS = (sp.Rational(1, 1000), sp.Rational(1, 10**6))
 LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
 """Relative perturbations tried to find the smallest one that is refuted (``resolution``)."""
 LIMIT_STEPS = (sp.Rational(1, 100),)
-OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 2 * int(step.q)) for step in STEPS for sign in (1, -1)))
-"""Half of what the mutants move, so that a moved threshold lies on the other side; 0 for strictness."""
+OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 4 * int(step.q)) for step in STEPS for sign in (1, -1)))
+"""In x, a quarter of what the mutants move x or x^2: a moved threshold lies on the other side. 0 for strictness."""
 STRICTNESS = "strict for non-strict"
 FLIPS = {sp.Ge: sp.Gt, sp.Gt: sp.Ge, sp.Le: sp.Lt, sp.Lt: sp.Le}
 
 
-def generic_mutants(claim: Claim) -> Iterator[Mutant]:
+def generic_mutants(claim: Claim, sharp: frozenset[int] | None = None) -> Iterator[Mutant]:
     """Mutants that every claim gets, one relation changed at a time (the others are left out).
+
+    Parameters
+    ----------
+    claim : the claim.
+    sharp : relations that a certified route observes; the others, seen by floats only, are moved by 1e-3 and not
+        by 1e-6. Default all.
 
     Examples
     --------
@@ -43,7 +49,8 @@ def generic_mutants(claim: Claim) -> Iterator[Mutant]:
     """
     for index, relation in enumerate(claim.relations):
         where = f" (relation {index + 1})" if len(claim.relations) > 1 else ""
-        for text, wrong in _wrong(relation):
+        steps = STEPS if sharp is None or index in sharp else STEPS[:1]
+        for text, wrong in _wrong(relation, steps):
             yield Mutant(text + where, relations=(wrong,))
     for hypothesis in claim.hypotheses:
         text = f"hypothesis dropped: {hypothesis.text}"
@@ -53,10 +60,10 @@ def generic_mutants(claim: Claim) -> Iterator[Mutant]:
             yield Mutant(text, problem=hypothesis.dropped)
 
 
-def _wrong(relation: Any) -> Iterator[tuple[str, Any]]:
+def _wrong(relation: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, Any]]:
     if isinstance(relation, sp.Equivalent):
         (condition,) = (part for part in relation.args if part != dead)
-        yield from _moved_thresholds(condition)
+        yield from _moved_thresholds(condition, steps)
         for atom in sorted(condition.atoms(sp.core.relational.Relational), key=str):
             if type(atom) in FLIPS and condition == atom:
                 flipped = FLIPS[type(atom)](atom.lhs, atom.rhs, evaluate=False)
@@ -66,15 +73,15 @@ def _wrong(relation: Any) -> Iterator[tuple[str, Any]]:
             for sign in (1, -1):
                 yield f"limit times 1 {'+' if sign > 0 else '-'} {step}", moved(relation, sign * step)
     elif isinstance(relation, sp.Eq):
-        for step in STEPS:
+        for step in steps:
             for sign in (1, -1):
                 yield f"prediction {_name(relation, sign * step)}", moved(relation, sign * step)
 
 
-def _moved_thresholds(condition: Any) -> Iterator[tuple[str, Any]]:
+def _moved_thresholds(condition: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, Any]]:
     if not isinstance(condition, sp.core.relational.Relational):
         return
-    for step in STEPS:
+    for step in steps:
         for sign in (1, -1):
             wrong = condition.func(condition.lhs, condition.rhs * (1 + sign * step))
             yield f"threshold times 1 {'+' if sign > 0 else '-'} {step}", sp.Equivalent(dead, wrong)
@@ -117,7 +124,7 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     roots = _root_symbols(claim, seed, avoid)
     killed, survivors, details = 0, [], []
     smallest: list[float] = []
-    mutants = [*claim.mutants, *(generic_mutants(claim) if claim.status != "refuted" else ())]
+    mutants = [*claim.mutants, *generic_mutants(claim, _sharp(claim, field, seed, avoid))]
     for mutant in mutants:
         reason = mutant.equivalent
         if mutant.text.startswith(STRICTNESS) and mutant.relations and mutant.relations[0].free_symbols & roots:
@@ -138,6 +145,14 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     smallest += _ladder(claim, field, seed, avoid)
     summary = MutantSummary(total=total, killed=killed, survivors=survivors, details=details)
     return summary, min(smallest, default=None)
+
+
+def _sharp(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str]) -> frozenset[int]:
+    """Relations with content for the enclosure route on some problem."""
+    if claim.along is not None:
+        return frozenset(range(len(claim.relations)))
+    findings = [f for problem in field for f in findings_for(claim, problem, "enclosure", seed, avoid)]
+    return frozenset(f.relation for f in findings if f.outcome != "undecided")
 
 
 def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
