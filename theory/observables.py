@@ -134,7 +134,8 @@ def two_cluster_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 def between_dead(optimum: Optimum) -> bool | None:
     """Whether the logits are constant between clusters (the quotient vanishes); None when undecided.
 
-    rank(Z D^(1/2)) is m - 1 for every alive contrast of a cluster of m classes, plus the rank of the quotient.
+    A quotient that is certainly not 0 is alive. Otherwise the rank tells: rank(Z D^(1/2)) is m - 1 for every alive
+    contrast of a cluster of m classes, plus the rank of the quotient.
 
     Examples
     --------
@@ -142,7 +143,9 @@ def between_dead(optimum: Optimum) -> bool | None:
     >>> [between_dead(Optimum(p, "exact", contrasts=("alive", "absent"), rank=r)) for r in ((1, 1), (2, 2), (1, 2))]
     [True, False, None]
     """
-    clusters, states = optimum.problem.clusters, optimum.contrasts
+    clusters, states, Z = optimum.problem.clusters, optimum.contrasts, optimum.logits
+    if Z is not None and any(entry > 0 or entry < 0 for entry in quotient(optimum.problem, Z).ravel()):
+        return False
     if not states:
         return None
     ranks = [(c.classes - 1, state) for c, state in zip(clusters, states, strict=True) if c.classes > 1]

@@ -165,13 +165,11 @@ def _bisect(root: Root, env: Env) -> arb:
     a, b = _bracket(sign, lower, upper)
     sign_a = sign(a)
     for _ in range(4 * ctx.prec):
-        middle = _end((a + b) / 2)
-        if not (a < middle < b):
-            break
-        s = sign(middle)
+        inner = (_end(((8 - i) * a + i * b) / 8) for i in (4, 3, 5))  # the root may be exactly the middle
+        cut, s = next(((t, sign(t)) for t in inner if a < t < b and sign(t)), (a, 0))
         if s == 0:
             break
-        a, b = (middle, b) if s == sign_a else (a, middle)
+        a, b = (cut, b) if s == sign_a else (a, cut)
     return a.union(b)
 
 

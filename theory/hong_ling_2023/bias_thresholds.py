@@ -74,6 +74,7 @@ def comparison_readings(optimum: Optimum) -> Iterator[Reading]:
     weaker = {
         rename[symbol]: Root(rename[symbol], *(e.subs({**rename, mu: mu / 10}) for e in (r.equation, r.lower, r.upper)))
         for symbol, r in solution.items()
+        if symbol in rename
     }
     known = {**two_cluster_parameters(problem), **saturation(problem)}
     yield {**known, **solution, **weaker, x_t: free_threshold(), **between_states(optimum)}

@@ -171,7 +171,11 @@ order = Claim(
     derivation=order_derivation,
     rests_on=frozenset({"HL23-07"}),
     required="proved",
-    note="The first relation is read outside the window sqrt(nB) < lam N < sqrt(nA) only: inside, HL23-08 decides.",
+    note=(
+        "The first relation is read outside the window sqrt(nB) < lam N < sqrt(nA) only: inside, HL23-08 decides. "
+        "E = exp(d0) lies in [1, nA/nB] for lam N >= sqrt(nA); below it can be less than 1 (log E = -1.43 for a free "
+        "bias at kA, nA, kB, nB = 3, 60, 1, 10, lam N = 0.19), and the first inequality does not need it."
+    ),
     mutants=(
         Mutant("T2 < T1 for a free bias", relations=(sp.Lt(x_t, sp.sqrt(nB), evaluate=False),), problem=FREE),
         Mutant("T2 = sqrt(nA) when kA = 1", relations=(equation(x_t, sp.sqrt(nA)),), problem=SINGLE),

@@ -64,7 +64,8 @@ rA0, rB0 = sp.symbols("r_A0 r_B0", positive=True)
 mu_0 = sp.Symbol("mu_0", nonnegative=True)
 """Weight of the bias in the value: mu, or 0 without a penalty."""
 
-u_low, u_high = sp.symbols("u_low u_high", positive=True)
+u_none, u_free, u_low, u_high = sp.symbols("u_none u_free u_low u_high", positive=True)
+"""Ends of the interval of rA0 under a penalised bias: its values in the other modes, and where rB0 is in range."""
 
 Reading = dict[sp.Symbol, Any]
 
@@ -137,29 +138,38 @@ def saturation(problem: Problem) -> Reading:
 def dead_solution(problem: Problem) -> Reading:
     """rA0 and rB0 as roots: TA(rA0) = d0, TB(rB0) = -d0 with the bias gap d0 of the problem's bias mode.
 
-    The unknown is rA0 alone. A penalised bias has d0 = TA(rA0) and nB rB0 = nA rA0 - 2 mu N d0/K, which
-    increases with rA0; ``u_low`` and ``u_high`` are where it leaves the range (0, eB/kA) of rB0. A dead contrast
-    without a bias leaves the uniform distribution.
+    The unknown is rA0 alone. Dead contrasts leave the uniform distribution without a bias, n/N with a free one.
+    A penalised bias has d0 = TA(rA0) and nB rB0 = nA rA0 - 2 mu N d0/K, which increases with rA0; its rA0 lies
+    between those without and with a free bias, and where rB0 is in its range (0, eB/kA).
     """
-    top_A, top_B = eA / kB, eB / kA
+    zero, top_A, top_B = sp.Integer(0), eA / kB, eB / kA
+    full = saturation(problem)
     if problem.bias == "none":
         uniform = sp.Rational(1, problem.K)
-        full = saturation(problem)
         return {
-            rA0: uniform if full[eA] == 1 else Root(rA0, margin_A(rA0), sp.Integer(0), top_A),
-            rB0: uniform if full[eB] == 1 else Root(rB0, margin_B(rB0), sp.Integer(0), top_B),
+            rA0: uniform if full[eA] == 1 else Root(rA0, margin_A(rA0), zero, top_A),
+            rB0: uniform if full[eB] == 1 else Root(rB0, margin_B(rB0), zero, top_B),
         }
-    second = Root(rB0, margin_B(rB0) + margin_A(rA0), sp.Integer(0), top_B)
+    if problem.bias == "free" and full[eA] == full[eB] == 1:
+        known = two_cluster_parameters(problem)
+        return {rA0: known[nB] / known[N], rB0: known[nA] / known[N]}
+    second = Root(rB0, margin_B(rB0) + margin_A(rA0), zero, top_B)
+
+    def free(u: sp.Symbol) -> Root:
+        return Root(u, margin_A(u) + margin_B(nA * u / nB), zero, sp.Min(top_A, top_B * nB / nA))
+
     if problem.bias == "free":
-        upper = sp.Min(top_A, top_B * nB / nA)
-        return {rA0: Root(rA0, margin_A(rA0) + margin_B(nA * rA0 / nB), sp.Integer(0), upper), rB0: second}
+        return {rA0: free(rA0), rB0: second}
 
     def cross(u: sp.Expr) -> sp.Expr:
         return (nA * u - 2 * mu * N * margin_A(u) / K) / nB
 
+    low, high = sp.Min(u_none, u_free), sp.Max(u_none, u_free)
     return {
-        u_low: Root(u_low, cross(u_low), sp.Integer(0), top_A),
-        u_high: Root(u_high, cross(u_high) - top_B, sp.Integer(0), top_A),
+        u_none: Root(u_none, margin_A(u_none), zero, top_A),
+        u_free: free(u_free),
+        u_low: Root(u_low, sp.Min(cross(u_low), u_low - low), zero, top_A),
+        u_high: Root(u_high, sp.Max(cross(u_high) - top_B, u_high - high), zero, top_A),
         rA0: Root(rA0, margin_A(rA0) + margin_B(cross(rA0)), u_low, u_high),
         rB0: second,
     }
