@@ -89,18 +89,13 @@ def _optimum(
     return solve_at_scale(route, claim.along(problem, scale), scale)
 
 
-def relied_on(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str]) -> frozenset[str]:
-    """IDs of the claims that a route's answer relied on."""
-    scale = None if claim.along is None else LIMIT_SCALES[0]
-    return _optimum(claim, problem, route, seed, avoid, scale).uses
-
-
 class Checker:
     """One claim under examination: tallies, the first violation, the time budget."""
 
     def __init__(self, claim: Claim, routes: Sequence[str], seed: int, timeout: float, related: frozenset[str]) -> None:
         self.claim, self.seed = claim, seed
         self.avoid = related | {claim.id}
+        self.scale = None if claim.along is None else LIMIT_SCALES[0]
         names = LIMIT_ROUTES if claim.along else SOLVERS
         limit = claim.kind == "limit"
         self.tallies = {name: Tally(name, limit=limit) for name in names if name in routes}
@@ -133,8 +128,9 @@ class Checker:
             return
         finally:
             tally.seconds += time.process_time() - start
-        tally.add(problem, findings)
-        tally.uses |= relied_on(self.claim, problem, route, self.seed, self.avoid)
+        optimum = _optimum(self.claim, problem, route, self.seed, self.avoid, self.scale)
+        tally.add(problem, findings, optimum.reason)
+        tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid
         self._raise_on(problem, findings, route)
 

@@ -53,13 +53,14 @@ class Tally:
     uses: frozenset[str] = frozenset()
     relies_on: frozenset[str] = frozenset()
 
-    def add(self, problem: Problem, findings: list[Finding]) -> None:
-        """Count the findings of one configuration."""
+    def add(self, problem: Problem, findings: list[Finding], reason: str = "") -> None:
+        """Count the findings of one configuration; ``reason`` is why the route has nothing to show."""
         ties = [f for f in findings if f.tie]
         self.ties += bool(ties)
         self.ties_decided += bool(ties) and all(f.outcome == "holds" for f in ties)
         rest = [f for f in findings if not f.tie]
         if not rest:
+            self.reasons.update({reason} - {""})
             return
         self.configurations += 1
         self.exercised |= {f.relation for f in rest}

@@ -127,11 +127,12 @@ def solve_digits(problem: Problem, digits: int) -> Optimum:
     ]
     rank = sum(c.classes - 1 for c, state in zip(problem.clusters, states, strict=True) if state == "alive")
     rank += int(point.means[0, 0] != 0)
-    Z, b = point.expand(problem)
+    with mpmath.workdps(digits + 25):
+        Z, b = point.expand(problem)
     small = arb(10) ** -digits
 
     def ball(value: Any) -> arb:
-        sign, mantissa, exponent, _ = mpmath.mpf(value)._mpf_
+        sign, mantissa, exponent, _ = value._mpf_
         middle = arb(-mantissa if sign else mantissa) * arb(2) ** exponent
         return middle + arb(0, 1) * small * (1 + abs(middle))
 
