@@ -35,7 +35,7 @@ def solve(
     ----------
     problem : Problem with at most 12 classes.
     seed : unused; nothing here is random.
-    avoid : claim IDs that must not be relied on; the convex program itself is the reduction of HL23-01.
+    avoid : unused; the program proposes, and the bounds on the original problem rest on textbook duality alone.
     solver : 'CLARABEL' or 'SCS'; default the first of them that ends optimal.
 
     Returns
@@ -51,11 +51,8 @@ def solve(
     >>> optimum.work["status"], optimum.work["asymmetry"] < 1e-4
     ('optimal', True)
     """
-    uses = frozenset({"HL23-01"})
     if problem.K > LARGEST:
-        return Optimum(problem, "convex", uses=uses, reason="too large for this route")
-    if avoid & uses:
-        return Optimum(problem, "convex", uses=uses, reason="this route relies on HL23-01")
+        return Optimum(problem, "convex", reason="too large for this route")
     reasons = []
     for name in (solver,) if solver else tuple(TIGHT):
         try:
@@ -65,12 +62,12 @@ def solve(
             if work["status"] == "optimal":
                 point = average(problem, Z, b)
                 work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
-                return to_optimum(problem, "convex", point, uses=uses, work=work)
+                return to_optimum(problem, "convex", point, work=work)
             reasons.append(f"{name}: status {work['status']}")
         except Exception as error:
             # whatever a solver raises means that it proved nothing
             reasons.append(f"{name}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", uses=uses, reason="; ".join(reasons))
+    return Optimum(problem, "convex", reason="; ".join(reasons))
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:
