@@ -11,6 +11,7 @@ from flint import arb
 
 from theory.optimum import Optimum, State
 from theory.problem import Problem
+from verify.balls import precision
 from verify.blocks import BlockPoint
 from verify.dual import to_optimum
 from verify.newton import minimise
@@ -136,11 +137,14 @@ def solve_digits(problem: Problem, digits: int) -> Optimum:
         middle = arb(-mantissa if sign else mantissa) * arb(2) ** exponent
         return middle + arb(0, 1) * small * (1 + abs(middle))
 
+    with precision(4 * digits + 64):
+        logits = np.array([[ball(z) for z in row] for row in Z], dtype=object)
+        bias = np.array([ball(z) for z in b], dtype=object)
     return Optimum(
         problem,
         "exact",
-        logits=np.array([[ball(z) for z in row] for row in Z], dtype=object),
-        bias=np.array([ball(z) for z in b], dtype=object),
+        logits=logits,
+        bias=bias,
         contrasts=tuple(states),
         rank=(rank, rank),
         uses=_scalar_equation(problem),
