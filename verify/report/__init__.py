@@ -10,6 +10,7 @@ from theory.claim import Claim
 from verify.report.experiments import experiments
 from verify.report.html import render_html, render_markdown
 from verify.report.sweeps import claim_plots
+from verify.report.views import claim_view
 from verify.schemas import RunResult
 
 __all__ = ["write"]
@@ -37,10 +38,11 @@ def write(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> dict[
     folder.mkdir(parents=True, exist_ok=True)
     paths = {"html": folder / "report.html", "markdown": folder / "report.md", "json": folder / "report.json"}
     _replace(paths["json"], result.model_dump_json(indent=2) + "\n")
+    views = [claim_view(claims[row.id], row) for row in result.claims]
     shown = experiments([row.id for row in result.claims], result.seed)
-    _replace(paths["markdown"], render_markdown(result, claims, shown))
+    _replace(paths["markdown"], render_markdown(result, views, shown))
     plots = {row.id: claim_plots(claims[row.id], row, result.seed) for row in result.claims}
-    _replace(paths["html"], render_html(result, claims, plots, shown))
+    _replace(paths["html"], render_html(result, views, plots, shown))
     return paths
 
 

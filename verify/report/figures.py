@@ -35,10 +35,10 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "axes.formatter.limits": (-3, 4),
-    "axes.formatter.use_mathtext": True,
     "path.simplify": True,
 }
-WIDTH, HEIGHT = 4.7, 3.5
+WIDTH, AXES, TOP, TICKS, ROW = 4.7, 1.9, 0.1, 0.55, 0.195
+"""Inches: paper, axes, white above, ticks and label below, one row of marker labels or legend."""
 LEFT, SPAN = 0.165, 0.815
 
 
@@ -96,40 +96,33 @@ def draw(plot: Plot, key: str) -> str:
     (True, '<svg ')
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, HEIGHT))
-        axes = figure.add_axes((LEFT, 0.31, SPAN, 0.53))
+        figure = Figure(figsize=(WIDTH, 3))
+        axes = figure.add_axes((LEFT, 0.3, SPAN, 0.5))
         _data(axes, plot)
         axes.set_xlabel(plot.xlabel, labelpad=3)
         axes.set_ylabel(plot.ylabel)
-        _markers(axes, plot.markers)
+        above = _markers(axes, plot.markers)
         handles, labels = axes.get_legend_handles_labels()
         columns = 2 if len(labels) > 1 else 1
+        below = -(-len(labels) // columns)
+        height = TOP + ROW * above + AXES + TICKS + ROW * below
+        figure.set_size_inches(WIDTH, height)
+        axes.set_position((LEFT, (TICKS + ROW * below) / height, SPAN, AXES / height))
         figure.legend(
             handles,
             labels,
             loc="upper center",
-            bbox_to_anchor=(0.53, 0.17),
+            bbox_to_anchor=(LEFT + SPAN / 2, ROW * (below + 0.2) / height),
             ncols=columns,
             borderaxespad=0,
+            borderpad=0,
             handlelength=1.8,
             columnspacing=1.6,
             labelspacing=0.25,
         )
-        rows = -(-len(labels) // columns)
-        figure.set_size_inches(WIDTH, HEIGHT + 0.2 * max(0, rows - 2))
-        if rows > 2:
-            _make_room(figure, axes, rows)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _embed(buffer.getvalue(), key, plot)
-
-
-def _make_room(figure: Figure, axes: Axes, rows: int) -> None:
-    """Keep the axes' size in inches and give additional legend rows additional paper."""
-    extra = 0.2 * (rows - 2)
-    total = HEIGHT + extra
-    axes.set_position((LEFT, (0.31 * HEIGHT + extra) / total, SPAN, 0.53 * HEIGHT / total))
-    figure.legends[0].set_bbox_to_anchor((0.53, (0.17 * HEIGHT + extra) / total))
 
 
 def _data(axes: Axes, plot: Plot) -> None:
@@ -165,8 +158,8 @@ def _data(axes: Axes, plot: Plot) -> None:
         axes.set_ylim(*plot.y_range)
 
 
-def _markers(axes: Axes, markers: Sequence[Marker]) -> None:
-    """Vertical lines with labels above the axes, on a second or third row where they would touch."""
+def _markers(axes: Axes, markers: Sequence[Marker]) -> int:
+    """Vertical lines with labels above the axes, on further rows where they would touch; returns the rows."""
     ends: list[float] = []
     lower, upper = axes.get_xlim()
     for marker in sorted(markers, key=lambda m: m.x):
@@ -191,6 +184,7 @@ def _markers(axes: Axes, markers: Sequence[Marker]) -> None:
             fontsize=9.5,
             color="#333333",
         )
+    return len(ends)
 
 
 def _embed(svg: str, key: str, plot: Plot) -> str:

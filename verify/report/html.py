@@ -9,11 +9,10 @@ from html import escape
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from theory.claim import Claim
 from verify.report.experiments import Experiment
 from verify.report.figures import Plot, draw
 from verify.report.mathml import mathml
-from verify.report.views import ROUTES, ClaimView, attention, claim_view, tiles
+from verify.report.views import ROUTES, ClaimView, attention, tiles
 from verify.report.words import MEANING
 from verify.schemas import RunResult
 
@@ -30,7 +29,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"mathml": _formula, "md": _markdown, "tex": _tex, "slug": _slug}
+    environment.filters |= {"mathml": _formula, "md": _markdown, "tex": _tex, "slug": _slug, "pretty": _pretty}
     return environment
 
 
@@ -48,6 +47,11 @@ def _tex(latex: str) -> str:
     return latex.replace("<", r"\lt ").replace(">", r"\gt ").replace("$", "").replace("\n", " ")
 
 
+def _pretty(text: str) -> str:
+    """Signs instead of their ASCII spellings."""
+    return text.replace(">=", "≥").replace("<=", "≤")
+
+
 def _slug(text: str) -> str:
     """Text that is safe as an anchor."""
     return "".join(c if c.isalnum() else "-" for c in text)
@@ -57,13 +61,9 @@ def _figures(plots: Sequence[Plot], key: str) -> list[tuple[Plot, Markup]]:
     return [(plot, Markup(draw(plot, f"{_slug(key)}-{i}"))) for i, plot in enumerate(plots)]
 
 
-def _views(result: RunResult, claims: Mapping[str, Claim]) -> list[ClaimView]:
-    return [claim_view(claims[row.id], row) for row in result.claims]
-
-
 def render_html(
     result: RunResult,
-    claims: Mapping[str, Claim],
+    views: Sequence[ClaimView],
     plots: Mapping[str, Sequence[Plot]],
     experiments: Sequence[Experiment],
 ) -> str:
@@ -71,7 +71,7 @@ def render_html(
 
     Parameters
     ----------
-    result, claims : what was found, and what was claimed, by ID.
+    result, views : what was found, and each claim with its part of it.
     plots : figures per claim ID.
     experiments : settings to show after the claims.
     """
@@ -80,7 +80,7 @@ def render_html(
         .get_template("report.html.j2")
         .render(
             result=result,
-            views=_views(result, claims),
+            views=views,
             tiles=tiles(result),
             attention=attention(result),
             meaning=MEANING,
@@ -92,14 +92,14 @@ def render_html(
     )
 
 
-def render_markdown(result: RunResult, claims: Mapping[str, Claim], experiments: Sequence[Experiment]) -> str:
+def render_markdown(result: RunResult, views: Sequence[ClaimView], experiments: Sequence[Experiment]) -> str:
     """The same report without figures, for terminals and code hosts."""
     return (
         _environment()
         .get_template("report.md.j2")
         .render(
             result=result,
-            views=_views(result, claims),
+            views=views,
             tiles=tiles(result),
             attention=attention(result),
             routes=ROUTES,

@@ -20,6 +20,7 @@ ATTRIBUTES = frozenset(
     {"columnalign", "columnspacing", "display", "displaystyle", "fence", "form", "linethickness", "lspace"}
     | {"mathvariant", "maxsize", "minsize", "movablelimits", "rowspacing", "rspace", "stretchy", "width"}
 )
+FUNCTIONS = frozenset({"log", "exp", "cos", "sin", "tan", "max", "min", "rank"})
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +49,7 @@ def mathml(latex: str, block: bool = True) -> str:
 
 
 def _clean(element: ElementTree.Element) -> None:
-    """Keep known attributes, refuse unknown elements, make arrows operators (the converter says identifier)."""
+    """Keep known attributes, refuse unknown elements, make arrows and function names operators."""
     name = element.tag.removeprefix(f"{{{NAMESPACE}}}")
     if name not in ELEMENTS:
         raise ValueError(f"element {name} is not allowed")
@@ -57,5 +58,8 @@ def _clean(element: ElementTree.Element) -> None:
     text = element.text or ""
     if name == "mi" and len(text) == 1 and "ARROW" in unicodedata.name(text, ""):
         element.tag = f"{{{NAMESPACE}}}mo"
+    if text in FUNCTIONS:
+        element.tag = f"{{{NAMESPACE}}}mo"
+        element.attrib |= {"lspace": "0.167em", "rspace": "0.11em"}
     for child in element:
         _clean(child)

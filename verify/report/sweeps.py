@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -34,7 +35,7 @@ OrderParameter = tuple[str, Callable[[Optimum, Reading], float]]
 X_LABEL = r"$x = \lambda N$"
 RATIOS = tuple(Fraction(i, 25) for i in range(5, 33))
 """x over the largest threshold, 0.2 to 1.28."""
-DRAWING_BITS = 80
+DRAWING_BITS = 64
 SPARSE, THIN = 6, 3
 """Every sixth point is also solved by the nonconvex route; every third exact one is drawn as a dot."""
 VANISHED = 1e-6
@@ -156,7 +157,8 @@ def claim_plots(claim: Claim, result: ClaimResult, seed: int) -> list[Plot]:
             return _limit_plots(claim, base)
     with precision(DRAWING_BITS):
         data = sweep(claim, base, seed)
-        plots = [plot for relation in claim.relations for plot in _relation_plots(relation, data)][: MOST_PANELS - 1]
+        relations = sorted(claim.relations, key=lambda relation: not isinstance(relation, sp.Equivalent))
+        plots = [plot for relation in relations for plot in _relation_plots(relation, data)][: MOST_PANELS - 1]
         plots += _residual_plot([relation for relation in claim.relations if _is_residual(relation)], data)
         markers = list(threshold_markers(base))
         if result.counterexample is not None:
@@ -172,6 +174,23 @@ def _relation_plots(relation: Any, data: Sweep) -> list[Plot]:
     return _comparison_plot(relation, data)
 
 
+def latex(expression: Any) -> str:
+    r"""LaTeX in which words of two or more letters are upright, not products of letters.
+
+    Examples
+    --------
+    >>> print(latex(sp.Symbol("rank") - sp.Symbol("lambda") + sp.Symbol("t_Alive")))
+    - \lambda + \mathrm{rank} + t_{\mathrm{Alive}}
+    """
+    names = {symbol: _symbol(symbol) for symbol in expression.free_symbols}
+    return str(sp.latex(expression, symbol_names=names))
+
+
+def _symbol(symbol: sp.Symbol) -> str:
+    plain = sp.latex(symbol)
+    return re.sub(r"(?<![\\A-Za-z])[A-Za-z]{3,}", lambda m: rf"\mathrm{{{m[0]}}}", plain)
+
+
 def _is_residual(relation: Any) -> bool:
     return isinstance(relation, sp.Eq) and relation.rhs == 0
 
@@ -185,7 +204,7 @@ def _name(reading: Reading) -> str:
 
 
 def _axis(expression: sp.Expr) -> str:
-    text = sp.latex(expression)
+    text = latex(expression)
     return f"${text}$" if len(text) <= 40 and r"\text" not in text else "value"
 
 
@@ -198,7 +217,7 @@ def _comparison_plot(relation: Any, data: Sweep) -> list[Plot]:
         series.append(Series(data.x, _along(track["exact"], right), word + name, "curve", colour))
         series.append(Series(data.x[::THIN], _along(track["exact"], left)[::THIN], "exact" + name, "dots", colour))
         series.append(Series(data.x, _along(track["nonconvex"], left), "nonconvex" + name, "rings", colour))
-    caption = f"{sp.latex(relation.lhs)} {_sign(relation)} {sp.latex(relation.rhs)}"
+    caption = f"{latex(relation.lhs)} {_sign(relation)} {latex(relation.rhs)}"
     series = [one for one in series if np.isfinite(one.y).any()]
     return [Plot(X_LABEL, _axis(relation.lhs), tuple(series), caption=caption)] if series else []
 
@@ -223,7 +242,7 @@ def _residual_plot(relations: Sequence[sp.Eq], data: Sweep) -> list[Plot]:
                 for row in zip(*columns, strict=True)
             ]
             if np.isfinite(worst).any():
-                series.append(Series(data.x, worst, f"${sp.latex(relation.lhs)}$, {route}", kind, colour))
+                series.append(Series(data.x, worst, f"${latex(relation.lhs)}$, {route}", kind, colour))
     text = "What the claim says is 0 (double precision)"
     return [Plot(X_LABEL, "residual", tuple(series), text=text, log_y=True, y_range=(FLOOR / 3, 1.0))] if series else []
 
@@ -234,14 +253,14 @@ def _state_plots(relation: Any, data: Sweep) -> list[Plot]:
     plots = []
     for colour, (name, track) in enumerate(data.tracks({dead} | condition.free_symbols).items()):
         predicted = [None if entry is None else _decide(condition, entry[1]) for entry in track["exact"]]
-        latex, parameter = _order_parameter(track["exact"])
+        shown, parameter = _order_parameter(track["exact"])
         candidates = (
             Series(data.x, _along(track["exact"], parameter), "exact" + name, "curve", colour),
             Series(data.x, _along(track["nonconvex"], parameter), "nonconvex" + name, "rings", colour),
         )
         series = tuple(one for one in candidates if np.isfinite(one.y).any())
-        caption = rf"{latex} = 0 \iff {sp.latex(condition)}"
-        plots.append(Plot(X_LABEL, f"${latex}$", series, shaded=_regions(data, predicted), caption=caption))
+        caption = rf"{shown} = 0 \iff {latex(condition)}"
+        plots.append(Plot(X_LABEL, f"${shown}$", series, shaded=_regions(data, predicted), caption=caption))
     return [plot for plot in plots if plot.series]
 
 
@@ -334,7 +353,7 @@ def _limit_plots(claim: Claim, base: Problem) -> list[Plot]:
         ]
         if np.isfinite(remainder).any():
             colour = len(series) // 2
-            series.append(Series(SCALES, remainder, f"${sp.latex(relation.lhs)}$", "curve", colour))
+            series.append(Series(SCALES, remainder, f"${latex(relation.lhs)}$", "curve", colour))
             series.append(Series(SCALES, remainder, "_", "dots", colour))
     power = max((r.order for r in claim.relations if isinstance(r, Asymptotic)), default=1)
     label = r"$L\,$(observed $-$ predicted)" if power == 1 else rf"$L^{power}\,$(observed $-$ predicted)"

@@ -15,6 +15,7 @@ __all__ = ["Cell", "ClaimView", "StepView", "Tile", "attention", "claim_view", "
 
 ROUTES = ("symbolic", "enclosure", "exact", "nonconvex", "convex")
 SOLVERS = ROUTES[1:]
+POSITIVE = ("proved", "enclosed", "certified", "agrees", "refuted")
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,13 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
 
 
 def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
-    row = result.routes.get(route)
-    if row is not None:
-        short = row.verdict not in ("proved", "enclosed", "certified", "agrees", "refuted")
-        return Cell(row.verdict, (row.reason or "") if short else "")
     if claim.status == "note":
         return Cell("", "nothing to compute")
+    row = result.routes.get(route)
+    if row is not None and row.verdict == "undecided" and not row.decided + row.configurations:
+        return Cell("", "stopped: already refuted" if result.verdict == "refuted" and route in SOLVERS else row.reason)
+    if row is not None:
+        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else "")
     if claim.along is not None and route in ("convex", "nonconvex"):
         return Cell("", "sizes beyond floating point")
     return Cell("", "not run")
