@@ -46,7 +46,15 @@ CLASSES = kA + kB
 
 
 def block_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Deviation from block form; for two clusters the entries, singular values and frame distances as well."""
+    """Deviation from block form; for two clusters the entries, singular values and frame distances as well.
+
+    Examples
+    --------
+    >>> Z = np.array([[3.0, 0.0], [-3.0, 0.0]])
+    >>> point = Optimum(Problem.ce([5, 5], "0.1"), "exact", logits=Z, bias=Z[:, 1])
+    >>> [float(reading[deviation]) for reading in block_readings(point)]
+    [1.5]
+    """
     problem, Z, bias = optimum.problem, optimum.logits, optimum.bias
     if Z is None or bias is None:
         return
@@ -128,7 +136,13 @@ def two_cluster_blocks(gap_A: sp.Expr, gap_B: sp.Expr, from_A: sp.Expr, from_B: 
 
 
 def block_derivation() -> Derivation:
-    """Symmetry gives the form, the quotient gives the singular values, stationarity excludes frames."""
+    """Symmetry gives the form, the quotient gives the singular values, stationarity excludes frames (HL23-02).
+
+    Examples
+    --------
+    >>> block_derivation().failures()
+    []
+    """
     return Derivation(steps=(*_form_steps(), *_direction_steps(), *_frame_steps(), *_duality_steps()))
 
 
@@ -351,6 +365,5 @@ structure = Claim(
         ),
     ),
     note="K >= 3 is needed for both negative parts: for two classes without a bias kA tA = kB tB, so W is proportional "
-    "to Hbar^T whatever the sizes. With class weights wA sqrt(nA) = wB sqrt(nB) can restore the frame; frames are "
-    "observed without weights only.",
+    "to Hbar^T whatever the sizes. Frames are observed without class weights only.",
 )

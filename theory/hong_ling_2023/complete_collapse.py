@@ -132,7 +132,14 @@ def _mode(problem: Problem) -> str:
 
 
 def collapse_readings(optimum: Optimum) -> Iterator[Reading]:
-    """State of Z*, the squared threshold of the problem, and what the other equations would predict."""
+    """State of Z*, the squared threshold of the problem, and what the other equations would predict.
+
+    Examples
+    --------
+    >>> (reading,) = collapse_readings(Optimum(LONE.at(16), "exact", rank=(1, 4)))
+    >>> reading[dead], reading[m_none], reading[m_free]
+    (False, 17, 25/2)
+    """
     problem = optimum.problem
     mode, clusters = _mode(problem), problem.clusters
     least, most = optimum.rank
@@ -446,9 +453,10 @@ biased = Claim(
     ),
     read=collapse_readings,
     hypotheses=(BIASED, UNWEIGHTED_BIASED),
-    witness=Problem.ce([12, 7, 4], 1, bias="free").at(8),
+    witness=Problem.ce([(20, 1), (5, 4)], 1, bias="free").at(12),
     family=Family(sizes="any", bias=("free", "penalised"), near=("collapse",)),
     settings=(
+        Problem.ce([12, 7, 4], 1, bias="free").at(8),
         Problem.ce([12, 7, 4], 1, bias="free").at(11),
         Problem.ce([12, 7, 4], 1, bias="1/10").at("9.9"),
         Problem.ce([12, 7, 4], 1, bias="1/10").at("9.3"),

@@ -81,7 +81,13 @@ def _reweighted(weight: str) -> Problem:
 
 
 def merge_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Readings per cluster, beside the largest size and the weighted number of samples."""
+    """Readings per cluster, beside the largest size and the weighted number of samples.
+
+    Examples
+    --------
+    >>> [(reading[n], reading[largest], reading[total_weight]) for reading in merge_readings(Optimum(HEAVY, "exact"))]
+    [(120, 120, 705), (25, 120, 705)]
+    """
     clusters = optimum.problem.clusters
     extra = {
         largest: rational(clusters[0].size),
@@ -103,7 +109,14 @@ def _states(optimum: Optimum) -> list[dict[sp.Symbol, bool | None]]:
 
 
 def growing_readings(optimum: Optimum) -> Iterator[Reading]:
-    """The majority contrast in terms of y = sqrt(nA) alone, the minority contrast in terms of nA."""
+    """The majority contrast in terms of y = sqrt(nA) alone, the minority contrast in terms of nA (HL23-11).
+
+    Examples
+    --------
+    >>> majority, minority = growing_readings(Optimum(GROWN.at(9), "exact"))
+    >>> majority[y], minority[nA]
+    (4, 16)
+    """
     problem = optimum.problem
     if len(problem.clusters) != 2:
         return
@@ -117,7 +130,13 @@ def growing_readings(optimum: Optimum) -> Iterator[Reading]:
 
 
 def oversampled_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Either cluster as the oversampled one, its size split into w copies of nB samples in two ways."""
+    """Either cluster as the oversampled one, its size split into w copies of nB samples in two ways (HL23-19).
+
+    Examples
+    --------
+    >>> [(reading[w], reading[nB]) for reading in oversampled_readings(Optimum(OVERSAMPLED, "exact"))]
+    [(20, 1), (4, 5), (16, 1), (4, 4)]
+    """
     problem = optimum.problem
     if len(problem.clusters) != 2:
         return
@@ -149,7 +168,13 @@ def window(own: sp.Expr, product: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 
 
 def outside(value: sp.Expr, ends: tuple[sp.Expr, sp.Expr]) -> sp.Equivalent:
-    """Dead iff the value is not strictly inside the window."""
+    """Dead iff the value is not strictly inside the window.
+
+    Examples
+    --------
+    >>> outside(y, (sp.Integer(1), sp.Integer(2))).subs(dead, True).subs(y, 3)
+    True
+    """
     return sp.Equivalent(dead, sp.Or(value <= ends[0], value >= ends[1]))
 
 

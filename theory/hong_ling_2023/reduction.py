@@ -86,7 +86,14 @@ def _ball(value: Any, radius: Any) -> Any:
 
 
 def reduction_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Value, terms of the reduced problem at the optimal logits, rank, and facts of an explicit point."""
+    """Value, terms of the reduced problem at the optimal logits, rank, and facts of an explicit point (HL23-01).
+
+    Examples
+    --------
+    >>> (reading,) = reduction_readings(Optimum(Problem.ce([4, 1], "0.1"), "exact", rank=(1, 1)))
+    >>> reading[rank], reading[lW]
+    (1, 1/10)
+    """
     problem = optimum.problem
     reading: dict[sp.Symbol, Any] = {
         K: sp.Integer(problem.K),
@@ -161,7 +168,13 @@ def _first_columns(point: Point, sizes: Array) -> Array:
 
 
 def reduction_derivation() -> Derivation:
-    """Average over a class, minimise over factors, remove what the loss does not see, and strict convexity."""
+    """Average over a class, minimise over factors, remove what the loss does not see, and strict convexity.
+
+    Examples
+    --------
+    >>> "Jensen" in reduction_derivation().assumes
+    True
+    """
     return Derivation(steps=(*_collapse_steps(), *_factor_steps(), *_uniqueness_steps()))
 
 
@@ -298,7 +311,13 @@ reduction = Claim(
 
 
 def cone_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Two classes: Z has rank one, so its nuclear norm is its Frobenius norm, and the constrained one is explicit."""
+    """Two classes: Z has rank one, so its nuclear norm is its Frobenius norm, and the constrained one is explicit.
+
+    Examples
+    --------
+    >>> list(cone_readings(Optimum(Problem.ce([4, 1, 1], "0.1"), "exact")))
+    []
+    """
     problem, Z = optimum.problem, optimum.logits
     if problem.K != 2 or Z is None or optimum.rank[0] == 0:
         return
@@ -308,7 +327,13 @@ def cone_readings(optimum: Optimum) -> Iterator[Reading]:
 
 
 def cone_derivation() -> Derivation:
-    """Two classes, Z = u (t_1, -t_2) with unit u: the row u^T W splits in its positive and negative part."""
+    """Two classes, Z = u (t_1, -t_2) with unit u: the row u^T W splits in its positive and negative part.
+
+    Examples
+    --------
+    >>> cone_derivation().failures()
+    []
+    """
     t1, t2, n1, n2, w, h = sp.symbols("t_1 t_2 n_1 n_2 w h", positive=True)
     return Derivation(
         steps=(

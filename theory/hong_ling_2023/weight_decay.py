@@ -43,7 +43,14 @@ def growing_data(majority: int) -> Problem:
 
 
 def effective_readings(optimum: Optimum) -> Iterator[Reading]:
-    """The exact lam N of the problem, and the probabilities of a majority class."""
+    """The exact lam N of the problem, and the probabilities of a majority class (HL23-R3).
+
+    Examples
+    --------
+    >>> (reading,) = effective_readings(Optimum(growing_data(500), "exact"))
+    >>> reading[x]**2
+    23/800
+    """
     problem = optimum.problem
     majority = problem.clusters[0]
     reading: dict[sp.Symbol, object] = {x: parameters(problem)[x], nA: rational(majority.size)}
@@ -55,7 +62,13 @@ def effective_readings(optimum: Optimum) -> Iterator[Reading]:
 
 
 def effective_derivation() -> Derivation:
-    """The effective lam of the settings, and why it exceeds the intended one."""
+    """The effective lam of the settings, and why it exceeds the intended one.
+
+    Examples
+    --------
+    >>> effective_derivation().failures()
+    []
+    """
     scale, decay = sp.symbols("l wd", positive=True)
     l_W, l_H = 5 * scale, scale / 20
     lambda_W, lambda_H = 2 * l_W + decay, 2 * l_H
