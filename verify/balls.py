@@ -155,22 +155,34 @@ def _bisect(root: Root, env: Env) -> arb:
     if root.upper is not sp.oo:
         upper = _end(ball(root.upper, env))
 
-    def sign(t: arb) -> int:
+    def value(t: arb) -> arb:
         try:
-            value = ball(root.equation, {**env, root.unknown: t})
+            return ball(root.equation, {**env, root.unknown: t})
         except Undecided:
-            return 0
-        return 1 if value > 0 else -1 if value < 0 else 0
+            return arb(0)
 
-    a, b = _bracket(sign, lower, upper)
-    sign_a = sign(a)
+    a, b = _bracket(lambda t: _sign_of(value(t)), lower, upper)
+    f_a, f_b, pieces = value(a), value(b), arb(4)
     for _ in range(4 * ctx.prec):
+        # Quadratic interval refinement: the secant picks one of ``pieces`` parts, two signs confirm it.
+        part = (f_a / (f_a - f_b) * pieces).mid().floor()
+        cuts = _end(a + part / pieces * (b - a)), _end(a + (part + 1) / pieces * (b - a))
+        f_cuts = value(cuts[0]), value(cuts[1])
+        if cuts[0] < cuts[1] and _sign_of(f_cuts[0]) == _sign_of(f_a) and _sign_of(f_cuts[1]) == _sign_of(f_b):
+            (a, b), (f_a, f_b), pieces = cuts, f_cuts, pieces * pieces
+            continue
+        pieces = arb.max(arb(4), pieces.sqrt().mid().floor())
         inner = (_end(((8 - i) * a + i * b) / 8) for i in (4, 3, 5))  # the root may be exactly the middle
-        cut, s = next(((t, sign(t)) for t in inner if a < t < b and sign(t)), (a, 0))
-        if s == 0:
+        cut = next((t for t in inner if a < t < b and _sign_of(value(t))), None)
+        if cut is None:
             break
-        a, b = (cut, b) if s == sign_a else (a, cut)
+        f_cut = value(cut)
+        a, b, f_a, f_b = (cut, b, f_cut, f_b) if _sign_of(f_cut) == _sign_of(f_a) else (a, cut, f_a, f_cut)
     return a.union(b)
+
+
+def _sign_of(value: arb) -> int:
+    return 1 if value > 0 else -1 if value < 0 else 0
 
 
 def _end(value: arb) -> arb:
