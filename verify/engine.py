@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
 from importlib.metadata import version
@@ -16,24 +16,18 @@ from hypothesis import seed as seeded
 from hypothesis.errors import Unsatisfiable
 from threadpoolctl import threadpool_limits
 
-from theory.claim import Claim, Family, Reading
-from theory.optimum import Optimum
+from theory.claim import Claim, Family
 from theory.problem import Problem
 from verify import cases, registry
-from verify.balls import Undecided, precision
 from verify.evidence import RANK, Tally, agreement, claim_verdict
-from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
-from verify.routes import COSTLY, SOLVERS, solve
+from verify.findings import findings_for, optimum_for, routes_of
+from verify.judge import Finding
+from verify.routes import COSTLY, SOLVERS
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
 
-__all__ = ["BITS", "LIMIT_ROUTES", "check", "findings_for", "reached", "run"]
+__all__ = ["check", "reached", "run"]
 
-BITS = 320
-"""Working precision of readings (the kernel chooses its own)."""
-
-LIMIT_ROUTES = ("enclosure", "exact")
-LIMIT_BITS = 4096
 SMALL = 6
 """Costly routes see problems of at most this many classes ..."""
 SHRINKING = 50
@@ -56,47 +50,13 @@ class OutOfTime(Exception):
     """The claim's time budget is spent."""
 
 
-def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str]) -> list[Finding]:
-    """What one route says about one configuration of a claim."""
-    if claim.along is None:
-        with precision(BITS):
-            return judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
-    with precision(LIMIT_BITS):
-        scales = [_observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
-        return judge_limit(claim.relations, scales)
-
-
-_memory: dict[Hashable, list[Reading | Undecided]] = {}
-
-
-def _observed(
-    claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int | None = None
-) -> list[Reading | Undecided]:
-    """Readings, remembered within the process: a claim and its mutants read the same optima."""
-    key = (claim.read, claim.along, problem, route, seed, avoid, scale)
-    if key not in _memory:
-        _memory[key] = observe(claim, _optimum(claim, problem, route, seed, avoid, scale))
-    return _memory[key]
-
-
-def _optimum(
-    claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int | None
-) -> Optimum:
-    if claim.along is None or scale is None:
-        return solve(route, problem, seed, avoid)
-    from verify.routes.limits import solve_at_scale
-
-    return solve_at_scale(route, claim.along(problem, scale), scale)
-
-
 class Checker:
     """One claim under examination: tallies, the first violation, the time budget."""
 
     def __init__(self, claim: Claim, routes: Sequence[str], seed: int, timeout: float, related: frozenset[str]) -> None:
         self.claim, self.seed = claim, seed
         self.avoid = related | {claim.id}
-        self.scale = None if claim.along is None else LIMIT_SCALES[0]
-        names = LIMIT_ROUTES if claim.along else SOLVERS
+        names = routes_of(claim)
         limit = claim.kind == "limit"
         self.tallies = {name: Tally(name, limit=limit) for name in names if name in routes}
         self.deadline = time.monotonic() + timeout
@@ -128,7 +88,7 @@ class Checker:
             return
         finally:
             tally.seconds += time.process_time() - start
-        optimum = _optimum(self.claim, problem, route, self.seed, self.avoid, self.scale)
+        optimum = optimum_for(self.claim, problem, route, self.seed, self.avoid)
         tally.add(problem, findings, optimum.reason)
         tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid

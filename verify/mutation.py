@@ -15,8 +15,8 @@ import sympy as sp
 from theory.claim import Asymptotic, Claim, Mutant, Root
 from theory.problem import Problem
 from theory.symbols import dead
-from verify.engine import LIMIT_ROUTES, findings_for
-from verify.routes import SOLVERS, solve
+from verify.findings import findings_for, routes_of
+from verify.routes import solve
 from verify.sampling import threshold_squares
 from verify.schemas import MutantSummary
 
@@ -168,7 +168,7 @@ def _killer(claim: Claim, mutant: Mutant, field: list[Problem], seed: int, avoid
     wrong = claim.mutated(mutant)
     places = [mutant.problem] if mutant.problem is not None else []
     for problem in [*places, *field]:
-        for route in _routes(claim):
+        for route in routes_of(claim):
             findings = findings_for(wrong, problem, route, seed, avoid)
             violated = [f for f in findings if f.outcome == "violated"]
             if violated:
@@ -176,10 +176,6 @@ def _killer(claim: Claim, mutant: Mutant, field: list[Problem], seed: int, avoid
             if route == "enclosure" and findings and all(f.outcome == "holds" for f in findings):
                 break  # the strongest route has decided; weaker ones cannot disagree
     return None
-
-
-def _routes(claim: Claim) -> tuple[str, ...]:
-    return LIMIT_ROUTES if claim.along is not None else SOLVERS
 
 
 def _ladder(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str]) -> list[float]:

@@ -84,8 +84,8 @@ def run(
         paths=path or (),
         progress=progress,
     )
-    files = write(result, {claim.id: claim for claim in chosen}, report)
     saved = _save_cases(result, report)
+    files = write(result, {claim.id: claim for claim in chosen}, report)
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:
@@ -236,6 +236,7 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
     """Rerun a saved case: does the configuration still violate the statement?"""
     from verify import cases, registry
 
+    common.require_file(file)
     case, problem = cases.load(file)
     known = registry.load(path or ())
     claim = registry.select(known, [case.claim])[0]
@@ -253,7 +254,7 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
 def _replay(case: Case, problem: Problem, claim: Claim, related: frozenset[str], seed: int) -> ReplayOutput:
     from threadpoolctl import threadpool_limits
 
-    from verify.engine import findings_for
+    from verify.findings import findings_for
     from verify.routes import SOLVERS
 
     statement = _statement(case, claim)
