@@ -14,12 +14,13 @@ from typing import Any
 
 import sympy as sp
 
+from theory.blocks import Blocks, diagonal
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.observables import parameters, rational
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, dead, dead_exact, kB, mu, nA, nB, x
+from theory.symbols import K, N, dead, dead_exact, kA, kB, mu, nA, nB, x
 
 PAPER = "hong_ling_2023"
 
@@ -204,9 +205,10 @@ def unbiased_derivation() -> Derivation:
     """M^T M = D - u u^T/K with u = sqrt(n): a rank-one update, whose eigenvalues solve one scalar equation."""
     n, s = sp.symbols("n_k s", positive=True)
     top, second = sp.symbols("n_1 n_2", positive=True)
+    centring = Blocks((K,), (sp.Integer(1),), sp.Matrix([[-1 / K]]))
     steps: tuple[Step, ...] = (
         *_zero_steps(),
-        *(_gram_step(size, "none") for size in (2, 3, 4)),
+        Identity("I - J/K is a projection, so M^T M = D - u u^T/K", (centring @ centring).flat(), centring.flat()),
         Lemma(
             "det(D - u u^T/K - m I) = prod_k (n_k - m) * (1 - (1/K) sum_k n_k/(n_k - m))", "matrix determinant lemma"
         ),
@@ -217,7 +219,7 @@ def unbiased_derivation() -> Derivation:
             sp.Integer(1) - (K + m * s) / K,
             -m / K * s,
         ),
-        *(_determinant_step(size, "none") for size in (2, 3)),
+        _determinant_step("none"),
         *_root_steps(sp.Integer(1), n),
         Identity(
             "n_1 = n_2: the contrast e_1 - e_2 is an eigenvector with eigenvalue n_1, and none is larger",
@@ -253,33 +255,24 @@ def _root_steps(weight: sp.Expr, n: sp.Expr) -> tuple[Step, ...]:
     )
 
 
-def _gram_step(size: int, mode: str) -> Identity:
-    """The Gram matrix of M for K = size symbolic sizes is diagonal plus rank one."""
-    n = sp.Matrix(sp.symbols(f"n_1:{size + 1}", positive=True))
-    root = n.applyfunc(sp.sqrt)
-    one = sp.ones(size, 1)
-    p = one / size if mode == "none" else n / sum(n)
-    M = (sp.eye(size) - p * one.T) * sp.diag(*root)
-    if mode == "none":
-        return Identity(f"M^T M = D - u u^T/K (K = {size})", M.T * M, sp.diag(*n) - root * root.T / size)
-    return Identity(f"M M^T = D - n n^T/N (K = {size})", M * M.T, sp.diag(*n) - n * n.T / sum(n))
-
-
-def _determinant_step(size: int, mode: str) -> Identity:
-    """The characteristic polynomial against the secular function, for K = size symbolic sizes."""
-    n = sp.Matrix(sp.symbols(f"n_1:{size + 1}", positive=True))
-    p = sp.Matrix(sp.symbols(f"p_1:{size}", positive=True))
-    one, product = sp.ones(size, 1), sp.prod([entry - m for entry in n])
+def _determinant_step(mode: str) -> Identity:
+    """The characteristic polynomial on cluster-constant vectors against the secular function, two clusters."""
+    classes = kA + kB
+    p_B = {"none": 1 / classes, "free": nB / (kA * nA + kB * nB)}.get(mode, sp.Symbol("p_B", positive=True))
+    p_A = (1 - kB * p_B) / kA
+    shift = Blocks((kA, kB), (sp.Integer(1),) * 2, sp.Matrix([[-p_A, -p_A], [-p_B, -p_B]]))
+    gram = shift @ diagonal((kA, kB), (nA, nB)) @ shift.T
     if mode == "penalised":
-        p = p.col_join(sp.Matrix([1 - sum(p)]))
-        S, P, A = (sum(q**j / (entry - m) for q, entry in zip(p, n, strict=True)) for j in range(3))
-        predicted = m * product * _penalised(S, P, A, sp.Integer(size))
+        terms = ((kA, nA, p_A), (kB, nB, p_B))
+        S, P, A = (sum(k * p**j / (n - m) for k, n, p in terms) for j in range(3))
+        factor = m * _penalised(S, P, A, classes)
     else:
-        p = one / size if mode == "none" else n / sum(n)
-        predicted = -m / sp.sympify(size if mode == "none" else sum(n)) * product
-        predicted *= secular([(entry, sp.Integer(1)) for entry in n], mode)
-    gram = (sp.eye(size) - p * one.T) * sp.diag(*n) * (sp.eye(size) - one * p.T)
-    return Identity(f"det(M M^T - m I) = secular form (K = {size})", (gram - m * sp.eye(size)).det(), predicted)
+        factor = -m / (classes if mode == "none" else kA * nA + kB * nB) * secular([(nA, kA), (nB, kB)], mode)
+    return Identity(
+        "two clusters: det(M M^T - m I) on cluster-constant vectors is this form",
+        (gram.quotient() - m * sp.eye(2)).det(),
+        (nA - m) * (nB - m) * factor,
+    )
 
 
 def biased_derivation() -> Derivation:
@@ -287,15 +280,19 @@ def biased_derivation() -> Derivation:
 
     Below r_k = p_k/p_1, v_k = pi_k/pi_1 = n_k/n_1 and c = p_1/pi_1 compare class k with the largest class.
     """
-    n = sp.Symbol("n_k", positive=True)
+    n, n_j, p, p_j = sp.symbols("n_k n_j p_k p_j", positive=True)
     steps: tuple[Step, ...] = (
         *_zero_steps(),
-        *(_gram_step(size, "free") for size in (2, 3)),
+        Identity(
+            "entry (j, k) of M M^T is -p_j n_k - p_k n_j + N p_j p_k (plus n_j on the diagonal): here -n_j n_k/N",
+            (-p * n_j - p_j * n + N * p * p_j).subs({p: n / N, p_j: n_j / N}),
+            -n * n_j / N,
+        ),
         Lemma(
             "det(D - n n^T/N - m I) = prod_k (n_k - m) * (1 - (1/N) sum_k n_k^2/(n_k - m))", "matrix determinant lemma"
         ),
         Identity("term by term: n_k - n_k^2/(n_k - m) = -m n_k/(n_k - m)", n - n**2 / (n - m), -m * n / (n - m)),
-        *(_determinant_step(size, "free") for size in (2, 3)),
+        _determinant_step("free"),
         *_root_steps(n, n),
         Identity(
             "two clusters, kA = 1, free bias: the root is K nA nB/N",
@@ -311,16 +308,21 @@ def biased_derivation() -> Derivation:
 
 def _rank_two_steps() -> tuple[Step, ...]:
     """M M^T = D - p n^T - n p^T + N p p^T for any p: the determinant of a rank-two update in three sums."""
-    n, p = sp.symbols("n_k p_k", positive=True)
+    n, p, n_j, p_j = sp.symbols("n_k p_k n_j p_j", positive=True)
     S, P, A = sp.symbols("S P A", real=True)
     cross, squares = 1 + m * P, N + m * (K + m * S)
     core = sp.eye(2) + sp.Matrix([[N, -1], [-1, 0]]) * sp.Matrix([[A, cross], [cross, squares]])
     return (
         Lemma("det(D + V C V^T - m I) = prod_k (n_k - m) * det(I + C V^T (D - m I)^-1 V)", "matrix determinant lemma"),
+        Identity(
+            "M M^T = D + V C V^T with V = (p, n), entry by entry",
+            (sp.Matrix([[p, n]]) * sp.Matrix([[N, -1], [-1, 0]]) * sp.Matrix([p_j, n_j]))[0],
+            N * p * p_j - p * n_j - n * p_j,
+        ),
         Identity("sum p n/(n - m) = 1 + m P, term by term", p * n / (n - m), p + m * p / (n - m)),
         Identity("sum n^2/(n - m) = N + m (K + m S)", n**2 / (n - m), n + m * (1 + m / (n - m))),
         Identity("the secular function of a penalised bias", core.det(), m * _penalised(S, P, A, K)),
-        _determinant_step(2, "penalised"),
+        _determinant_step("penalised"),
     )
 
 
