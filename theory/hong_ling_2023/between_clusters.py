@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import sympy as sp
 
-from theory.claim import Claim, Family, Mutant, Root
+from theory.claim import Claim, Family, Hypothesis, Mutant, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.hong_ling_2023.two_clusters import (
@@ -211,6 +211,13 @@ threshold = Claim(
     ),
 )
 
+FALSE_ANYWAY = "the statement is false with it already"
+
+
+def _several_each(problem: Problem) -> bool:
+    return all(cluster.classes >= 2 for cluster in problem.clusters)
+
+
 cosine_after_threshold = Claim(
     id="HL23-R6",
     title="Minority columns have cosine 1 between T2 and T3",
@@ -223,7 +230,12 @@ cosine_after_threshold = Claim(
     ),
     relations=(sp.Equivalent(dead, x >= sp.sqrt(nA)),),
     read=threshold_readings,
-    hypotheses=(TWO_SIZES, replace(UNWEIGHTED, dropped="the statement is false with it already"), WIDE),
+    hypotheses=(
+        TWO_SIZES,
+        replace(UNWEIGHTED, dropped=FALSE_ANYWAY),
+        Hypothesis("kA, kB >= 2", _several_each, "a single minority class has no angle"),
+        WIDE,
+    ),
     witness=AFTER,
     family=Family(sizes="two", near=("between",)),
     settings=(Problem.ce([(16, 3), (4, 2)], "0.05", bias="0.04"),),
