@@ -28,12 +28,12 @@ from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunRes
 
 __all__ = ["check", "reached", "run"]
 
-SMALL = 6
-"""Costly routes see problems of at most this many classes ..."""
+SMALL, MODERATE = 6, 12
+"""Most classes for the costly routes: in drawn problems, in fixed ones."""
+COSTLY_SHARE = 4
+"""Costly routes see one drawn configuration in this many."""
 SHRINKING = 50
 """Configurations drawn at least, once a violation is known, to find a smaller one."""
-COSTLY_SHARE = 4
-"""... and only one drawn configuration in this many."""
 
 Progress = Callable[[ClaimResult], None]
 
@@ -73,7 +73,7 @@ class Checker:
         if self.violation is not None:
             self._retry(problem, self.violation.route)
             return
-        affordable = fixed or (len(self.seen) % COSTLY_SHARE == 0 and problem.K <= SMALL)
+        affordable = problem.K <= MODERATE if fixed else len(self.seen) % COSTLY_SHARE == 0 and problem.K <= SMALL
         self.seen.setdefault(problem)
         for route, tally in self.tallies.items():
             if not tally.crashed and (affordable or route not in COSTLY):
@@ -127,7 +127,8 @@ class Checker:
             return
         problem, first = self.violation.problem, self.violation
         for route, tally in self.tallies.items():
-            if route != first.route and not tally.crashed:
+            affordable = problem.K <= MODERATE or route not in COSTLY
+            if route != first.route and affordable and not tally.crashed:
                 with suppress(Violated):
                     self._ask(problem, route, tally)
         self.violation = first
