@@ -99,7 +99,7 @@ def _line_of(error: BaseException, path: Path) -> str:
         return f":{error.lineno}"
     lines, trace = [], error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if Path(trace.tb_frame.f_code.co_filename) == path.absolute():
             lines.append(trace.tb_lineno)
         trace = trace.tb_next
     return f":{lines[-1]}" if lines else ""

@@ -93,15 +93,12 @@ def _read(path: Path) -> bytes:
     """Bytes of a file that is JSON of this schema, at most as large as the kernel accepts."""
     from verify.kernel import MAX_BYTES
 
+    common.require_file(path)
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: {'this is not a file' if path.exists() else 'there is no such file'}")
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: the file cannot be read ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read ({error.strerror})") from None
     if len(text) > MAX_BYTES:
         raise InputError(f"{path}: the file has more than {MAX_BYTES} bytes, too many for a certificate")
     try:

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from theory.problem import Problem
 
-__all__ = ["Printer", "console", "print_json", "problem_of", "with_example", "write_atomically"]
+__all__ = [
+    "Printer",
+    "console",
+    "has_weights",
+    "print_json",
+    "problem_of",
+    "require_file",
+    "with_example",
+    "write_atomically",
+]
 
 MODELS = ("ce",)
 
@@ -157,6 +166,23 @@ class Printer:
 def print_json(model: BaseModel) -> None:
     """The only thing on standard output under ``--json``."""
     sys.stdout.write(model.model_dump_json() + "\n")
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is not a regular file: devices and pipes have no end.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is something else.
+    """
+    try:
+        if path.is_file():
+            return
+        reason = "this is not a file" if path.exists() else "there is no such file"
+    except (OSError, ValueError) as error:
+        reason = f"the file cannot be read ({error})"
+    raise InputError(f"{path}: {reason}")
 
 
 def write_atomically(path: Path, text: str) -> None:
