@@ -117,8 +117,12 @@ def scan(
     markers: tuple[Marker, ...],
     seed: int,
 ) -> Scan:
-    """Solve along both grids; values are made exact before they reach a problem."""
-    at, some = [Fraction(f"{value:.6g}") for value in dense], [Fraction(value) for value in points]
+    """Solve along both grids and at the markers; values are made exact before they reach a problem."""
+    some = [Fraction(value) for value in points]
+    ends = (min(some), max(some))
+    kinks = [Fraction(f"{line.x:.9g}") for line in markers]
+    even = [Fraction(f"{value:.6g}") for value in dense]
+    at = sorted({*even, *some, *(kink for kink in kinks if ends[0] <= kink <= ends[1])})
     return Scan(
         at=[float(value) for value in at],
         exact=[measure(build(value), "exact", seed) for value in at],
@@ -142,13 +146,13 @@ def lambda_sweep(kA: int, seed: int) -> Experiment:
     grid = LAMBDA_GRIDS[kA].split()
     lines = threshold_markers(published(counts, Fraction(1)), 1 / float(published(counts, Fraction(1)).N))
     markers = tuple(Marker(line.x, f"T{i}") for i, line in enumerate(lines, 1))
-    dense = np.linspace(float(grid[0]), float(grid[-1]), 31)
+    dense = np.linspace(float(grid[0]), float(grid[-1]), 21)
     found = scan(lambda l: published(counts, l), dense, grid, r"$\lambda$", markers, seed)
     names = ", ".join(f"T{i} = {line.x:.6g} ({line.label})" for i, line in enumerate(lines, 1))
     return Experiment(
         f"lambda-{kA}",
         f"Regularisation sweep, {kA} majority classes",
-        f"{kA} classes of 500 (A), {10 - kA} classes of 100 (B); l_H = l/20, l_W = 5 l, mu = 0.01; lambda = l.",
+        f"{kA} classes of 500 (A), {10 - kA} classes of 100 (B); l_H = l/20, l_W = 5 l, μ = 0.01; λ = l.",
         f"The published grid brackets the thresholds: {names}. Beyond T2 the minority columns are exactly 0, so their "
         "cosines are undefined and not drawn.",
         found.figures(),
@@ -175,7 +179,7 @@ def size_sweep(kA: int, seed: int) -> Experiment:
     l, grid = Fraction("0.005"), SIZE_GRIDS[kA].split()
     kB = 10 - kA
     markers = tuple(size_thresholds(kA, kB, 100, float(l)))
-    dense = np.linspace(float(grid[0]), float(grid[-1]), 31)
+    dense = np.linspace(float(grid[0]), float(grid[-1]), 21)
     found = scan(
         lambda nA: published([(nA, kA), (100, kB)], l), dense, grid, "$n_A$ (samples per class)", markers, seed
     )
@@ -183,8 +187,8 @@ def size_sweep(kA: int, seed: int) -> Experiment:
     return Experiment(
         f"size-{kA}",
         f"Majority size sweep, {kA} majority classes",
-        f"{kB} classes of 100 (B), {kA} classes of n_A (A), l = 0.005, mu = 0.01.",
-        f"Thresholds in n_A at fixed lambda: {names}.",
+        f"{kB} classes of 100 (B), {kA} classes of n_A (A), l = 0.005, μ = 0.01.",
+        f"Thresholds in n_A at fixed λ: {names}.",
         found.figures(),
     )
 
@@ -221,9 +225,9 @@ def growing_data(seed: int) -> Experiment:
     return Experiment(
         "growing",
         "Growing data",
-        "5 classes of n_A, 5 of n_A/2, l = 0.1/N, mu = 0.01; with and without a weight decay of 5e-4 on W.",
-        "Without weight decay lambda N is 0.1 at every size. The optimiser's decay raises the effective value, so that "
-        "sqrt(n)/(lambda N) hardly moves and neither does the angle (HL23-R3). Either way convergence is logarithmic.",
+        "5 classes of n_A, 5 of n_A/2, l = 0.1/N, μ = 0.01; with and without a weight decay of 5e-4 on W.",
+        "Without weight decay λN is 0.1 at every size. The optimiser's decay raises the effective value, so that "
+        "sqrt(n)/(λN) hardly moves and neither does the angle (HL23-R3). Either way convergence is logarithmic.",
         (
             Plot(base.xlabel, base.ylabel, (*base.series, catalogue, frame), text=base.text),
             Plot(
@@ -239,14 +243,14 @@ def growing_data(seed: int) -> Experiment:
                 base.xlabel,
                 "cosine AA",
                 (
-                    Series(sizes, [m.cosine[0] for m in found.exact], "lambda N = 0.1", "curve", 0),
+                    Series(sizes, [m.cosine[0] for m in found.exact], "λN = 0.1", "curve", 0),
                     Series(sizes, cosines, "with weight decay", "curve", 1),
                     Series(points, measured, "with weight decay, nonconvex", "rings", 1),
                 ),
                 text="Majority cosine with and without weight decay",
             ),
         ),
-        ("n_A", "AA", "BB", "AB", "catalogue AA / BB / AB", "effective lambda N", "AA with decay"),
+        ("n_A", "AA", "BB", "AB", "catalogue AA / BB / AB", "effective λN", "AA with decay"),
         tuple(
             (
                 str(n),
@@ -265,7 +269,7 @@ def oversampling(seed: int) -> Experiment:
     kA, nA, kB, nB, lam = 5, 500, 5, 100, Fraction("0.004")
     discriminant = math.sqrt(1 - 4 * float(lam) ** 2 * kA * kB * nA)
     window = [((1 + sign * discriminant) / (2 * float(lam) * kB)) ** 2 / nB for sign in (-1, 1)]
-    dense = np.geomspace(1, 20, 31).tolist()
+    dense = np.geomspace(1, 20, 25).tolist()
     grid = ["1", "1.5", "2", "3", "5", "8", "12", "14", "18"]
     markers = (Marker(window[0], f"w = {window[0]:.4g}"), Marker(window[1], f"w = {window[1]:.4g}"))
     found = scan(
@@ -289,7 +293,7 @@ def oversampling(seed: int) -> Experiment:
     return Experiment(
         "oversampling",
         "Oversampling window",
-        "5 classes of 500, 5 classes of 100 repeated w times (copies count in N and in the penalty); lambda = 0.004, "
+        "5 classes of 500, 5 classes of 100 repeated w times (copies count in N and in the penalty); λ = 0.004, "
         "no bias.",
         f"The minority classes are apart exactly for {window[0]:.6g} < w < {window[1]:.6g} (HL23-19). Multiplying "
         f"their loss by w instead needs w > {x / math.sqrt(nB):.6g} and has no upper end (HL23-20).",
@@ -350,16 +354,16 @@ def three_clusters(seed: int) -> Experiment:
     return Experiment(
         "three-clusters",
         "Three-cluster network settings",
-        "l_H = 1e-6, l_W = 1e-3, l_b = 0.01 without halves, weight decay 5e-4 on the classifier: lambda_w = 2.5e-3, "
-        "lambda_h = 2e-6, lambda_b = 0.02.",
+        "l_H = 1e-6, l_W = 1e-3, l_b = 0.01 without halves, weight decay 5e-4 on the classifier: λ_W = 2.5e-3, "
+        "λ_H = 2e-6, λ_b = 0.02.",
         "Every cluster is far below its merge threshold: the model predicts no minority collapse in these runs. With "
-        "ReLU features the regulariser is only bounded below by lambda |X|_* (HL23-R4).",
+        "ReLU features the regulariser is only bounded below by λ|X|_* (HL23-R4).",
         tuple(plots),
         (
             "sizes",
             "cluster",
-            "threshold in lambda",
-            "effective lambda / threshold",
+            "threshold in λ",
+            "effective λ / threshold",
             "p - q predicted",
             "p - q nonconvex",
         ),

@@ -39,7 +39,7 @@ STYLE = {
 }
 WIDTH, AXES, TOP, TICKS, ROW = 4.7, 1.9, 0.1, 0.55, 0.195
 """Inches: paper, axes, white above, ticks and label below, one row of marker labels or legend."""
-LEFT, SPAN = 0.165, 0.815
+LEFT, SPAN = 0.185, 0.775
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _embed(svg: str, key: str, plot: Plot) -> str:
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in names else "", svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{key}-", svg)
     svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.S)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag[0]), svg)
     view = re.search(r'viewBox="[^"]+"', svg)
     label = escape(f"{plot.text or plot.ylabel} against {plot.xlabel}".replace("$", ""), quote=True)
     head = (

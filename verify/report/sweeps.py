@@ -20,7 +20,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import alpha, dead, k, n, w
 from verify.balls import Undecided, ball, decide, precision, resolve
-from verify.engine import LIMIT_BITS
+from verify.findings import LIMIT_BITS
 from verify.report.figures import Marker, Plot, Series
 from verify.routes import solve
 from verify.schemas import ClaimResult
@@ -34,7 +34,7 @@ Track = list[tuple[Optimum, Reading] | None]
 OrderParameter = tuple[str, Callable[[Optimum, Reading], float]]
 X_LABEL = r"$x = \lambda N$"
 RATIOS = tuple(Fraction(i, 25) for i in range(5, 33))
-"""x over the largest threshold, 0.2 to 1.28."""
+"""x over the largest threshold, 0.2 to 1.28; rational thresholds are added."""
 DRAWING_BITS = 64
 SPARSE, THIN = 6, 3
 """Every sixth point is also solved by the nonconvex route; every third exact one is drawn as a dot."""
@@ -98,8 +98,10 @@ def threshold_markers(problem: Problem, scale: float = 1.0) -> tuple[Marker, ...
 
 def sweep(claim: Claim, base: Problem, seed: int) -> Sweep:
     """Solve the problem at every x by the exact route, at some x by the nonconvex route, and read the claim."""
-    top = max(Fraction(sum(t.x2)) / 2 for t in thresholds(base, 12) if t.x2).limit_denominator(10**6)
-    problems = [base.at(top * ratio**2).tilted(1, base.dim) for ratio in RATIOS]
+    squares = [t.x2 for t in thresholds(base, 12) if t.x2]
+    top = max((lower + upper) / 2 for lower, upper in squares).limit_denominator(10**6)
+    exact = {lower for lower, upper in squares if lower == upper}
+    problems = [base.at(x2).tilted(1, base.dim) for x2 in sorted({top * ratio**2 for ratio in RATIOS} | exact)]
     optima: dict[str, list[Optimum | None]] = {"exact": [], "nonconvex": []}
     for i, problem in enumerate(problems):
         inside = claim.applies(problem)

@@ -125,7 +125,7 @@ def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     if claim.status == "note":
         return Cell("", "nothing to compute")
     row = result.routes.get(route)
-    if row is not None and row.verdict == "undecided" and not row.decided + row.configurations:
+    if row is not None and _silent(row):
         return Cell("", "stopped: already refuted" if result.verdict == "refuted" and route in SOLVERS else row.reason)
     if row is not None:
         return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else "")
@@ -134,14 +134,20 @@ def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     return Cell("", "not run")
 
 
+def _silent(row: RouteResult) -> bool:
+    """Whether a route had nothing to decide, which is a reason and not a verdict."""
+    return row.verdict == "undecided" and row.decided + row.configurations == 0
+
+
 def _route(name: str, row: RouteResult) -> RouteView:
+    verdict = "" if _silent(row) else row.verdict
     if name == "symbolic":
         steps = f"{row.decided} steps" if row.decided else "–"
-        return RouteView(name, row.verdict, steps, "–", "–", "", "", row.reason)
+        return RouteView(name, verdict, steps, "–", "–", "", "", row.reason)
     decided = f"{row.decided} of {row.configurations}" if row.configurations else "–"
     return RouteView(
         name=name,
-        verdict=row.verdict,
+        verdict=verdict,
         configurations=decided,
         error=scientific(row.max_error),
         radius=scientific(row.radius),
