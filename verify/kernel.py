@@ -35,7 +35,7 @@ from flint import arb, arb_mat, ctx, fmpq
 
 __all__ = ["Blocks", "Outcome", "check", "verify_certificate"]
 
-MAX_BYTES, MAX_P, MAX_GROUPS, MAX_DIGITS = 32_000_000, 100_000, 256, 4000
+MAX_BYTES, MAX_P, MAX_GROUPS, MAX_DIGITS, MAX_WORK = 32_000_000, 100_000, 256, 4000, 10**10
 
 
 class Rejected(Exception):
@@ -621,9 +621,10 @@ def follows(stated: Any, proved: Any) -> bool:
 
 
 def precisions(witness: Witness) -> list[int]:
-    """Bits: from 256 (or the digits of the file) doubling to 4096 (8192 for a file of many digits)."""
+    """Bits: from 256 (or the digits of the file) doubling to 4096 (8192 for a file of many digits), within MAX_WORK."""
     P = max(array[0] for array in witness.arrays.values())
     steps = [256, 512, 1024, 2048, 4096] + [8192] * (P > 1024)
+    steps = [bits for bits in steps if bits * len(witness.groups) ** 3 <= MAX_WORK]
     return [bits for bits in steps if bits >= P + 64] or steps[-1:]
 
 
