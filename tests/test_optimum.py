@@ -9,7 +9,7 @@ import scipy.optimize
 
 import verify.optimum
 from theory.problem import Problem
-from verify.counts import InputError
+from verify.counts import InputError, parse_profile
 from verify.optimum import optimum
 
 STEP = [(120, 4), (25, 3)]
@@ -155,3 +155,16 @@ def test_too_many_different_sizes_are_refused():
     problem = Problem.ce(range(1, 400), "1/100")
     with pytest.raises(InputError, match="399 different"):
         optimum(problem, rigorous=True)
+
+
+@pytest.mark.parametrize(
+    ("profile", "gap"), [("exp:500:5:100", 1e-9), ("exp:5000:50:10", 1e-9), ("step:5000:500:10", 1e-12)]
+)
+def test_long_tailed_data_sets_at_the_usual_weight_decay(profile, gap):
+    problem = Problem.ce(parse_profile(profile), "5e-4")
+    result = optimum(problem)
+    assert (result.verdict, result.undecided) == ("enclosed", [])
+    assert result.gap <= gap
+    merged = {k for group in result.merged for k in group}
+    repeated = {k for c in problem.clusters if c.classes > 1 and problem.x2 >= c.size for k in c.members}
+    assert merged == repeated

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -327,7 +329,7 @@ def run(
 def _run_parallel(
     identifiers: Sequence[str], options: dict[str, object], jobs: int, paths: Sequence[Path], keep: Progress
 ) -> None:
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         pending: set[Future[ClaimResult]] = {
             pool.submit(_check_by_id, name, options, tuple(paths)) for name in identifiers
         }
@@ -338,6 +340,8 @@ def _run_parallel(
                     keep(future.result())
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
 
 

@@ -122,7 +122,7 @@ def certificate(problem: Problem) -> dict[str, Any]:
     4
     """
     _require_size(problem, rigorous=True)
-    return certify(problem)[0]
+    return _certificate(problem)
 
 
 def _require_size(problem: Problem, rigorous: bool) -> None:
@@ -132,12 +132,19 @@ def _require_size(problem: Problem, rigorous: bool) -> None:
         raise InputError(f"{clusters} different (size, weight) pairs are given, {who} at most {most}")
 
 
+def _certificate(problem: Problem) -> dict[str, Any]:
+    try:
+        return certify(problem)[0]
+    except (ArithmeticError, LookupError, np.linalg.LinAlgError) as error:  # a proposal may fail in any way
+        raise ValueError(f"no proposal: {type(error).__name__}") from error
+
+
 def _bounds(problem: Problem, rigorous: bool) -> Bounds:
     affordable = len(problem.clusters) <= AFFORDABLE_CLUSTERS or problem.K <= AFFORDABLE_CLASSES
     reason = ""
     if rigorous or affordable:
         try:
-            return _from_certificate(problem, certify(problem)[0])
+            return _from_certificate(problem, _certificate(problem))
         except ValueError as error:
             reason = f"the kernel accepted no certificate ({error})"
     try:

@@ -79,7 +79,7 @@ def run(
         chosen,
         examples=drawn,
         seed=seed,
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or _cores(),
         routes=names,
         paths=path or (),
         progress=progress,
@@ -100,6 +100,12 @@ def run(
         raise typer.Exit(1)
     if unsettled and strict:
         raise typer.Exit(3)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _routes(text: str | None) -> list[str] | None:
@@ -165,7 +171,7 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
     table = Table("claim", "verdict", *routes, "worst", "mutants", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
-        cells = [row.routes[r].verdict if r in row.routes else "" for r in routes]
+        cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
         worst = f"{max(errors):.1e}" if errors else ""
         killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
         table.add_row(row.id, row.verdict or "note", *cells, worst, killed, f"{row.seconds:.1f}")
