@@ -245,7 +245,7 @@ def growing_data(seed: int) -> Experiment:
                 (
                     Series(sizes, [m.cosine[0] for m in found.exact], "λN = 0.1", "curve", 0),
                     Series(sizes, cosines, "with weight decay", "curve", 1),
-                    Series(points, measured, "with weight decay, nonconvex", "rings", 1),
+                    Series(points, measured, "same, nonconvex", "rings", 1),
                 ),
                 text="Majority cosine with and without weight decay",
             ),
@@ -278,10 +278,10 @@ def oversampling(seed: int) -> Experiment:
     base = found.plot("$p - q$ of B", "Oversampling against reweighting", lambda m: m.gap[1:], ("copies",))
     weighted = [Problem.ce([(nA, kA), (nB, kB)], lam, weights=[(1, kA), (Fraction(w), kB)]) for w in grid]
     x = float(lam) * (kA * nA + kB * nB)
-    ticks = (1, 2, 5, 10, 20)
+    ticks, ratios = (1, 2, 5, 10, 20), sorted([*dense, x / math.sqrt(nB)])
     series = (
         *base.series,
-        Series(dense, [max(0, 1 - x / (w * math.sqrt(nB))) for w in dense], "weight, predicted", "curve", 1),
+        Series(ratios, [max(0, 1 - x / (w * math.sqrt(nB))) for w in ratios], "weight, predicted", "curve", 1),
         Series(
             [float(w) for w in grid],
             [measure(p, "nonconvex", seed).gap[1] for p in weighted],

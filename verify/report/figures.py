@@ -196,6 +196,7 @@ def _embed(svg: str, key: str, plot: Plot) -> str:
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{key}-", svg)
     svg = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", svg, flags=re.S)
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag[0]), svg)
+    svg = re.sub(r">\s+<", "><", re.sub(r"\s*\n\s*", " ", svg))
     view = re.search(r'viewBox="[^"]+"', svg)
     label = escape(f"{plot.text or plot.ylabel} against {plot.xlabel}".replace("$", ""), quote=True)
     head = (

@@ -112,7 +112,9 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
         verdict_text="refuted, as it should be" if expected else verdict,
         reached=reached(result),
         cells=tuple(_cell(name, claim, result) for name in ROUTES),
-        routes=tuple(_route(name, result.routes[name]) for name in ROUTES if name in result.routes),
+        routes=tuple(
+            _route(name, result.routes[name]) for name in ROUTES if name in result.routes and claim.status != "note"
+        ),
         steps=_steps(claim, result.routes.get("symbolic")),
         agreement=_agreement(result.agreement),
         citation=citation(claim.paper),
