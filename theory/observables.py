@@ -159,7 +159,7 @@ def between_dead(optimum: Optimum) -> bool | None:
 def between_states(optimum: Optimum) -> dict[sp.Symbol, bool | None]:
     """The state of the between-cluster direction, and the one that holds exactly at a tie.
 
-    Z = 0 has a vanishing quotient; Z != 0 with every contrast dead has not.
+    Z = 0 has a vanishing quotient, which also settles what a gap leaves open; Z != 0 with every contrast dead has not.
 
     Examples
     --------
@@ -167,10 +167,12 @@ def between_states(optimum: Optimum) -> dict[sp.Symbol, bool | None]:
     >>> between_states(Optimum(p, "enclosure", exact_contrasts=("absent", "dead"), exact_zero=False))[s.dead_exact]
     False
     """
-    exact = optimum.exact_zero
+    state, exact = between_dead(optimum), optimum.exact_zero
+    if state is None and exact:
+        state = True
     if exact is False and (not optimum.exact_contrasts or "alive" in optimum.exact_contrasts):
         exact = None
-    return {s.dead: between_dead(optimum), s.dead_exact: exact}
+    return {s.dead: state, s.dead_exact: exact}
 
 
 def quotient(problem: Problem, Z: Array) -> Array:
