@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
+import numpy as np
 import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.observables import cluster_readings, dead_state, parameters, rational
+from theory.observables import cluster_readings, dead_state, norm, parameters, rational
 from theory.optimum import Optimum, State
 from theory.problem import Problem
 from theory.symbols import K, N, alpha, dead, dead_exact, k, kA, kB, lam, mu, n, nA, nB, p, q, w, x
@@ -75,9 +76,34 @@ largest, total_weight = sp.symbols("n_max N_w", positive=True)
 """Largest size; sum of w_k n_k, which would be N if weights were samples."""
 
 
+sigma = sp.Symbol("sigma", real=True)
+"""Norm of Z D^(1/2) on the unit contrast of two classes of the cluster: a singular value."""
+
+
 def _reweighted(weight: str) -> Problem:
     """Minority collapsed at weight 1: x = 6, sqrt(nB) = 5."""
     return Problem.ce([(120, 4), (25, 3)], 1, weights=[(1, 4), (weight, 3)]).at(36)
+
+
+def law_readings(optimum: Optimum) -> Iterator[Reading]:
+    """Readings per cluster, beside the norm of Z D^(1/2) on the contrast of its first two classes.
+
+    Examples
+    --------
+    >>> Z = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    >>> (reading,) = law_readings(Optimum(Problem.ce([4, 4], 1), "exact", logits=Z, bias=0 * Z[0]))
+    >>> float(reading[alpha]), round(float(reading[sigma]), 12)
+    (2.0, 4.0)
+    """
+    Z = optimum.logits
+    clusters = [cluster for cluster in optimum.problem.clusters if cluster.classes > 1]
+    for cluster, reading in zip(clusters, cluster_readings(optimum), strict=True):
+        if Z is None:
+            yield reading
+            continue
+        i, j = cluster.members[:2]
+        half = (0 * Z[0, 0] + cluster.size.numerator) / (2 * cluster.size.denominator)
+        yield {**reading, sigma: norm(Z[:, i] - Z[:, j]) * np.sqrt(half)}
 
 
 def merge_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -184,7 +210,8 @@ def contrast_derivation() -> Derivation:
     Class i of the cluster has the softmax column p at i, q at its siblings and r_l at the other classes, so
     (I - P) w D^(1/2) (e_i - e_j) needs three rows only: i, j and any other class.
     """
-    r = sp.Symbol("r", positive=True)
+    r, total = sp.symbols("r E", positive=True)
+    logit = sp.Symbol("z", real=True)
     own, sibling = sp.symbols("p_c q_c", positive=True)
     column_i = sp.Matrix([1 - own, -sibling, -r])
     column_j = sp.Matrix([-sibling, 1 - own, -r])
@@ -215,9 +242,9 @@ def contrast_derivation() -> Derivation:
                 gap * sp.sqrt(n) * sp.Matrix([1, -1, 0]),
             ),
             Identity(
-                "p - q has the sign of alpha, because log(p/q) = alpha",
-                sibling * sp.exp(gap) - sibling,
-                sibling * (sp.exp(gap) - 1),
+                "log(p/q) = alpha, as both classes have the same bias, so p - q has the sign of alpha",
+                sp.log(sp.exp(logit + gap) / total) - sp.log(sp.exp(logit) / total),
+                gap,
             ),
             Positive(
                 "alpha < 0 is impossible: the multiple would be -x, but it is positive (1 - p = q + r + ... > 0)",
@@ -257,8 +284,9 @@ law = Claim(
     relations=(
         sp.Eq(p - q, sp.Max(0, 1 - x / (w * sp.sqrt(n))), evaluate=False),
         sp.Eq(sp.log(p / q), alpha, evaluate=False),
+        sp.Eq(sigma, alpha * sp.sqrt(n), evaluate=False),
     ),
-    read=cluster_readings,
+    read=law_readings,
     hypotheses=(PAIR, WIDE),
     witness=STEP,
     family=Family(sizes="clusters", weights=True, near=("merge",)),
@@ -273,7 +301,8 @@ law = Claim(
             ("weight under the root", p - q, 1 - x / sp.sqrt(w * n), HEAVY),
             ("p instead of p - q", p, 1 - x / (w * sp.sqrt(n)), STEP),
         )
-    ),
+    )
+    + (Mutant("singular value without sqrt(n)", (sp.Eq(sigma, alpha, evaluate=False),), problem=STEP),),
 )
 
 threshold = Claim(
@@ -281,7 +310,12 @@ threshold = Claim(
     title="Sharp minority-collapse threshold",
     kind="threshold",
     paper=PAPER,
-    statement=(r"\text{the classes of cluster } c \text{ coincide} \iff \lambda N \geq w_c \sqrt{n_c}",),
+    statement=(
+        r"\text{mean logits, features and classifier rows of the classes of cluster } c \text{ coincide}"
+        r" \iff \lambda N \geq w_c \sqrt{n_c}",
+        r"\text{two clusters, no weights: } B \text{ is collapsed} \iff"
+        r" n_A \geq \frac{\sqrt{n_B}/\lambda - k_B n_B}{k_A}",
+    ),
     relations=(sp.Equivalent(dead, x >= w * sp.sqrt(n)),),
     read=merge_readings,
     hypotheses=(PAIR, WIDE),
@@ -291,6 +325,8 @@ threshold = Claim(
     rests_on=frozenset({"HL23-03"}),
     settings=(MERGED, TIE, STEP.at(120), HEAVY, PENALISED),
     required="proved",
+    note="One rule for every cluster of two classes or more, whatever the other sizes and the bias: the majority merges "
+    "at sqrt(n_A). The form in n_A at fixed lam is a relation of HL23-11.",
     mutants=tuple(
         Mutant(text, relations=(sp.Equivalent(dead, wrong),), problem=problem)
         for text, wrong, problem in (
@@ -355,6 +391,7 @@ more_data = Claim(
         r"\text{majority contrast alive} \iff 4 \lambda^2 k_A k_B n_B < 1 \text{ and } \sqrt{n_A} \text{ strictly}"
         r" \text{between } \frac{1 \mp \sqrt{1 - 4 \lambda^2 k_A k_B n_B}}{2 \lambda k_A}",
         r"\text{minority collapsed} \iff n_A \geq \frac{\sqrt{n_B}/\lambda - k_B n_B}{k_A}",
+        r"\lambda = c/N:\quad \text{a cluster of size } n \text{ is collapsed} \iff c \geq \sqrt{n}",
     ),
     relations=(
         outside(y, window(kA, kA * kB * nB)),
