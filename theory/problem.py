@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 from math import isqrt
 from typing import Any, Literal
@@ -128,12 +129,12 @@ class Problem:
             dim=K if dim is None else dim,
         )
 
-    @property
+    @cached_property
     def K(self) -> int:
         """Number of classes."""
         return sum(run.repeat for run in self.runs)
 
-    @property
+    @cached_property
     def N(self) -> Fraction:
         """Number of samples (rational when sizes are)."""
         return sum((run.size * run.repeat for run in self.runs), Fraction(0))
@@ -158,7 +159,7 @@ class Problem:
         """Loss weight of every class, in order (K entries)."""
         return [run.weight for run in self.runs for _ in range(run.repeat)]
 
-    @property
+    @cached_property
     def clusters(self) -> tuple[Cluster, ...]:
         """Classes grouped by (size, weight), largest size first."""
         ranges: dict[tuple[Fraction, Fraction], list[tuple[int, int]]] = {}
@@ -326,14 +327,14 @@ def _runs(values: Iterable[Exact | tuple[Exact, int]], name: str) -> list[tuple[
 
 def _zip_runs(sizes: Sequence[tuple[Fraction, int]], weights: Sequence[tuple[Fraction, int]]) -> Iterable[Run]:
     """Refine two run-length encodings of the same length to one."""
-    left, right = list(sizes), list(weights)
+    left, right = list(reversed(sizes)), list(reversed(weights))
     while left:
-        (size, m), (weight, n) = left.pop(0), right.pop(0)
+        (size, m), (weight, n) = left.pop(), right.pop()
         step = min(m, n)
         if m > step:
-            left.insert(0, (size, m - step))
+            left.append((size, m - step))
         if n > step:
-            right.insert(0, (weight, n - step))
+            right.append((weight, n - step))
         yield Run(size, step, weight)
 
 
