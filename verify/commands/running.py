@@ -187,9 +187,7 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         out.print(f"written: {file}", soft_wrap=True)
 
 
-def mutants(
-    claims: Patterns = None, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0
-) -> None:
+def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
     """Which mutants are killed, by which route, and the smallest perturbation each claim detects."""
     from verify import registry
     from verify.schemas import MutantsOutput
