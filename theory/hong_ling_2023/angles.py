@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from theory.blocks import diagonal
 from theory.claim import Claim, Family, Hypothesis, Mutant
 from theory.derivation import Derivation, Identity, Lemma, Step
 from theory.hong_ling_2023.between_clusters import norm_B
+from theory.hong_ling_2023.block_structure import two_cluster_blocks
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.hong_ling_2023.two_clusters import PAPER, SPECTRAL, Reading, equation
 from theory.observables import between_dead, cosine, norm, two_cluster_readings
@@ -86,7 +88,8 @@ def cosines(optimum: Optimum, j: int, k: int, rows: bool = False) -> tuple[Any, 
 def angle_readings(optimum: Optimum, rows: bool = False) -> Iterator[Reading]:
     """All cosines that exist: within a cluster of two classes or more, and across.
 
-    Where s1 = 0 the minority vectors are 0 and have no angle; only those within an alive majority are read.
+    Where s1 = 0 the minority vectors are 0 without loss weights and have no angle; those within an alive majority are
+    read.
     """
     state, Z = between_dead(optimum), optimum.logits
     if Z is None or state is None:
@@ -94,7 +97,8 @@ def angle_readings(optimum: Optimum, rows: bool = False) -> Iterator[Reading]:
     A, B = (cluster.members for cluster in optimum.problem.clusters)
     reading: Reading = {}
     if state:
-        reading[norm_B] = norm(Z[:, B])
+        if all(weight == 1 for weight in optimum.problem.weights):
+            reading[norm_B] = norm(Z[:, B])
         if optimum.contrasts[0] == "alive":
             reading |= zip((z_A, w_A, h_A), cosines(optimum, A[0], A[1]), strict=True)
     else:
@@ -145,12 +149,8 @@ def root_steps() -> tuple[Step, ...]:
     spectral = sp.sqrt(kA * kB / K) * sp.sqrt(nA * kA * tA**2 + nB * kB * tB**2)
     u = sp.Matrix([sp.sqrt(kB / K), -sp.sqrt(kA / K)])
     v = sp.Matrix([sp.sqrt(nA * kA) * tA, -sp.sqrt(nB * kB) * tB]) / sp.sqrt(nA * kA * tA**2 + nB * kB * tB**2)
-    block = sp.Matrix(
-        [
-            [tA * kB / K * kA * sp.sqrt(nA), -tB * kB / K * sp.sqrt(kA * kB * nB)],
-            [-tA * kA / K * sp.sqrt(kA * kB * nA), tB * kA / K * kB * sp.sqrt(nB)],
-        ]
-    )
+    X = two_cluster_blocks(a, b, tA, tB) @ diagonal((kA, kB), (sp.sqrt(nA), sp.sqrt(nB)))
+    block = X.quotient()
     left, right = spectral * u * u.T, spectral * v * v.T
     s_A = a * sp.sqrt(nA)
     return (
@@ -158,11 +158,9 @@ def root_steps() -> tuple[Step, ...]:
             "products of matrices invariant inside clusters multiply contrast by contrast and block by block",
             "Schur's lemma",
         ),
-        Identity("the block of X is s1 u v^T", block.subs(classes), (spectral * u * v.T).subs(classes)),
-        Identity("s1 u u^T is the root of block block^T", (left * left).subs(classes), (block * block.T).subs(classes)),
-        Identity(
-            "s1 v v^T is the root of block^T block", (right * right).subs(classes), (block.T * block).subs(classes)
-        ),
+        Identity("the block of X = Z D^(1/2) is s1 u v^T", block, (spectral * u * v.T).subs(classes)),
+        Identity("s1 u u^T is the root of block block^T", (left * left).subs(classes), block * block.T),
+        Identity("s1 v v^T is the root of block^T block", (right * right).subs(classes), block.T * block),
         Lemma("the positive semidefinite root is unique; its contrasts are a sqrt(nA) and b sqrt(nB)", "square roots"),
         Identity(
             "diagonal entry of the classifier Gram in A: DA/kA",
@@ -191,6 +189,9 @@ def root_steps() -> tuple[Step, ...]:
             -s_A / ((kA - 1) * s_A),
             -1 / (kA - 1),
         ),
+        Lemma(
+            "s1 = 0 without weights: x > sqrt(nB), so b = tB = 0 and the minority columns vanish", "HL23-10, HL23-04"
+        ),
     )
 
 
@@ -210,6 +211,8 @@ PAIR_OF_CLUSTERS = Hypothesis(
     dropped="with another number of clusters A and B do not exist",
 )
 HEAVY = Problem.ce([(9, 2), (4, 3)], "0.03", weights=[(1, 2), ("5/2", 3)])
+LOUD_MINORITY = Problem.ce([(9, 2), (4, 3)], 1, weights=[(1, 2), (3, 3)]).at(25)
+"""s1 = 0 and the majority merged, but the minority contrast alive because of its weight."""
 GROWING = Problem.ce([(500, 5), (250, 5)], "1/37500", bias="0.02")
 
 angles = Claim(
@@ -224,7 +227,8 @@ angles = Claim(
         r" \cos w_{AB} = -\frac{s_1\sqrt{k_A k_B}/K}{\sqrt{D_A D_B}},\quad s_A = a\sqrt{n_A},\; s_B = b\sqrt{n_B}",
         r"\cos h: \text{ the same with } c_2 = \frac{n_A k_A t_A^2}{n_A k_A t_A^2 + n_B k_B t_B^2}"
         r" \text{ for } \tfrac{k_B}{K} \text{ and } 1 - c_2 \text{ for } \tfrac{k_A}{K}",
-        r"s_1 = 0:\quad \cos_{AA} = -\tfrac{1}{k_A-1} \text{ for all three, minority vectors are } 0",
+        r"s_1 = 0:\quad \cos_{AA} = -\tfrac{1}{k_A-1} \text{ for all three;}"
+        r"\quad w_k = 1: \text{ minority vectors are } 0",
     ),
     relations=(
         *(equation(left, right) for left, right in zip((z_AA, z_BB, z_AB), PREDICTIONS, strict=True)),
@@ -237,11 +241,21 @@ angles = Claim(
     hypotheses=(PAIR_OF_CLUSTERS, WIDE),
     witness=STEP,
     family=Family(sizes="two", weights=True, near=("merge", "between")),
-    settings=(HEAVY, STEP.at(5), STEP.at(7), STEP.at(16), GROWING, Problem.ce([(16, 3), (4, 2)], "0.05", bias="0.04")),
+    settings=(
+        HEAVY,
+        LOUD_MINORITY,
+        STEP.at(5),
+        STEP.at(7),
+        STEP.at(16),
+        GROWING,
+        Problem.ce([(16, 3), (4, 2)], "0.05", bias="0.04"),
+    ),
     derivation=angle_derivation,
-    rests_on=frozenset({"HL23-02", "HL23-07"}),
+    rests_on=frozenset({"HL23-02", "HL23-04", "HL23-10"}),
     required="proved",
-    note="Loss weights that are constant inside clusters are allowed: they change a, b, tA, tB, not these formulas.",
+    note="Loss weights that are constant inside clusters are allowed: they change a, b, tA, tB, not these formulas. A "
+    "weight can keep the minority contrast alive where s1 = 0, so that its vectors vanish is said without weights. "
+    "Where they vanish their cosines are 0/0: undefined, not 1.",
     mutants=(
         Mutant("rows of Z used for predictions", read=row_readings, problem=STEP),
         Mutant(
