@@ -11,8 +11,10 @@ from typing import Any
 
 import sympy as sp
 
+from theory.blocks import Blocks, diagonal
 from theory.claim import Claim, Family, Hypothesis, Mutant, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
+from theory.hong_ling_2023.block_structure import two_cluster_blocks
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.observables import (
     between_dead,
@@ -271,21 +273,10 @@ def margin_steps() -> tuple[Step, ...]:
 
 def block_steps() -> tuple[Step, ...]:
     """(I - P) D^(1/2) on cluster-constant vectors and the certificate."""
-    matrix = sp.Matrix(
-        [
-            [kB * rA * sp.sqrt(nA), -sp.sqrt(kA * kB) * rB * sp.sqrt(nB)],
-            [-sp.sqrt(kA * kB) * rA * sp.sqrt(nA), kA * rB * sp.sqrt(nB)],
-        ]
-    )
+    roots = diagonal((kA, kB), (sp.sqrt(nA), sp.sqrt(nB)))
+    error = Blocks((kA, kB), (kA * qA + kB * rA, kB * qB + kA * rB), sp.Matrix([[-qA, -rB], [-rA, -qB]]))
     left, right = sp.Matrix([sp.sqrt(kB), -sp.sqrt(kA)]), sp.Matrix([sp.sqrt(kB * nA) * rA, -sp.sqrt(kA * nB) * rB])
-    S_A, S_B = tA * kA * kB / K, tB * kA * kB / K
-    block = sp.Matrix(
-        [
-            [S_A * sp.sqrt(nA), -S_B * sp.sqrt(kB * nB / kA)],
-            [-S_A * sp.sqrt(kA * nA / kB), S_B * sp.sqrt(nB)],
-        ]
-    )
-    own = a * (1 - 1 / kA) + S_A / kA
+    Z = two_cluster_blocks(a, b, tA, tB)
     return (
         Lemma(
             "the minimiser is unique, invariant under permutations inside clusters and centred: a, b, tA, tB, delta",
@@ -293,12 +284,12 @@ def block_steps() -> tuple[Step, ...]:
         ),
         Identity(
             "own logit minus the logit of the other cluster is a (kA - 1)/kA + tA",
-            (own + S_A / kB).subs(K, kA + kB),
+            a + Z.entries[0, 0] - Z.entries[1, 0],
             a * (kA - 1) / kA + tA,
         ),
         Identity(
             "s1 is the norm of the rank-one block of Z D^(1/2)",
-            sum(entry**2 for entry in block).subs(K, kA + kB),
+            sum(entry**2 for entry in (Z @ roots).quotient()),
             (SPECTRAL**2).subs(K, kA + kB),
         ),
         Identity(
@@ -307,8 +298,9 @@ def block_steps() -> tuple[Step, ...]:
             PENALTY.subs(K, kA + kB),
         ),
         Identity(
-            "(I - P) D^(1/2) on the unit vectors of the clusters has rank one (1 - pA - (kA-1) qA = kB rA)",
-            matrix,
+            "I - P has the gaps 1 - p + q = kA qA + kB rA and kB qB + kA rB because p + (k - 1) q + l r = 1, and "
+            "(I - P) D^(1/2) has rank one on the unit vectors of the clusters",
+            (error @ roots).quotient(),
             left * right.T,
         ),
         Identity(
@@ -317,8 +309,8 @@ def block_steps() -> tuple[Step, ...]:
             block_square(rA, rB).subs(K, kA + kB),
         ),
         Lemma(
-            "optimal iff the three norms (two contrasts, block) are at most x and equal x where alive, plus the bias "
-            "equation",
+            "optimal iff the three norms (two contrasts, block) are at most x and equal x where alive, the block of X "
+            "is then a positive multiple of that of (I - P) D^(1/2), and the bias equation holds",
             "first-order conditions of a convex program",
         ),
     )
@@ -338,7 +330,8 @@ def dead_steps() -> tuple[Step, ...]:
             nA + 2 * mu * N * slope_A / K,
         ),
         Positive(
-            "so TA(u) + TB(rB0(u)) decreases strictly (mu = 0: free bias) and has one zero",
+            "so TA(u) + TB(rB0(u)) decreases strictly, from +oo to -oo where 0 < rB0 < eB/kA (mu = 0: free bias): one "
+            "zero",
             slope_A + slope_B * (nA + 2 * mu * N * slope_A / K) / nB,
         ),
         Identity(
@@ -348,6 +341,15 @@ def dead_steps() -> tuple[Step, ...]:
             ),
             x / sp.sqrt(K * nA * nB) * (sp.cos(u) * sp.sqrt(nB * kB) * tB - sp.sin(u) * sp.sqrt(nA * kA) * tA),
         ),
+        Identity(
+            "kB rA = eA at the end cos(theta) = eA sqrt(K nA/kB)/x: there qA = 0, tA = -oo and h = +oo (also at "
+            "theta = 0, where tB = +oo)",
+            (kB * x * sp.Symbol("c_1", positive=True) / sp.sqrt(kB * K * nA)).subs(
+                sp.Symbol("c_1", positive=True), eA * sp.sqrt(K * nA / kB) / x
+            ),
+            eA,
+        ),
+        Lemma("likewise h = -oo at the upper end: every bisection on h ends at a root", "intermediate value theorem"),
         Lemma(
             "dead implies optimal, hence block norm <= x; block norm <= x makes the t = 0 solution optimal",
             "first-order conditions of a convex program",
@@ -417,7 +419,10 @@ solution = Claim(
         r" T_A(r) = \frac{\log p_A(r)}{k_A} + \frac{k_A-1}{k_A}\log q_A(r) - \log r",
         r"r_A = \frac{x\cos\theta}{\sqrt{k_B K n_A}},\quad r_B = \frac{x\sin\theta}{\sqrt{k_A K n_B}},\quad"
         r" k_B r_A t_B = k_A r_B t_A",
-        r"\delta = \frac{K(n_A r_A - n_B r_B)}{2\mu N} \text{ (penalised bias)}",
+        r"\delta = \frac{K(n_A r_A - n_B r_B)}{2\mu N} \text{ (penalised bias)},\quad"
+        r" n_A r_A = n_B r_B \text{ (free)},\quad \delta = 0 \text{ (none)}",
+        r"h(\theta) = \cos\theta\sqrt{n_B k_B}\,t_B - \sin\theta\sqrt{n_A k_A}\,t_A = 0,\quad"
+        r" k_B r_A < e_A,\ k_A r_B < e_B",
         r"s_1 = 0 \iff K(n_A k_B r_{A0}^2 + n_B k_A r_{B0}^2) \leq x^2,\quad"
         r" T_A(r_{A0}) = d_0 = -T_B(r_{B0})",
         r"F = \frac{n_A k_A \mathrm{CE}_A + n_B k_B \mathrm{CE}_B}{N} + \lambda\left((k_A-1)a\sqrt{n_A}"
@@ -447,6 +452,9 @@ solution = Claim(
     derivation=solution_derivation,
     rests_on=frozenset({"HL23-02", "HL23-03"}),
     required="proved",
+    note="For every theta the numbers p, q, r satisfy the norms of the optimality condition, x on the contrasts and "
+    "the block alike: a certificate has to check the equation kB rA tB = kA rB tA as well. A root of h with tA <= 0 and "
+    "tB <= 0 is spurious; the alive test on the t = 0 solution decides.",
     mutants=(
         Mutant("cos and sin swapped", relations=(equation(rA, x * sin_theta / sp.sqrt(kB * K * nA)),), problem=ALIVE),
         Mutant(
