@@ -245,6 +245,7 @@ def _frame_steps() -> tuple[Step, ...]:
 def _duality_steps() -> tuple[Step, ...]:
     """W = c Hbar^T means U = c D^(-1/2) V on the alive singular directions of X = U S V^T."""
     u, s, y, r, t = sp.symbols("u s y r t", positive=True)
+    ratio_w = sp.Symbol("rho", positive=True)
     squares = (nA * kA * tA**2 + nB * kB * tB**2) / (kA * tA**2 + kB * tB**2)
     s_pos, tA_pos, tB_pos = sp.symbols("s_n t_A t_B", positive=True)
     grown = squares.subs({nA: nB + s_pos, tA: tA_pos, tB: tB_pos})
@@ -289,9 +290,10 @@ def _duality_steps() -> tuple[Step, ...]:
             x**2 * CLASSES * (kB + kA * y**2) / (kB + kA * y) ** 2,
         ),
         Identity(
-            "s1 = 0, only the majority contrast alive: U = V there, W = c Hbar^T with c^2 = nA lambda_H/lambda_W",
-            s * sp.sqrt(nA) / sp.sqrt(nA),
-            s,
+            "s1 = 0, only the majority contrast alive: U = V there, and with rho = lambda_H/lambda_W the factor "
+            "rho^(1/4) s^(1/2) of W is sqrt(nA rho) times the factor rho^(-1/4) s^(1/2) nA^(-1/2) of Hbar",
+            ratio_w ** sp.Rational(1, 4) * sp.sqrt(s),
+            sp.sqrt(nA * ratio_w) * (ratio_w ** sp.Rational(-1, 4) * sp.sqrt(s) / sp.sqrt(nA)),
         ),
     )
 
@@ -317,7 +319,8 @@ structure = Claim(
         r"Z_{AB} = -\frac{S_B}{k_A} J,\quad b_A = \frac{k_B \delta}{K},\ b_B = -\frac{k_A \delta}{K}",
         r"\text{singular values of } Z D^{1/2}: a \sqrt{n_A}\ (k_A - 1),\ b \sqrt{n_B}\ (k_B - 1),\ "
         r"s_1 = \sqrt{\tfrac{k_A k_B}{K} (n_A k_A t_A^2 + n_B k_B t_B^2)},\ 0",
-        r"K \geq 3,\ n_A \neq n_B,\ Z^* \neq 0: \text{ no frame; } W \not\propto \bar H^\top \text{ iff } s_1 > 0;"
+        r"K \geq 3,\ n_A \neq n_B,\ w_k = 1,\ Z^* \neq 0: \text{ no frame; }"
+        r" W \not\propto \bar H^\top \text{ iff } s_1 > 0;"
         r"\text{ else } W = \sqrt{n_A \lambda_H/\lambda_W}\, \bar H^\top",
     ),
     relations=(
@@ -345,6 +348,7 @@ structure = Claim(
     family=Family(sizes="any", weights=True, near=("merge", "between", "collapse")),
     settings=(EXAMPLE, PENALISED, MAJORITY_ONLY, Problem.ce([(9, 2), (4, 2), (1, 1)], "0.03", bias="free")),
     derivation=block_derivation,
+    rests_on=frozenset({"HL23-03"}),
     required="proved",
     mutants=(
         Mutant("S_A = tA kB/K", (_equal(own_A, a + (tA * kB / K - a) / kA),), problem=EXAMPLE),
@@ -364,6 +368,7 @@ structure = Claim(
             problem=MAJORITY_ONLY,
         ),
     ),
-    note="K >= 3 is needed for both negative parts: for two classes without a bias kA tA = kB tB, so W is proportional "
-    "to Hbar^T whatever the sizes. Frames are observed without class weights only.",
+    note="That W is not proportional to Hbar^T while s1 > 0 needs K >= 3, like the absence of frames: two classes "
+    "without a bias have z_1 = -z_2 (HL23-09), a frame, and W = c Hbar^T whatever the sizes. Both negative parts are "
+    "stated without class weights; the block form and the singular values hold with them.",
 )
