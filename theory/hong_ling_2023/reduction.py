@@ -155,7 +155,7 @@ def _point_terms(optimum: Optimum, point: Point) -> dict[sp.Symbol, Any]:
         distance = norm((point.W @ point.H[:, _first_columns(point, sizes)] - optimum.logits) * root).abs_upper()
         lam = float(problem.lam2) ** 0.5
         slack = (1 + 1 / float(sizes.min())) * (near * reach + 2 * lam * distance)
-        terms[class_balance] = _ball(float(np.linalg.norm(A.T.T @ A.T - means.T @ means)), slack)
+        terms[class_balance] = _ball(float(np.linalg.norm(A @ A.T - means.T @ means)), slack)
     return terms
 
 
@@ -179,18 +179,17 @@ def reduction_derivation() -> Derivation:
 
 
 def _collapse_steps() -> tuple[Step, ...]:
-    u, v, n = sp.symbols("u v n", positive=True)
+    h, mean = sp.symbols("h h_bar", real=True)
     return (
         Lemma("replacing the features of a class by their mean does not raise its loss", "Jensen"),
         Identity(
-            "and lowers the penalty by the variance (two features; the mean of n follows step by step)",
-            (u**2 + v**2) / 2 - ((u + v) / 2) ** 2,
-            ((u - v) / 2) ** 2,
+            "and lowers the penalty by the sum of |h - mean|^2: feature by feature, the last term sums to 0",
+            h**2 - mean**2,
+            (h - mean) ** 2 + 2 * mean * (h - mean),
         ),
-        Identity(
-            "with one feature per class the penalty is that of sqrt(n_k) h_k, columns of Hbar D^(1/2)",
-            n * u**2,
-            (sp.sqrt(n) * u) ** 2,
+        Lemma(
+            "so all features of a class are equal, and sum |h|^2 = |Hbar D^(1/2)|^2 for the class means Hbar",
+            "a sum of squares vanishes only term by term",
         ),
     )
 
@@ -224,7 +223,7 @@ def _factor_steps() -> tuple[Step, ...]:
 
 def _uniqueness_steps() -> tuple[Step, ...]:
     x, y, x_bar, y_bar, z, zk, c = sp.symbols("x y x_bar y_bar z z_k c", real=True)
-    p, q, v1, v2 = sp.symbols("p q v_1 v_2", positive=True)
+    p, q, v1, v2 = sp.symbols("p_i p_j v_i v_j", positive=True)
     return (
         Identity(
             "CE is invariant under z -> z + c 1 (each term of sum_j exp(z_j - z_k))",
@@ -242,13 +241,15 @@ def _uniqueness_steps() -> tuple[Step, ...]:
             "Weyl monotonicity",
         ),
         Identity(
-            "the Hessian of CE vanishes on constants only: sum p v^2 - (sum p v)^2 = sum_{i<j} p_i p_j (v_i - v_j)^2",
-            (p * v1**2 + q * v2**2) * (p + q) - (p * v1 + q * v2) ** 2,
+            "the Hessian of CE vanishes on constants only: (sum p)(sum p v^2) - (sum p v)^2, with sum p = 1, is the "
+            "sum over pairs i < j of (diagonal terms cancel)",
+            p * (q * v2**2) + q * (p * v1**2) - 2 * (p * v1) * (q * v2),
             p * q * (v1 - v2) ** 2,
         ),
         Lemma("a minimiser exists", "a coercive continuous function attains its minimum"),
         Lemma(
-            "two minimisers agree up to constants in the columns of Z + b 1^T, hence agree",
+            "two minimisers agree in Z + b 1^T up to constants in the columns, so with 1^T Z = 0, 1^T b = 0 exactly; "
+            "b agrees because there is none, because |b|^2 is strictly convex, or because Z n = 0 (free)",
             "strict convexity modulo constants",
         ),
         Lemma("1^T Z = 0 leaves rank K - 1, so d >= K - 1 is enough", "rank-nullity"),
@@ -346,6 +347,7 @@ def cone_derivation() -> Derivation:
                 (lW * w**2 + lH * n1 * h**2) / 2 - sp.sqrt(lW * lH * n1) * w * h,
                 (sp.sqrt(lW) * w - sp.sqrt(lH * n1) * h) ** 2 / 2,
             ),
+            Lemma("equal for w_+ = c_1 h_1, w_- = c_2 h_2 in two orthogonal directions (d >= 2)", "equality case"),
             Positive(
                 "so the cost is at least lam (sqrt(n_1) t_1 + sqrt(n_2) t_2) > lam |Z D^(1/2)|_*",
                 sp.expand((sp.sqrt(n1) * t1 + sp.sqrt(n2) * t2) ** 2 - (n1 * t1**2 + n2 * t2**2)),
@@ -364,7 +366,7 @@ sign_constraint = Claim(
     statement=(
         r"\min_{W H = Z,\, H \geq 0} \tfrac{\lambda_W}{2} \lVert W \rVert^2 + \tfrac{\lambda_H}{2} \lVert H \rVert^2"
         r" = \lambda \lVert Z D^{1/2} \rVert_*",
-        r"\text{correct: only } \geq;\ \text{for } K = 2 \text{ the minimum is }"
+        r"\text{correct: only } \geq;\ \text{for } K = 2 \leq d \text{ the minimum is }"
         r" \lambda (\sqrt{n_1} \lVert z_1 \rVert + \sqrt{n_2} \lVert z_2 \rVert)",
     ),
     relations=(sp.Eq(cone, nuclear, evaluate=False),),
