@@ -126,7 +126,15 @@ def free_derivation() -> Derivation:
                 -x * sp.diff(log_margin(k, other, e * x, c * x), x),
                 1 / k + x * (other * c + (k - 1) * e) / (k**2 * p_x),
             ),
-            Positive("both derivatives are positive, so S decreases strictly with x", 1 / k + m / (k**2 * p_c * q_c)),
+            Positive(
+                "the first is positive for p, q > 0 and k = 1 + m classes ...",
+                1 + c * x * other / k**2 / p_c + m * c * x * other / k**2 / q_c,
+            ),
+            Positive(
+                "... and so is the second: S is continuous and decreases strictly with x, to -oo where r leaves its "
+                "range",
+                1 / k + x * (other * c + m * e) / (k**2 * p_c),
+            ),
             Identity(
                 "kB rA < eA holds of itself while the contrast of A is alive: e^2 - (kB r)^2 over x^2",
                 (1 / nA - (kB * FREE_rA / x) ** 2).subs(explicit),
@@ -140,6 +148,10 @@ def free_derivation() -> Derivation:
                 "kA = 1, contrast of B dead: 1 - kB rA - rB = 0, which is S = 0, has the root x^2 = K nA nB/N",
                 (kB * FREE_rA + FREE_rB).subs({N: nA + kB * nB, x: sp.sqrt(K * nA * nB / (nA + kB * nB))}),
                 sp.Integer(1),
+            ),
+            Positive(
+                "there x^2 > nB (nA = nB + s, kA = 1): the contrast of B is dead",
+                (1 + kB) * (nB + m) * nB - nB * ((nB + m) + kB * nB),
             ),
             Identity(
                 "there exp(S) = (1 - kB rA)(1 - rB)/(kB rA rB) = 1",
@@ -200,7 +212,8 @@ free_bias = Claim(
     derivation=free_derivation,
     rests_on=frozenset({"HL23-07"}),
     required="proved",
-    note="S decreases strictly with x, so the free-bias threshold x_t is unique (a step of the derivation).",
+    note="S decreases strictly with x, so the free-bias threshold x_t is unique (a step of the derivation). From x_t "
+    "on S is still defined while kB rA < eA; where it is not, the first two conditions decide.",
     mutants=(
         Mutant("rA = rB", relations=(equation(rA, rB),), problem=FREE),
         Mutant("S split with nA kA for tA", relations=(equation(tA * on, FREE_S * nA * kA / N),), problem=FREE),
