@@ -161,7 +161,7 @@ threshold = Claim(
         r"\quad K x_t^2 = n_A k_B (K r)^2 + n_B k_A",
         r"\frac{1}{p} = 1 + (k_A-1)e^{-a} + k_B e^{-a(k_A-1)/k_A},\quad r = p\,e^{-a(k_A-1)/k_A},\quad u = e^{-a/k_A}",
         r"\text{any bias}:\quad s_1 = 0 \iff x^2 \geq K\left(n_A k_B r_{A0}^2 + n_B k_A r_{B0}^2\right)",
-        r"\text{dead}:\quad Z_{AA} = a\left(I - \tfrac{1}{k_A}J\right),\quad Z_{AB} = Z_{BA} = Z_{BB} = 0",
+        r"\text{dead: } Z_{AA} = a\left(I - \tfrac{1}{k_A}J\right),\quad Z_{AB} = Z_{BA} = Z_{BB} = 0",
     ),
     relations=(
         sp.Equivalent(dead, x >= SINGLE_MAJORITY),
@@ -181,7 +181,8 @@ threshold = Claim(
     note=(
         "The derivation proves that the root u, hence x_t, is unique without a bias (it has been stated as observed "
         "only); u is algebraic. With a free bias uniqueness is a step of HL23-12. With a penalised bias the alive test "
-        "is exact at every x, and that the alive x form one interval is not claimed."
+        "is exact at every x, but the alive x need not form one interval: UC26-R1 is a counterexample. Equal sizes "
+        "have one threshold only, sqrt(n) (HL23-09)."
     ),
     mutants=(
         Mutant("T2 = T1", relations=(sp.Equivalent(dead, x >= sp.sqrt(nB)),), problem=BEFORE),
