@@ -108,7 +108,8 @@ bias_effects = Claim(
     rests_on=frozenset({"HL23-04", "HL23-07"}),
     note=(
         "The settings are (kA, nA, kB, nB) = (3, 60, 3, 10) at lam N = 3.95 in six bias modes: dead at mu = 0.01 only, "
-        "alive at mu = 0.001 and for a free bias as well as at mu = 0.03 and above. The two limits are continuity of "
+        "alive at mu = 0.001 and for a free bias as well as at mu = 0.03 and above. T_2(mu) is the largest x with a "
+        "signal: there can be more than one change of state (UC26-R1). The two limits are continuity of "
         "the t = 0 solution in mu (d0 -> 0, and nA rA0 - nB rB0 -> 0) and are not checked here."
     ),
     mutants=(
