@@ -80,6 +80,12 @@ def elementary_derivation() -> Derivation:
                 gap / kA,
             ),
             Identity(
+                "F: the loss log(sum_j exp(z_j - z_k)) has K - 1 terms exp(-alpha) beside 1; divided by exp(alpha) ...",
+                (sp.exp(gap) + K - 1) / sp.exp(gap),
+                1 + (K - 1) * sp.exp(-gap),
+            ),
+            Lemma("... and X has the singular value alpha sqrt(n) K - 1 times and 0 once", "HL23-03"),
+            Identity(
                 "K = 2: h = 0 at tA = tB, rA = rB = r on the circle 2 (nA + nB) r^2 = x^2",
                 block_square(rA, rA).subs({K: 2, kA: 1, kB: 1, rA: x / sp.sqrt(2 * total)}),
                 x**2,
@@ -112,7 +118,8 @@ elementary = Claim(
     statement=(
         r"n_k = n:\quad Z = a\left(I - \tfrac{1}{K}J\right),\quad"
         r" a = \log\left(\frac{K\sqrt{n}}{x} - (K-1)\right) \text{ if } x < \sqrt{n},\quad Z = 0 \text{ otherwise}",
-        r"F = \log\left(1 + (K-1)e^{-a}\right) + \lambda(K-1)\sqrt{n}\,a",
+        r"F = \log\left(1 + (K-1)e^{-a}\right) + \lambda(K-1)\sqrt{n}\,a,\quad b = 0,"
+        r"\quad t_A = a/k_A,\ t_B = a/k_B \text{ for any split}",
         r"K = 2 \text{ without bias}:\quad t_A = t_B = \log\left(\frac{\sqrt{2N}}{x} - 1\right)"
         r" \text{ if } x < \sqrt{N/2},\quad Z = 0 \text{ otherwise}",
     ),
@@ -139,6 +146,8 @@ elementary = Claim(
     derivation=elementary_derivation,
     rests_on=frozenset({"HL23-03", "HL23-07"}),
     required="proved",
+    note="Two classes without a bias have z_1 = -z_2 whatever the imbalance; with a free bias tA = S nB/N differs from "
+    "tB = S nA/N (HL23-12).",
     mutants=(
         Mutant(
             "K sqrt(n)/x - K",
