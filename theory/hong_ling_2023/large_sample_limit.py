@@ -340,8 +340,9 @@ removes_imbalance = Claim(
     paper=PAPER,
     status="refuted",
     statement=(
-        r"\text{false: at fixed } \lambda \text{ the contrast of a cluster of } k \text{ classes of size } n "
-        r"\text{ is alive for every } \sqrt{n} > 1/(2 \lambda k)",
+        r"\text{at fixed } \lambda \text{ the contrast of a cluster of } k \text{ classes of size } n "
+        r"\text{ is alive for every } \sqrt{n} > 1/(2 \lambda k): \text{ growing data always cures}",
+        r"\text{correct: it is alive on a bounded window of } \sqrt{n} \text{ only, and dead for large } n",
     ),
     relations=(sp.Equivalent(dead, sp.And(x >= sp.sqrt(n), sp.sqrt(n) <= 1 / (2 * lam * k))),),
     read=cluster_readings,
