@@ -292,17 +292,19 @@ law = Claim(
     family=Family(sizes="clusters", weights=True, near=("merge",)),
     derivation=contrast_derivation,
     required="proved",
-    mutants=tuple(
-        Mutant(text, relations=(sp.Eq(wrong, sp.Max(0, predicted), evaluate=False),), problem=problem)
-        for text, wrong, predicted, problem in (
-            ("n instead of sqrt(n)", p - q, 1 - x / (w * n), STEP),
-            ("N missing", p - q, 1 - lam / (w * sp.sqrt(n)), STEP),
-            ("times sqrt(n) instead of divided", p - q, 1 - x * sp.sqrt(n) / w, STEP),
-            ("weight under the root", p - q, 1 - x / sp.sqrt(w * n), HEAVY),
-            ("p instead of p - q", p, 1 - x / (w * sp.sqrt(n)), STEP),
-        )
-    )
-    + (Mutant("singular value without sqrt(n)", (sp.Eq(sigma, alpha, evaluate=False),), problem=STEP),),
+    mutants=(
+        *(
+            Mutant(text, relations=(sp.Eq(wrong, sp.Max(0, predicted), evaluate=False),), problem=problem)
+            for text, wrong, predicted, problem in (
+                ("n instead of sqrt(n)", p - q, 1 - x / (w * n), STEP),
+                ("N missing", p - q, 1 - lam / (w * sp.sqrt(n)), STEP),
+                ("times sqrt(n) instead of divided", p - q, 1 - x * sp.sqrt(n) / w, STEP),
+                ("weight under the root", p - q, 1 - x / sp.sqrt(w * n), HEAVY),
+                ("p instead of p - q", p, 1 - x / (w * sp.sqrt(n)), STEP),
+            )
+        ),
+        Mutant("singular value without sqrt(n)", (sp.Eq(sigma, alpha, evaluate=False),), problem=STEP),
+    ),
 )
 
 threshold = Claim(
@@ -325,8 +327,8 @@ threshold = Claim(
     rests_on=frozenset({"HL23-03"}),
     settings=(MERGED, TIE, STEP.at(120), HEAVY, PENALISED),
     required="proved",
-    note="One rule for every cluster of two classes or more, whatever the other sizes and the bias: the majority merges "
-    "at sqrt(n_A). The form in n_A at fixed lam is a relation of HL23-11.",
+    note="One rule for every cluster of two classes or more, whatever the other sizes and the bias: the majority "
+    "merges at sqrt(n_A). The form in n_A at fixed lam is a relation of HL23-11.",
     mutants=tuple(
         Mutant(text, relations=(sp.Equivalent(dead, wrong),), problem=problem)
         for text, wrong, problem in (
