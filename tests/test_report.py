@@ -254,3 +254,12 @@ def test_three_cluster_settings_are_far_from_collapse():
 
 def test_coinciding_thresholds_share_a_line():
     assert [marker.label for marker in threshold_markers(Problem.ce([9, 9, 9], 1))] == ["n = 9 merges, all 0"]
+
+
+def test_a_claim_that_cannot_be_drawn_does_not_cost_the_report(claims, tmp_path):
+    def crash(optimum):
+        raise KeyError("no such class")
+
+    claim = replace(claims["HL23-04"], read=crash)
+    paths = write(run_of(result_of(claim)), {claim.id: claim}, tmp_path)
+    assert "The figure could not be drawn (KeyError" in paths["html"].read_text()

@@ -54,6 +54,8 @@ def load(path: Path) -> tuple[Case, Problem]:
         If the file is missing, too large, not JSON, not a case, or its configuration breaks a rule.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a regular file")
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"{path}: larger than {LARGEST_FILE} bytes, not a case file")
         case = Case.model_validate_json(path.read_bytes())

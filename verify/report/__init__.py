@@ -8,6 +8,7 @@ from pathlib import Path
 
 from theory.claim import Claim
 from verify.report.experiments import experiments
+from verify.report.figures import Plot
 from verify.report.html import render_html, render_markdown
 from verify.report.sweeps import claim_plots
 from verify.report.views import claim_view
@@ -41,8 +42,14 @@ def write(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> dict[
     views = [claim_view(claims[row.id], row) for row in result.claims]
     shown = experiments([row.id for row in result.claims], result.seed)
     _replace(paths["markdown"], render_markdown(result, views, shown))
-    plots = {row.id: claim_plots(claims[row.id], row, result.seed) for row in result.claims}
-    _replace(paths["html"], render_html(result, views, plots, shown))
+    plots: dict[str, list[Plot]] = {}
+    undrawn: dict[str, str] = {}
+    for row in result.claims:
+        try:
+            plots[row.id] = claim_plots(claims[row.id], row, result.seed)
+        except Exception as error:  # a reader written by a user may fail on a swept problem: the report says so
+            undrawn[row.id] = f"{type(error).__name__}: {error}"
+    _replace(paths["html"], render_html(result, views, plots, shown, undrawn))
     return paths
 
 

@@ -66,6 +66,7 @@ def render_html(
     views: Sequence[ClaimView],
     plots: Mapping[str, Sequence[Plot]],
     experiments: Sequence[Experiment],
+    undrawn: Mapping[str, str] | None = None,
 ) -> str:
     """One page with inlined style and figures, no script and no network.
 
@@ -74,6 +75,7 @@ def render_html(
     result, views : what was found, and each claim with its part of it.
     plots : figures per claim ID.
     experiments : settings to show after the claims.
+    undrawn : why a claim has no figure, per claim ID.
     """
     return (
         _environment()
@@ -86,6 +88,7 @@ def render_html(
             meaning=MEANING,
             routes=ROUTES,
             figures={key: _figures(found, key) for key, found in plots.items()},
+            undrawn=undrawn or {},
             experiments=[(one, _figures(one.plots, one.key)) for one in experiments],
             style=Markup(_environment().get_template("style.css").render()),
         )
