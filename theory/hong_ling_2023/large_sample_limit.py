@@ -144,6 +144,7 @@ def mean_derivation() -> Derivation:
     norm = classes * (al * kB * u**2 + be * kA * v**2)
     direction = u - v + s * (kB * u * tauB - kA * v * tauA)
     corner = {u: base, v: base, s: 0}
+    mean_be = (classes - al * kA) / kB
     scaled = {nA: al * n, nB: be * n, rA: u * sp.exp(-L), rB: v * sp.exp(-L)}
     jacobian = sp.Matrix([norm, direction]).jacobian([u, v]).subs(corner)
     return Derivation(
@@ -154,6 +155,13 @@ def mean_derivation() -> Derivation:
                 "penalised: delta = K (nA rA - nB rB)/(2 mu N) is e^-L times a function of u and v",
                 (classes * (nA * rA - nB * rB) / (2 * mu * (kA * nA + kB * nB))).subs(scaled),
                 sp.exp(-L) * classes * (al * u - be * v) / (2 * mu * (al * kA + be * kB)),
+            ),
+            Identity(
+                "at u = v = r0, with sqrt(n) e^-L = x and N = K n: delta sqrt(n) -> x r0 (al - be)/(2 mu)",
+                (classes * (al * u - be * v) / (2 * mu * (al * kA + be * kB)))
+                .subs({u: base, v: base})
+                .subs(be, mean_be),
+                (base * (al - be) / (2 * mu)).subs(be, mean_be),
             ),
             Identity(
                 "norm equation, scaled",
@@ -206,6 +214,11 @@ def _mean_relations(
     return tuple(Asymptotic(observed, predicted, order) for observed, predicted in predictions)
 
 
+def _bias_gap(cross: sp.Expr) -> Asymptotic:
+    """Bias gap times sqrt(n), over its limit under a penalised bias, with cross probabilities ``cross`` e^-L."""
+    return Asymptotic(2 * mu * delta * sp.sqrt(n) / (x * cross * (al - be)), sp.Integer(1))
+
+
 mean_predictions = Claim(
     id="HL23-15",
     title="Large-sample limit of the mean predictions",
@@ -218,9 +231,10 @@ mean_predictions = Claim(
         r"a = L - \log c_A + O(1/L),\quad b = L - \log c_B + O(1/L)",
         r"t_A = \frac{L}{k_A} + \frac{k_A - 1}{k_A}\log c_A - \log r_0 + O(1/L)",
         r"t_B = \frac{L}{k_B} + \frac{k_B - 1}{k_B}\log c_B - \log r_0 + O(1/L)",
-        r"\delta = O(n^{-1/2}),\quad Z = L\,(I - J/K) + O(1)",
+        r"\delta \sqrt{n} \to \frac{\lambda N r_0 (\alpha - \beta)}{2 \mu} \text{ (penalised; } n = N/K),\quad"
+        r" Z = L\,(I - J/K) + O(1)",
     ),
-    relations=(*_mean_relations(), Asymptotic(delta, sp.Integer(0))),
+    relations=(*_mean_relations(), Asymptotic(delta, sp.Integer(0)), _bias_gap(r0)),
     read=scaled_readings,
     along=grow,
     hypotheses=(TWO_SIZES, UNWEIGHTED, BOUND_BIAS, REACH, WIDE),
@@ -235,6 +249,7 @@ mean_predictions = Claim(
         Mutant("r0 = 1/G", _mean_relations(cross=r0**2), problem=WIDER),
         Mutant("rate 1/sqrt(n), hence faster than 1/L^2", _mean_relations(order=2), problem=WIDER),
         Mutant("limit constant al^(1/2)", _mean_relations(sign=1), problem=STEP),
+        Mutant("r0 = 1/G in the bias gap", (_bias_gap(r0**2),), problem=PENALISED),
     ),
     note="The rate 1/L is logarithmic in the sample size: a thousand times more data adds 3.5 to L.",
 )
