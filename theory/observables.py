@@ -55,7 +55,13 @@ def parameters(problem: Problem) -> dict[sp.Symbol, sp.Expr]:
 
 
 def dead_state(state: State) -> bool | None:
-    """Truth value of 'this direction is dead'; None when undecided."""
+    """Truth value of 'this direction is dead'; None when undecided.
+
+    Examples
+    --------
+    >>> [dead_state(state) for state in ("dead", "alive", "absent", None)]
+    [True, False, None, None]
+    """
     return {"dead": True, "alive": False}.get(state or "")
 
 
@@ -64,6 +70,12 @@ def cluster_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
     Own and sibling probabilities are taken from the first two classes of the cluster: equal for all by
     symmetry, which HL23-02 checks.
+
+    Examples
+    --------
+    >>> (reading,) = cluster_readings(Optimum(Problem.ce([9, 9, 4], "1/22"), "exact", contrasts=("alive", "absent")))
+    >>> reading[s.k], reading[s.n], reading[s.dead]
+    (2, 9, False)
     """
     problem = optimum.problem
     common = parameters(problem)
@@ -91,6 +103,12 @@ def two_cluster_parameters(problem: Problem) -> dict[sp.Symbol, sp.Expr]:
     ------
     ValueError
         If the problem does not have exactly two clusters.
+
+    Examples
+    --------
+    >>> known = two_cluster_parameters(Problem.ce([4, 9, 9], "1/22"))
+    >>> [known[symbol] for symbol in (s.kA, s.nA, s.kB, s.nB)]
+    [2, 9, 1, 4]
     """
     if len(problem.clusters) != 2:
         raise ValueError("two clusters expected")
@@ -109,6 +127,13 @@ def two_cluster_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
     tA is (average logit over A) - (logit of a B class) for an A sample, bias excluded. Probabilities come
     from the softmax of the logits. F is the interval between the bounds.
+
+    Examples
+    --------
+    >>> Z = np.array([[1.0, -2.0], [-1.0, 2.0]])
+    >>> (reading,) = two_cluster_readings(Optimum(Problem.ce([4, 1], "0.1"), "exact", logits=Z, bias=0 * Z[0]))
+    >>> float(reading[s.tA]), float(reading[s.tB]), float(reading[s.s1])
+    (2.0, 4.0, 4.0)
     """
     problem = optimum.problem
     reading: dict[sp.Symbol, Any] = two_cluster_parameters(problem)
