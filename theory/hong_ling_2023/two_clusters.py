@@ -117,7 +117,13 @@ def margin_B(r: sp.Expr) -> sp.Expr:
 
 
 def block_square(r_A: sp.Expr, r_B: sp.Expr) -> sp.Expr:
-    """Square of the norm of (I - P) D^(1/2) on cluster-constant vectors."""
+    """Square of the norm of (I - P) D^(1/2) on cluster-constant vectors.
+
+    Examples
+    --------
+    >>> block_square(1 / K, 1 / K)
+    K*(k_A*n_B/K**2 + k_B*n_A/K**2)
+    """
     return K * (nA * kB * r_A**2 + nB * kA * r_B**2)
 
 
@@ -143,6 +149,11 @@ def dead_solution(problem: Problem) -> Reading:
     The unknown is rA0 alone. Dead contrasts leave the uniform distribution without a bias, n/N with a free one.
     A penalised bias has d0 = TA(rA0) and nB rB0 = nA rA0 - 2 mu N d0/K, which increases with rA0; its rA0 lies
     between those without and with a free bias, and where rB0 is in its range (0, eB/kA).
+
+    Examples
+    --------
+    >>> dead_solution(Problem.ce([9, 9, 4], 1, bias="free").at(10))
+    {r_A0: 2/11, r_B0: 9/22}
     """
     zero, top_A, top_B = sp.Integer(0), eA / kB, eB / kA
     full = saturation(problem)
@@ -452,9 +463,9 @@ solution = Claim(
     derivation=solution_derivation,
     rests_on=frozenset({"HL23-02", "HL23-03"}),
     required="proved",
-    note="For every theta the numbers p, q, r satisfy the norms of the optimality condition, x on the contrasts and "
-    "the block alike: a certificate has to check the equation kB rA tB = kA rB tA as well. A root of h with tA <= 0 and "
-    "tB <= 0 is spurious; the alive test on the t = 0 solution decides.",
+    note="For every theta the numbers p, q, r meet the norms of the optimality condition, x on the contrasts and on "
+    "the block alike: a certificate has to check the equation kB rA tB = kA rB tA as well. A root of h with tA <= 0 "
+    "and tB <= 0 is spurious; the alive test on the t = 0 solution decides.",
     mutants=(
         Mutant("cos and sin swapped", relations=(equation(rA, x * sin_theta / sp.sqrt(kB * K * nA)),), problem=ALIVE),
         Mutant(
