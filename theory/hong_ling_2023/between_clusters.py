@@ -39,7 +39,13 @@ norm_B, frame_A = sp.symbols("norm_B dev_A", nonnegative=True)
 
 
 def own_at(u: sp.Expr) -> sp.Expr:
-    """Own probability of an A sample whose minority logits are all 0, with gap a = -kA log u."""
+    """Own probability of an A sample whose minority logits are all 0, with gap a = -kA log u.
+
+    Examples
+    --------
+    >>> own_at(sp.Integer(1))
+    1/(k_A + k_B)
+    """
     return 1 / (1 + (kA - 1) * u**kA + kB * u ** (kA - 1))
 
 
@@ -49,7 +55,13 @@ def threshold_at(u: sp.Expr) -> sp.Expr:
 
 
 def threshold_equation(u: sp.Expr, cross: sp.Expr | None = None, tail: sp.Expr = nB * kA) -> sp.Expr:
-    """K x^2 - nA kB (K r)^2 - nB kA, with r = p u^(kA-1) unless ``cross`` replaces it."""
+    """K x^2 - nA kB (K r)^2 - nB kA, with r = p u^(kA-1) unless ``cross`` replaces it.
+
+    Examples
+    --------
+    >>> sp.factor(threshold_equation(sp.Integer(1)).subs(K, kA + kB))
+    k_A*(n_A - n_B)
+    """
     r = own_at(u) * u ** (kA - 1) if cross is None else cross
     return K * threshold_at(u) ** 2 - nA * kB * (K * r) ** 2 - tail
 
