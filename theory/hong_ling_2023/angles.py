@@ -69,6 +69,12 @@ def cosines(optimum: Optimum, j: int, k: int, rows: bool = False) -> tuple[Any, 
 
     With M = (I - P) diag(w) D^(1/2)/x, which maps the right singular vectors of X to the left ones,
     (X X^T)^(1/2) = X M^T and D^(-1/2) (X^T X)^(1/2) D^(-1/2) = Z^T (I - P) diag(w)/x: no formula of the claim enters.
+
+    Examples
+    --------
+    >>> Z = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    >>> [float(c) for c in cosines(Optimum(Problem.ce([4, 4], 1), "exact", logits=Z, bias=0 * Z[0]), 0, 1)]
+    [-1.0, -1.0, -1.0]
     """
     problem, Z = optimum.problem, optimum.logits
     if Z is None:
