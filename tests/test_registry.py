@@ -1,0 +1,72 @@
+"""Claims are found in the house, in ./conjectures, in given folders and in installed packages."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from verify import registry
+from verify.counts import InputError
+
+CLAIM = """
+from dataclasses import replace
+from theory.hong_ling_2023.minority_collapse import threshold
+mine = replace(threshold, id="{id}", status="conjecture")
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_conjectures_of_the_current_folder_and_of_given_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "one.py", CLAIM.format(id="ONE-1"))
+    write(tmp_path / "elsewhere", "two.py", CLAIM.format(id="TWO-1"))
+    assert "ONE-1" in registry.load()
+    assert "TWO-1" not in registry.load()
+    assert {"ONE-1", "TWO-1", "HL23-04"} <= set(registry.load([tmp_path / "elsewhere"]))
+
+
+def test_claims_of_an_installed_package(tmp_path, monkeypatch):
+    write(tmp_path / "outside_claims", "__init__.py", "")
+    write(tmp_path / "outside_claims", "first.py", CLAIM.format(id="OUT-1"))
+    info = tmp_path / "outside_claims-1.0.dist-info"
+    write(info, "METADATA", "Metadata-Version: 2.1\nName: outside-claims\nVersion: 1.0\n")
+    write(info, "entry_points.txt", "[verify.claims]\noutside = outside_claims\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "OUT-1" in registry.load()
+    for name in [name for name in sys.modules if name.startswith("outside_claims")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = 1\ny = (", ":2: SyntaxError"),
+        ("x = 1\n\n1 / 0\n", ":3: ZeroDivisionError"),
+        ("import no_such_module\n", ":1: ModuleNotFoundError"),
+        ("from theory.claim import Claim\nc = Claim(id=1)\n", ":2: TypeError"),
+        (CLAIM.format(id="HL23-04"), "registered twice"),
+    ],
+    ids=["syntax", "zero", "import", "arguments", "twice"],
+)
+def test_a_claim_file_that_does_not_load_names_the_line(tmp_path, text, says):
+    write(tmp_path, "broken.py", text)
+    with pytest.raises(InputError, match=says):
+        registry.load([tmp_path])
+
+
+def test_unknown_claims_suggest_the_nearest():
+    claims = registry.load()
+    with pytest.raises(InputError, match="did you mean HL23-04"):
+        registry.select(claims, ["HL23-04x"])
+    assert [claim.id for claim in registry.select(claims, ["HL23-R*"])] == [f"HL23-R{i}" for i in range(1, 7)]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="not a folder"):
+        registry.load([tmp_path / "none"])
