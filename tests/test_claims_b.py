@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import sympy as sp
 
@@ -22,9 +23,11 @@ from theory.hong_ling_2023 import (
     threshold_order,
     two_clusters,
 )
-from theory.observables import two_cluster_parameters
+from theory.observables import between_dead, two_cluster_parameters
+from theory.optimum import softmax
 from theory.problem import Problem
 from verify.balls import ball, precision, resolve
+from verify.routes import solve
 
 MODULES = (
     angles,
@@ -170,3 +173,42 @@ def test_alive_test_changes_sign_once_without_a_bias(kA: int, kB: int, nA: int, 
     values = two_cluster_parameters(Problem.ce([(nA, kA), (nB, kB)], 1))
     signs = [number(between_clusters.threshold_equation(sp.Rational(i, 60)), values) > 0 for i in range(1, 60)]
     assert sum(left != right for left, right in pairwise(signs)) <= 1
+
+
+def test_norms_alone_are_no_certificate() -> None:
+    """At every angle theta the dual matrix has norm x; only a root of h has the least value."""
+    K, roots, x = 5, np.sqrt([9.0, 9, 4, 4, 4]), 0.9
+
+    def at(theta: float) -> tuple[float, float]:
+        values = {s.kA: 2, s.kB: 3, two_clusters.eA: x / 3, two_clusters.eB: x / 2}
+        r_A, r_B = x * np.cos(theta) / np.sqrt(3 * K * 9), x * np.sin(theta) / np.sqrt(2 * K * 4)
+        p_A, q_A = ((2 - 3 * r_A) - x / 3) / 2, (x / 3 - 3 * r_A) / 2
+        p_B, q_B = ((3 - 2 * r_B) - x) / 3, (x / 2 - 2 * r_B) / 3
+        t_A = float(two_clusters.margin_A(sp.Float(r_A)).subs(values))
+        t_B = float(two_clusters.margin_B(sp.Float(r_B)).subs(values))
+        Z = np.zeros((K, K))
+        Z[:2, :2] = np.log(p_A / q_A) * (np.eye(2) - 1 / 2) + t_A
+        Z[2:, 2:] = np.log(p_B / q_B) * (np.eye(3) - 1 / 3) + t_B
+        Z -= Z.mean(axis=0)
+        P = softmax(Z)
+        value = -(roots**2) @ np.log(np.diag(P)) / 30 + 0.03 * np.linalg.svd(Z * roots, compute_uv=False).sum()
+        return float(np.linalg.norm((np.eye(K) - P) * roots, 2)), float(value)
+
+    norms, values = zip(*(at(theta) for theta in (0.5, 0.6, 0.7)), strict=True)
+    assert norms == pytest.approx([x, x, x], rel=1e-12)
+    assert min(values) > 0.994356600214 + 1e-4
+
+
+def test_bias_gap_can_favour_the_minority() -> None:
+    """E = exp(d0) of HL23-10 leaves [1, nA/nB] for small lam N."""
+    problem = Problem.ce([(60, 3), (10, 1)], 1, bias="free").at("0.0361")
+    values = {**two_cluster_parameters(problem), **two_clusters.saturation(problem)}
+    values |= two_clusters.dead_solution(problem)
+    assert number(two_clusters.margin_A(two_clusters.rA0), values) == pytest.approx(-1.4267056, abs=1e-7)
+
+
+def test_a_heavy_minority_stays_apart_without_between_signal() -> None:
+    """With loss weights s1 = 0 does not make the minority vectors vanish (HL23-14)."""
+    optimum = solve("enclosure", angles.LOUD_MINORITY)
+    assert between_dead(optimum)
+    assert optimum.contrasts == ("dead", "alive")
