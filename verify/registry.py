@@ -65,14 +65,21 @@ def _modules(paths: Sequence[Path]) -> Iterable[ModuleType]:
 
 
 def claims_in_file(path: Path) -> list[Claim]:
-    """Claims of one file, in the order of the file.
+    """Claims that one file states, in the order of the file (not the shipped ones it imports).
 
     Raises
     ------
     InputError
         If the file does not load; the message names the line.
     """
-    return [value for value in vars(_file(path)).values() if isinstance(value, Claim)]
+    shipped = [
+        value
+        for package in SHIPPED
+        for module in _package(importlib.import_module(package))
+        for value in vars(module).values()
+    ]
+    found = (value for value in vars(_file(path)).values() if isinstance(value, Claim))
+    return [claim for claim in found if not any(claim is other for other in shipped)]
 
 
 def _package(module: ModuleType) -> Iterable[ModuleType]:
