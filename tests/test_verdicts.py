@@ -1,9 +1,11 @@
 """Every verdict can occur, and none is stronger than its evidence: planted claims with a known fate."""
 
 import pytest
+import sympy as sp
 from planted import planted
 
 from theory.problem import Problem
+from theory.symbols import dead, p
 from verify.engine import check, reached
 from verify.evidence import Tally, claim_verdict
 from verify.judge import Finding
@@ -68,15 +70,48 @@ def row(verdict, uses=()):
     )
 
 
+PROBLEM = Problem.ce([2, 1], "0.1")
+RELATION = sp.Eq(p, 0, evaluate=False)
+
+
+def tally(route, *problems, relation=0, side=""):
+    return Tally(route, held={(relation, side): set(problems or [PROBLEM])})
+
+
+def verdict_of(rows, tallies=None, relations=(RELATION,)):
+    solving = {name: tally(name) for name in rows if name != "symbolic"}
+    return claim_verdict(rows, solving if tallies is None else tallies, relations)[0]
+
+
 def test_two_routes_that_share_a_claim_are_one_route():
     shared = {"a": row("agrees", ["HL23-07"]), "b": row("agrees", ["HL23-07"])}
-    assert claim_verdict(shared, exercised=True)[0] == "undecided"
-    assert claim_verdict({**shared, "c": row("agrees")}, exercised=True)[0] == "agrees"
+    assert verdict_of(shared) == "undecided"
+    assert verdict_of({**shared, "c": row("agrees")}) == "agrees"
+
+
+def test_routes_agree_on_a_configuration_not_each_on_its_own():
+    rows = {"a": row("agrees"), "b": row("agrees")}
+    apart = {"a": tally("a"), "b": tally("b", Problem.ce([3, 1], "0.1"))}
+    assert verdict_of(rows, apart) == "undecided"
+
+
+def test_a_verdict_is_that_of_the_weakest_relation():
+    rows = {"enclosure": row("enclosed"), "exact": row("certified")}
+    tallies = {"enclosure": tally("enclosure"), "exact": tally("exact", relation=1)}
+    assert verdict_of(rows, tallies, (RELATION, RELATION)) == "certified"
+    tallies["exact"].open = {2}
+    assert verdict_of(rows, tallies, (RELATION, RELATION, RELATION)) == "undecided"
+    assert verdict_of(rows, tallies, (RELATION,) * 4) == "vacuous"
+
+
+def test_a_threshold_that_is_met_on_one_side_only_is_vacuous():
+    rows, state = {"enclosure": row("enclosed")}, sp.Equivalent(dead, p > 0)
+    assert verdict_of(rows, {"enclosure": tally("enclosure", side="dead")}, (state,)) == "vacuous"
 
 
 @pytest.mark.parametrize("bad", ["refuted", "error", "timeout"])
 def test_a_bad_route_is_not_outvoted(bad):
-    assert claim_verdict({"symbolic": row("proved"), "exact": row(bad)}, exercised=True)[0] == bad
+    assert verdict_of({"symbolic": row("proved"), "exact": row(bad)}) == bad
 
 
 def test_one_undecided_configuration_keeps_the_enclosure_from_speaking():

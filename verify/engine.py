@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, assume, given, settings, target
 from hypothesis import seed as seeded
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import Flaky, Unsatisfiable
 from threadpoolctl import threadpool_limits
 
 from theory.claim import Claim, Family
@@ -24,7 +24,9 @@ from verify import cases, registry
 from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
+from verify.mutation import judge_mutants, probes
 from verify.routes import COSTLY, SOLVERS
+from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
 
@@ -65,20 +67,16 @@ class Checker:
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
 
-    def visit(self, problem: Problem, fixed: bool = False) -> None:
-        """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation.
-
-        Costly routes see every fixed configuration, and a share of the small drawn ones.
-        """
+    def visit(self, problem: Problem, costly: bool) -> None:
+        """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
         if time.monotonic() > self.deadline:
             raise OutOfTime
         if self.violation is not None:
             self._retry(problem, self.violation.route)
             return
-        affordable = problem.K <= MODERATE if fixed else len(self.seen) % COSTLY_SHARE == 0 and problem.K <= SMALL
         self.seen.setdefault(problem)
         for route, tally in self.tallies.items():
-            if not tally.crashed and (affordable or route not in COSTLY):
+            if not tally.crashed and (costly or route not in COSTLY):
                 self._ask(problem, route, tally)
 
     def _ask(self, problem: Problem, route: str, tally: Tally) -> None:
@@ -97,8 +95,12 @@ class Checker:
         self._raise_on(problem, findings, route)
 
     def _retry(self, problem: Problem, route: str) -> None:
-        """While Hypothesis shrinks: only the route that found the violation."""
-        self._raise_on(problem, findings_for(self.claim, problem, route, self.seed, self.avoid), route)
+        """While Hypothesis shrinks: only the route that found the violation; a crash is no smaller violation."""
+        try:
+            findings = findings_for(self.claim, problem, route, self.seed, self.avoid)
+        except Exception:
+            return
+        self._raise_on(problem, findings, route)
 
     def _raise_on(self, problem: Problem, findings: Iterable[Finding], route: str) -> None:
         for finding in findings:
@@ -107,24 +109,33 @@ class Checker:
                 raise self.violation
 
     def explore(self, examples: int) -> None:
-        """Fixed settings first, then drawn problems; Hypothesis steers to the worst residual and shrinks.
+        """Fixed problems, also at both sides of every threshold; then Hypothesis draws, and shrinks what fails.
+
+        ``violation`` is then the smallest one found. Costly routes see the settings as they are, and a share of the
+        small drawn problems.
 
         Raises
         ------
-        Violated
-            With the smallest violating problem found, also when a fixed one was violated first.
+        OutOfTime
+            If the budget is spent and no violation is known.
         """
         claim = self.claim
-        with suppress(Violated):
-            for problem in dict.fromkeys([*claim.settings, *([claim.witness] if claim.witness else [])]):
-                self.visit(problem, fixed=True)
-        if claim.family is not None and examples > 0:
-            self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))
-        if self.violation is not None:
-            raise self.violation
+        fixed = {*claim.settings, claim.witness}
+        try:
+            with suppress(Violated):
+                for problem in probes(claim):
+                    self.visit(problem, costly=problem in fixed and problem.K <= MODERATE)
+            if claim.family is not None and examples > 0:
+                self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))
+        except (Violated, OutOfTime, Flaky):
+            if self.violation is None:
+                raise
 
     def confirm(self) -> None:
-        """Ask the other routes about the smallest violating problem."""
+        """Ask the other routes about the smallest violating problem.
+
+        Where the kernel proves the relation that a floating route refutes, that route is in error, not the claim.
+        """
         if self.violation is None:
             return
         problem, first = self.violation.problem, self.violation
@@ -134,6 +145,12 @@ class Checker:
                 with suppress(Violated):
                     self._ask(problem, route, tally)
         self.violation = first
+        if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
+            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+            same = [f.outcome for f in proved if f.relation == first.finding.relation]
+            if same and set(same) == {"holds"}:
+                self.tallies[first.route].crashed = f"contradicts the enclosure: {first} (at {problem.canonical()})"
+                self.violation = None
 
     def _draw(self, family: Family, examples: int) -> None:
         @settings(
@@ -148,7 +165,7 @@ class Checker:
         @given(problems(family))
         def attempt(problem: Problem) -> None:
             assume(self.claim.applies(problem))
-            self.visit(problem)
+            self.visit(problem, costly=len(self.seen) % COSTLY_SHARE == 0 and problem.K <= SMALL)
             errors = [t.error for t in self.tallies.values() if t.error]
             if errors:
                 target(max(errors), label="worst residual")
@@ -193,29 +210,24 @@ def check(
     names = tuple(routes or ("symbolic", *SOLVERS))
     checker = Checker(claim, names, seed, timeout, related)
     rows: dict[str, RouteResult] = {}
-    timed_out = False
+    assumes: list[str] = []
+    stopped: tuple[Verdict, str] | None = None
+    summary, resolution = MutantSummary(total=0, killed=0, survivors=[]), None
     with threadpool_limits(1):
-        if "symbolic" in names:
-            from verify.routes.symbolic import prove
-
-            rows["symbolic"], assumes = prove(claim)
-        else:
-            assumes = []
         try:
             if claim.status != "note":
                 checker.explore(examples)
-        except Violated:
             checker.confirm()
+            if "symbolic" in names:
+                rows["symbolic"], assumes = prove(claim)
+            if mutants and checker.violation is None and claim.status != "note":
+                summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
         except OutOfTime:
-            timed_out = True
-        rows |= {name: tally.result() for name, tally in checker.tallies.items()}
-        counterexample = _case(claim, checker.violation)
-        summary, resolution = MutantSummary(total=0, killed=0, survivors=[]), None
-        if mutants and not timed_out and checker.violation is None and claim.status != "note":
-            from verify.mutation import judge_mutants
-
-            summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
-    verdict, reason = _verdict(claim, checker, rows, timed_out)
+            stopped = "timeout", f"stopped after {len(checker.seen)} configurations"
+        except Exception as error:  # a claim whose own code fails is a verdict, not a crash of the run
+            stopped = "error", f"{type(error).__name__}: {error}"
+    rows |= {name: tally.result() for name, tally in checker.tallies.items()}
+    verdict, reason = _verdict(claim, checker, rows, stopped)
     return ClaimResult(
         id=claim.id,
         title=claim.title,
@@ -231,24 +243,22 @@ def check(
         at_equality=_at_equality(checker.tallies.values()),
         mutants=summary,
         resolution=resolution,
-        counterexample=counterexample,
+        counterexample=_case(claim, checker.violation),
         reason=reason,
         seconds=round(time.process_time() - start, 3),
     )
 
 
 def _verdict(
-    claim: Claim, checker: Checker, rows: dict[str, RouteResult], timed_out: bool
+    claim: Claim, checker: Checker, rows: dict[str, RouteResult], stopped: tuple[Verdict, str] | None
 ) -> tuple[Verdict | None, str]:
     if claim.status == "note":
         return None, ""
-    if timed_out:
-        return "timeout", f"stopped after {len(checker.seen)} configurations"
+    if stopped is not None and checker.violation is None:
+        return stopped
     if not checker.seen:
         return "vacuous", "no configuration satisfies the hypotheses"
-    exercised = set().union(*(tally.exercised for tally in checker.tallies.values()))
-    complete = not checker.tallies or exercised == set(range(len(claim.relations)))
-    return claim_verdict(rows, complete)
+    return claim_verdict(rows, checker.tallies, claim.relations)
 
 
 def _case(claim: Claim, violation: Violated | None) -> Case | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+
+import sympy as sp
 
 from theory.problem import Problem
 from verify.judge import Finding
@@ -29,10 +31,11 @@ RANK = {"proved": 4, "enclosed": 3, "certified": 2, "agrees": 1, "undecided": 0}
 class Tally:
     """Findings of one route for one claim.
 
-    A configuration is decided when every relation with content on it holds; configurations exactly at a
-    threshold are counted apart (``ties``), because a gap cannot decide them. A finite set of scales proves no
-    limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are claims that the one under
-    examination rests on, or itself: then the route is no evidence.
+    A configuration is decided when nothing is missing and every relation with content on it holds; configurations
+    exactly at a threshold are counted apart (``ties``), because a gap cannot decide them. ``held`` and ``open`` tell
+    where which side of a relation (dead or alive; empty for comparisons) held, and what was read but not decided.
+    A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
+    claims that the one under examination rests on, or itself: then the route is no evidence.
     """
 
     route: str
@@ -44,7 +47,8 @@ class Tally:
     error: float | None = None
     radius: float | None = None
     worst: Problem | None = None
-    exercised: set[int] = field(default_factory=set)
+    held: dict[tuple[int, str], set[Problem]] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
     reasons: Counter[str] = field(default_factory=Counter)
     values: dict[tuple[Problem, int, int], float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -58,23 +62,28 @@ class Tally:
         ties = [f for f in findings if f.tie]
         self.ties += bool(ties)
         self.ties_decided += bool(ties) and all(f.outcome == "holds" for f in ties)
-        rest = [f for f in findings if not f.tie]
-        if not rest:
-            self.reasons.update({reason} - {""})
-            return
-        self.configurations += 1
-        self.exercised |= {f.relation for f in rest}
         self.violated |= any(f.outcome == "violated" for f in findings)
+        rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
-        self.reasons.update({f.reason.split(":")[0] for f in undecided if f.reason})
-        held = [f for f in rest if f.outcome == "holds"]
-        self.decided += not undecided
-        for position, finding in enumerate(held):
-            if finding.value is not None:
-                self.values[problem, finding.relation, position] = finding.value
-            if self.error is None or finding.error > self.error:
-                self.error, self.worst = finding.error, problem
-            self.radius = max(self.radius or 0.0, finding.radius)
+        self.reasons.update({f.reason.split(":")[0] for f in undecided if f.reason} | ({reason} - {""}))
+        if rest or reason:
+            self.configurations += 1
+            self.decided += not undecided and not reason
+        self.open |= {f.relation for f in undecided}
+        times: Counter[int] = Counter()
+        for finding in rest:
+            times[finding.relation] += 1
+            if finding.outcome == "holds":
+                self._hold(problem, finding, times[finding.relation])
+
+    def _hold(self, problem: Problem, finding: Finding, position: int) -> None:
+        side = finding.predicted if finding.state else ""
+        self.held.setdefault((finding.relation, side), set()).add(problem)
+        if finding.value is not None:
+            self.values[problem, finding.relation, position] = finding.value
+        if self.error is None or finding.error > self.error:
+            self.error, self.worst = finding.error, problem
+        self.radius = max(self.radius or 0.0, finding.radius)
 
     def verdict(self) -> tuple[Verdict, str]:
         """Verdict of this route and the reason behind it."""
@@ -130,37 +139,69 @@ def agreement(tallies: Iterable[Tally]) -> dict[str, float]:
     return table
 
 
-def claim_verdict(routes: Mapping[str, RouteResult], exercised: bool) -> tuple[Verdict, str]:
+def claim_verdict(
+    routes: Mapping[str, RouteResult], tallies: Mapping[str, Tally], relations: Sequence[object] = ()
+) -> tuple[Verdict, str]:
     """Verdict of a claim from its routes.
 
-    ``refuted`` if any route refutes it; else ``error`` if a route crashed; ``vacuous`` when some relation was
-    never exercised; else the strongest route. ``agrees`` needs two routes with disjoint ``uses``.
+    ``refuted`` if any route refutes it; else ``error`` or ``timeout`` if a route ended so; ``vacuous`` when some
+    relation had no content, or a state was never met on both sides; ``proved``; else what every relation reaches: the
+    strongest route that decided it. ``agrees`` needs two routes with disjoint ``uses`` on one configuration.
 
     Parameters
     ----------
     routes : results by route name.
-    exercised : whether every relation had content on some configuration.
+    tallies : what the solving routes found.
+    relations : of the claim.
 
     Examples
     --------
     >>> row = RouteResult(verdict="agrees", configurations=3, decided=3, max_error=0.0, radius=0.0, worst=None,
     ...                   uses=[], reason="", seconds=0.0)
-    >>> claim_verdict({"convex": row}, exercised=True)[0]
+    >>> tally, relation = Tally("convex", held={(0, ""): {Problem.ce([2, 1], "0.1")}}), sp.Symbol("p") < 1
+    >>> claim_verdict({"convex": row}, {"convex": tally}, [relation])[0]
     'undecided'
-    >>> claim_verdict({"convex": row, "nonconvex": row}, exercised=True)[0]
+    >>> claim_verdict({"convex": row, "nonconvex": row}, {"convex": tally, "nonconvex": tally}, [relation])[0]
     'agrees'
     """
     for bad in ("refuted", "error", "timeout"):
         for name, row in routes.items():
             if row.verdict == bad:
                 return row.verdict, f"{name}: {row.reason}"
-    if not exercised:
-        return "vacuous", "some part of the statement was never exercised by any configuration"
-    verdicts: list[Verdict] = [row.verdict for row in routes.values()]
-    best: Verdict = max(verdicts, key=RANK.__getitem__, default="undecided")
+    parts = [(i, side) for i, r in enumerate(relations) for side in _sides(r)] if tallies else []
+    opened = set().union(*(tally.open for tally in tallies.values()))
+    for index, side in parts:
+        if index not in opened and not any((index, side) in tally.held for tally in tallies.values()):
+            return "vacuous", f"no configuration exercises {_name(index, side)}"
+    if any(row.verdict == "proved" for row in routes.values()):
+        return "proved", ""
+    levels = [_level(part, routes, tallies) for part in parts]
+    weakest: Verdict = min(levels, key=RANK.__getitem__, default="undecided")
+    if weakest != "undecided":
+        return weakest, ""
+    reasons = "; ".join(f"{name}: {row.reason}" for name, row in routes.items() if row.reason)
+    if all(row.verdict == "undecided" for row in routes.values()) and reasons:
+        return "undecided", reasons
+    named = [_name(*part) for part, level in zip(parts, levels, strict=True) if level == "undecided"]
+    return "undecided", f"fewer than two independent routes decide {', '.join(named)}" if named else reasons
+
+
+def _name(index: int, side: str) -> str:
+    return f"relation {index + 1}" + (f" where it says {side}" if side else "")
+
+
+def _sides(relation: object) -> tuple[str, ...]:
+    return ("dead", "alive") if isinstance(relation, sp.Equivalent) else ("",)
+
+
+def _level(part: tuple[int, str], routes: Mapping[str, RouteResult], tallies: Mapping[str, Tally]) -> Verdict:
+    """What the routes together say about one side of one relation."""
+    speaking = [name for name, tally in tallies.items() if RANK.get(routes[name].verdict, 0) and part in tally.held]
+    best: Verdict = max((routes[name].verdict for name in speaking), key=RANK.__getitem__, default="undecided")
     if best != "agrees":
-        return best, "" if best != "undecided" else "; ".join(f"{n}: {r.reason}" for n, r in routes.items() if r.reason)
-    speaking = [set(row.uses) for row in routes.values() if row.verdict == "agrees"]
-    if any(one.isdisjoint(two) for one, two in combinations(speaking, 2)):
-        return "agrees", ""
-    return "undecided", "only one independent route decides it"
+        return best
+    for one, two in combinations(speaking, 2):
+        shared = tallies[one].held[part] & tallies[two].held[part]
+        if shared and set(routes[one].uses).isdisjoint(routes[two].uses):
+            return "agrees"
+    return "undecided"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
 
 from theory.claim import Claim, Reading
 from theory.optimum import Optimum
@@ -10,6 +12,7 @@ from theory.problem import Problem
 from verify.balls import Undecided, precision
 from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
+from verify.thresholds import thresholds
 
 __all__ = ["LIMIT_BITS", "findings_for", "optimum_for", "routes_of"]
 
@@ -29,31 +32,60 @@ def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: f
     """What one route says about one configuration of a claim."""
     if claim.along is None:
         with precision(BITS):
-            return judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
+            findings = judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
+        open_states = any(f.state and f.outcome == "undecided" for f in findings)
+        return _as_ties(findings) if open_states and _at_threshold(problem) else findings
     with precision(LIMIT_BITS):
         scales = [_observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
         return judge_limit(claim.relations, scales)
 
 
-_memory: dict[Hashable, list[Reading | Undecided]] = {}
+def _at_threshold(problem: Problem) -> bool:
+    """Whether the problem lies exactly on a threshold of any kind: there a gap need not decide any state."""
+    return any(t.x2 == (problem.x2, problem.x2) for t in thresholds(problem, 20))
+
+
+def _as_ties(findings: Iterable[Finding]) -> list[Finding]:
+    return [replace(f, tie=True) if f.state and f.outcome == "undecided" else f for f in findings]
 
 
 def _observed(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> list[Reading | Undecided]:
-    """Readings, remembered within the process: a claim and its mutants read the same optima."""
-    key = (claim.read, claim.along, problem, route, seed, avoid, scale)
-    if key not in _memory:
-        _memory[key] = observe(claim, optimum_for(claim, problem, route, seed, avoid, scale))
-    return _memory[key]
+    """Readings of the optimum that a claim looks at; the claim and its mutants share them."""
+    return _readings(claim.read, claim.along, problem, route, seed, avoid, scale)
+
+
+@lru_cache(maxsize=1024)
+def _readings(
+    read: Callable[[Optimum], Iterable[Reading]] | None,
+    along: Callable[[Problem, int], Problem] | None,
+    problem: Problem,
+    route: str,
+    seed: int,
+    avoid: frozenset[str],
+    scale: int,
+) -> list[Reading | Undecided]:
+    return [] if read is None else observe(read, _optimum(along, problem, route, seed, avoid, scale))
 
 
 def optimum_for(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> Optimum:
     """The optimum that a claim looks at: of the problem, or of the problem at scale L for a limit claim."""
-    if claim.along is None:
+    return _optimum(claim.along, problem, route, seed, avoid, scale)
+
+
+def _optimum(
+    along: Callable[[Problem, int], Problem] | None,
+    problem: Problem,
+    route: str,
+    seed: int,
+    avoid: frozenset[str],
+    scale: int,
+) -> Optimum:
+    if along is None:
         return solve(route, problem, seed, avoid)
     from verify.routes.limits import solve_at_scale
 
-    return solve_at_scale(route, claim.along(problem, scale), scale)
+    return solve_at_scale(route, along(problem, scale), scale)

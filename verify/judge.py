@@ -7,14 +7,14 @@ overlap and are narrow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sympy as sp
 from flint import arb
 
-from theory.claim import Asymptotic, Claim, Reading
+from theory.claim import Asymptotic, Reading
 from theory.optimum import Optimum
 from theory.symbols import dead, dead_exact
 from verify.balls import Undecided, ball, decide, distance, resolve
@@ -46,6 +46,7 @@ class Finding:
     outcome : holds, violated or undecided.
     error, radius : midpoint and radius of the residual over max(1, |predicted|); 0 for states.
     observed, predicted : for people.
+    state : the relation speaks of a state (dead or alive), not of numbers.
     tie : the configuration lies exactly on the threshold and was decided in exact arithmetic.
     value : midpoint of the observed side (for pairwise agreement), or None.
     reason : why undecided.
@@ -57,15 +58,16 @@ class Finding:
     radius: float = 0.0
     observed: str = ""
     predicted: str = ""
+    state: bool = False
     tie: bool = False
     value: float | None = None
     reason: str = ""
 
 
-def observe(claim: Claim, optimum: Optimum) -> list[Reading | Undecided]:
+def observe(read: Callable[[Optimum], Iterable[Reading]], optimum: Optimum) -> list[Reading | Undecided]:
     """Readings of an optimum with roots resolved; a reading whose root is not found becomes the reason why."""
     found: list[Reading | Undecided] = []
-    for reading in claim.readings(optimum):
+    for reading in read(optimum):
         try:
             found.append(resolve(reading))
         except Undecided as error:
@@ -103,10 +105,10 @@ def _judge_state(index: int, relation: sp.Equivalent, values: Reading) -> Findin
         observed = values.get(dead_exact)
     if predicted is None or observed is None:
         reason = "the gap does not decide the state" if observed is None else "the condition is not decided"
-        return Finding(index, "undecided", tie=tie, reason=reason)
+        return Finding(index, "undecided", state=True, tie=tie, reason=reason)
     names = {True: "dead", False: "alive"}
     outcome: Outcome = "holds" if predicted == observed else "violated"
-    return Finding(index, outcome, observed=names[observed], predicted=names[predicted], tie=tie)
+    return Finding(index, outcome, observed=names[observed], predicted=names[predicted], state=True, tie=tie)
 
 
 def _judge_comparison(index: int, relation: Any, values: Reading, route: str) -> Finding:

@@ -29,13 +29,14 @@ def weaker(results: Iterable[ClaimResult], ledger: dict[str, str]) -> list[str]:
         accepted = ledger.get(result.id)
         if accepted is None or result.verdict == accepted:
             continue
-        fell = accepted == "refuted" or RANK.get(result.verdict or "", -1) < RANK[accepted]
+        fell = accepted == "refuted" or RANK.get(result.verdict or "", -1) < RANK.get(accepted, -1)
         if fell:
             messages.append(f"{result.id}: {result.verdict}, the ledger has {accepted}")
     return messages
 
 
 def accept(results: Iterable[ClaimResult], path: Path = LEDGER) -> None:
-    """Write the verdicts of a full run; claims not in the run keep theirs."""
-    ledger = load(path) | {result.id: result.verdict for result in results if result.verdict is not None}
+    """Write the verdicts of a full run; claims not in the run, or without evidence in it, keep theirs."""
+    evidence = {"refuted", *RANK}
+    ledger = load(path) | {result.id: result.verdict for result in results if result.verdict in evidence}
     path.write_text(json.dumps(dict(sorted(ledger.items())), indent=2) + "\n")

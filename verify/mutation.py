@@ -1,7 +1,7 @@
 """Mutants: wrong versions of a claim. A check that lets one live checks nothing.
 
 Hand-written mutants come with the claim; generic ones are made here: a threshold or a prediction moved by a
-relative 1e-3 and 1e-6 to either side, strict for non-strict, a dropped hypothesis.
+relative 1e-3 and 1e-6 to either side, strict for non-strict, an inequality reversed, a dropped hypothesis.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from theory.problem import Problem
 from theory.symbols import dead
 from verify.findings import findings_for, routes_of
 from verify.routes import solve
-from verify.sampling import threshold_squares
+from verify.sampling import squares_around
 from verify.schemas import MutantSummary
 
 __all__ = ["generic_mutants", "judge_mutants", "probes"]
@@ -29,6 +29,7 @@ LIMIT_STEPS = (sp.Rational(1, 100),)
 OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 4 * int(step.q)) for step in STEPS for sign in (1, -1)))
 """In x, a quarter of what the mutants move x or x^2: a moved threshold lies on the other side. 0 for strictness."""
 STRICTNESS = "strict for non-strict"
+REVERSED = {sp.Le: sp.Gt, sp.Lt: sp.Ge, sp.Ge: sp.Lt, sp.Gt: sp.Le, sp.Ne: sp.Eq}
 FLIPS = {sp.Ge: sp.Gt, sp.Gt: sp.Ge, sp.Le: sp.Lt, sp.Lt: sp.Le}
 
 
@@ -64,10 +65,10 @@ def _wrong(relation: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, A
     if isinstance(relation, sp.Equivalent):
         (condition,) = (part for part in relation.args if part != dead)
         yield from _moved_thresholds(condition, steps)
-        for atom in sorted(condition.atoms(sp.core.relational.Relational), key=str):
-            if type(atom) in FLIPS and condition == atom:
-                flipped = FLIPS[type(atom)](atom.lhs, atom.rhs, evaluate=False)
-                yield STRICTNESS, sp.Equivalent(dead, condition.xreplace({atom: flipped}))
+        if type(condition) in FLIPS:
+            yield STRICTNESS, sp.Equivalent(dead, FLIPS[type(condition)](*condition.args, evaluate=False))
+        else:
+            yield "condition negated", sp.Equivalent(dead, sp.Not(condition))
     elif isinstance(relation, Asymptotic):
         for step in LIMIT_STEPS:
             for sign in (1, -1):
@@ -76,6 +77,8 @@ def _wrong(relation: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, A
         for step in steps:
             for sign in (1, -1):
                 yield f"prediction {_name(relation, sign * step)}", moved(relation, sign * step)
+    else:
+        yield "relation reversed", REVERSED[type(relation)](*relation.args, evaluate=False)
 
 
 def _moved_thresholds(condition: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, Any]]:
@@ -101,14 +104,12 @@ def moved(relation: Any, step: sp.Rational) -> Any:
 
 
 def probes(claim: Claim) -> list[Problem]:
-    """Problems on which mutants are judged: settings, witness, and each of them close to every threshold."""
+    """Problems on which a claim and its mutants are judged: witness, settings, each also close to every threshold."""
     found = dict.fromkeys([*([claim.witness] if claim.witness else []), *claim.settings])
-    if claim.family is None or claim.along is not None:
-        return list(found)
-    for base in list(found):
-        for square in threshold_squares(base, claim.family.near):
-            for offset in OFFSETS:
-                found.setdefault(base.at(square * (1 + offset) ** 2).tilted(1, base.dim))
+    if claim.family is not None and claim.along is None:
+        for base in list(found):
+            for squares in squares_around(base, claim.family.near, OFFSETS):
+                found |= dict.fromkeys(base.at(square) for square in squares)
     return [problem for problem in found if claim.applies(problem)]
 
 

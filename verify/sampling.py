@@ -11,7 +11,7 @@ from theory.claim import Family
 from theory.problem import Problem
 from verify.thresholds import thresholds
 
-__all__ = ["OFFSETS", "PROFILES", "problems", "threshold_squares"]
+__all__ = ["OFFSETS", "PROFILES", "problems", "squares_around"]
 
 OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)))
 """Relative distances of x from a threshold: both sides at 1e-1, 1e-3, 1e-6, and exactly at it."""
@@ -80,27 +80,30 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
         bias=bias,
         weights=[(w, repeat) for w, (_, repeat) in zip(weights, clusters, strict=True)],
     )
-    thresholds = threshold_squares(base, family.near)
-    x2 = draw(st.sampled_from(thresholds))
+    x2 = draw(st.sampled_from(draw(st.sampled_from(squares_around(base, family.near, OFFSETS)))))
     if draw(st.integers(0, 3)) == 0:
         x2 *= Fraction(1, 10 ** draw(st.integers(1, 8)))
-    else:
-        x2 *= (1 + draw(st.sampled_from(OFFSETS))) ** 2
     problem = base.at(x2)
     tilt = Fraction(10) ** draw(st.integers(-2, 2))
     dim = draw(st.sampled_from([problem.K, problem.K, problem.K - 1, problem.K + 2]))
     return problem.tilted(tilt, max(1, dim))
 
 
-def threshold_squares(problem: Problem, near: Sequence[str]) -> list[Fraction]:
-    """Squares x^2 of the named thresholds, exact where they are rational; never empty.
+def squares_around(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction]) -> list[list[Fraction]]:
+    """Squares x^2 at relative distances of x from each of the named thresholds; never empty.
+
+    The distance 0 is kept where x^2 at the threshold is rational. Elsewhere nothing lies exactly on it.
 
     Examples
     --------
-    >>> threshold_squares(Problem.ce([9, 9, 4, 4], 1), ("merge", "collapse"))
-    [Fraction(4, 1), Fraction(9, 1), Fraction(9, 1)]
+    >>> squares_around(Problem.ce([9, 9, 4, 4], 1), ("merge",), (Fraction(0), Fraction(1)))
+    [[Fraction(9, 1), Fraction(36, 1)], [Fraction(4, 1), Fraction(16, 1)]]
     """
     every = thresholds(problem, 20)
     found = {name: [t.x2 for t in every if t.name == NAMES[name] and t.x2] for name in NAMES}
-    squares = [square for name in near for square in found[name]] or found["collapse"]
-    return [(lower + upper) / 2 for lower, upper in squares] or [max(c.weight**2 * c.size for c in problem.clusters)]
+    largest = max(c.weight**2 * c.size for c in problem.clusters)
+    squares = [square for name in near for square in found[name]] or found["collapse"] or [(largest, largest)]
+    return [
+        [(lower + upper) / 2 * (1 + offset) ** 2 for offset in offsets if offset or lower == upper]
+        for lower, upper in squares
+    ]
