@@ -206,6 +206,7 @@ free_bias = Claim(
         FREE_SINGLE,
         FREE_PAIR,
         FREE.at(8),
+        FREE.at(9),
         FREE.at(10),
         Problem.ce([(7, 2), (5, 1), (2, 2)], "0.02", bias="free"),
     ),
