@@ -191,6 +191,8 @@ def between_states(optimum: Optimum) -> dict[sp.Symbol, bool | None]:
     >>> p = Problem.ce([9, 4, 4], "0.1")
     >>> between_states(Optimum(p, "enclosure", exact_contrasts=("absent", "dead"), exact_zero=False))[s.dead_exact]
     False
+    >>> between_states(Optimum(p, "enclosure", exact_zero=True))[s.dead]
+    True
     """
     state, exact = between_dead(optimum), optimum.exact_zero
     if state is None and exact:
