@@ -204,7 +204,7 @@ def _zero_steps() -> tuple[Step, ...]:
 def unbiased_derivation() -> Derivation:
     """M^T M = D - u u^T/K with u = sqrt(n): a rank-one update, whose eigenvalues solve one scalar equation."""
     n, s = sp.symbols("n_k s", positive=True)
-    top, second = sp.symbols("n_1 n_2", positive=True)
+    top, rest = sp.symbols("n_1 R", positive=True)
     centring = Blocks((K,), (sp.Integer(1),), sp.Matrix([[-1 / K]]))
     steps: tuple[Step, ...] = (
         *_zero_steps(),
@@ -227,9 +227,9 @@ def unbiased_derivation() -> Derivation:
             top * sp.Matrix([1, -1]),
         ),
         Identity(
-            "n_1 > n_2: det at m = n_1 keeps one term, -(n_1/K) prod_{k>1} (n_k - n_1), not 0",
-            sp.limit((top - m) * (second - m) * (-m / K) * (1 / (top - m) + 1 / (second - m)), m, top),
-            -top / K * (second - top),
+            "n_1 > n_2: det = R (-m/K) (1 + (n_1 - m) sum_{k>1} 1/(n_k - m)), R = prod_{k>1} (n_k - m) not 0 there",
+            (rest * (-m / K) * (1 + (top - m) * s)).subs(m, top),
+            -top / K * rest,
         ),
         Identity(
             "two clusters, kA = 1: the root is (nA kB + nB)/K",
