@@ -61,7 +61,7 @@ class Positive:
 
 @dataclass(frozen=True)
 class Lemma:
-    """A textbook fact that the derivation uses and does not prove."""
+    """A textbook fact, or another claim (its ID is the name), that the derivation uses and does not prove."""
 
     text: str
     name: str
@@ -96,7 +96,7 @@ class Derivation:
 
     @property
     def assumes(self) -> tuple[str, ...]:
-        """Names of the textbook lemmas used."""
+        """Names of the lemmas used: textbook facts, and claims that the claim rests on."""
         return tuple(dict.fromkeys(step.name for step in self.steps if isinstance(step, Lemma)))
 
     def failures(self) -> list[Step]:
