@@ -7,6 +7,7 @@ cross-cluster probabilities rA, rB.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -459,7 +460,15 @@ solution = Claim(
     hypotheses=(TWO_SIZES, UNWEIGHTED, WIDE),
     witness=ALIVE,
     family=Family(sizes="two", near=("merge", "between")),
-    settings=(BETWEEN_DEAD, WIDE_GAP, FREE, FREE_SINGLE, Problem.ce([(16, 3), (4, 1)], "0.04")),
+    settings=(
+        BETWEEN_DEAD,
+        WIDE_GAP,
+        FREE,
+        FREE_SINGLE,
+        FREE_SINGLE.at("48/7"),
+        replace(FREE_SINGLE, bias="none").at("31/4"),
+        Problem.ce([(16, 3), (4, 1)], "0.04"),
+    ),
     derivation=solution_derivation,
     rests_on=frozenset({"HL23-02", "HL23-03"}),
     required="proved",
