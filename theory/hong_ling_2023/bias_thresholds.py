@@ -12,6 +12,7 @@ from theory.claim import Claim, Family, Mutant, Root
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.hong_ling_2023.threshold_order import free_threshold, x_t
 from theory.hong_ling_2023.two_clusters import (
+    FREE_SINGLE,
     PAPER,
     TWO_SIZES,
     UNWEIGHTED,
@@ -104,10 +105,10 @@ bias_effects = Claim(
     ),
     witness=DIP,
     family=Family(sizes="two", near=("merge", "between")),
-    settings=tuple(beside(bias, "3.95", "1") for bias, _ in LISTED),
+    settings=(*(beside(bias, "3.95", "1") for bias, _ in LISTED), FREE_SINGLE.at("48/7")),
     rests_on=frozenset({"HL23-04", "HL23-07"}),
     note=(
-        "The settings are (kA, nA, kB, nB) = (3, 60, 3, 10) at lam N = 3.95 in six bias modes: dead at mu = 0.01 only, "
+        "Six settings are (kA, nA, kB, nB) = (3, 60, 3, 10) at lam N = 3.95 in six bias modes: dead at mu = 0.01 only, "
         "alive at mu = 0.001 and for a free bias as well as at mu = 0.03 and above. T_2(mu) is the largest x with a "
         "signal: there can be more than one change of state (UC26-R1). The two limits are continuity of "
         "the t = 0 solution in mu (d0 -> 0, and nA rA0 - nB rB0 -> 0) and are not checked here."
