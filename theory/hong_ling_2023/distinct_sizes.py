@@ -8,7 +8,8 @@ from itertools import combinations
 
 import sympy as sp
 
-from theory.claim import Claim, Family, Hypothesis, Mutant, Root
+from theory.claim import Claim, Family, Hypothesis, Mutant
+from theory.hong_ling_2023.complete_collapse import THREE, squared_threshold
 from theory.hong_ling_2023.minority_collapse import WIDE
 from theory.hong_ling_2023.two_clusters import PAPER, UNWEIGHTED
 from theory.observables import parameters, rational
@@ -17,19 +18,7 @@ from theory.problem import Problem
 from theory.symbols import dead, dead_exact, n, x
 
 m = sp.Symbol("m", positive=True)
-"""x_c^2: the zero of sum_k 1/(n_k - m) between the two largest sizes (HL23-05)."""
-
-
-def secular_root(problem: Problem) -> Root:
-    """Root m = x_c^2 for distinct sizes without a bias; the sum increases from -oo to +oo.
-
-    Examples
-    --------
-    >>> secular_root(Problem.ce([4, 2], 1)).equation.subs(m, 3)
-    0
-    """
-    sizes = sorted((rational(size) for size in problem.sizes), reverse=True)
-    return Root(m, sp.Add(*(1 / (size - m) for size in sizes)), sizes[1], sizes[0])
+"""x_c^2: the zero of sum_k 1/(n_k - m) between the two largest sizes (HL23-05), exact where it is rational."""
 
 
 def column_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, object]]:
@@ -38,7 +27,7 @@ def column_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, object]]:
     sizes = sorted(problem.sizes)
     if Z is None or sizes[-1] == sizes[-2]:
         return
-    known = {**parameters(problem), m: secular_root(problem)}
+    known = {**parameters(problem), m: squared_threshold(problem, "none", m)}
     merged = {
         pair
         for cluster, state in zip(problem.clusters, optimum.contrasts, strict=True)
@@ -89,7 +78,7 @@ distinct_columns = Claim(
     ),
     witness=SPREAD,
     family=Family(sizes="distinct", bias=("none",), near=("collapse",)),
-    settings=(LOW_RANK, SPREAD.at(9), SPREAD.at(24), SPREAD.at(26), Problem.ce([7, 5], "0.1")),
+    settings=(LOW_RANK, SPREAD.at(9), SPREAD.at(24), SPREAD.at(26), Problem.ce([7, 5], "0.1"), THREE.at(10)),
     required="agrees",
     note=(
         "Numerical evidence only. At rank one it is proved: z_k = c_k u, and equal columns imply n_k c_k = n_j c_j, "
