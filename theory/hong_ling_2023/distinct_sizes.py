@@ -82,8 +82,8 @@ distinct_columns = Claim(
     required="agrees",
     note=(
         "Numerical evidence only. At rank one it is proved: z_k = c_k u, and equal columns imply n_k c_k = n_j c_j, "
-        "hence c = 0. At any rank columns of different sizes can coincide only where both vanish (UC26-01, proved). The "
-        "exact merging of HL23-04 is a statement about equal sizes."
+        "hence c = 0. At any rank columns of different sizes can coincide only where both vanish (UC26-01, proved). "
+        "The exact merging of HL23-04 is a statement about equal sizes."
     ),
     mutants=(
         Mutant(
