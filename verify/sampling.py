@@ -13,8 +13,8 @@ from verify.thresholds import thresholds
 
 __all__ = ["OFFSETS", "PROFILES", "problems", "squares_around"]
 
-OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)))
-"""Relative distances of x from a threshold: both sides at 1e-1, 1e-3, 1e-6, and exactly at it."""
+OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)), Fraction(-9999, 10**4))
+"""Relative distances of x from a threshold: both sides at 1e-1, 1e-3, 1e-6, exactly at it, and far below it."""
 
 PROFILES = {"dev": 12, "ci": 25, "nightly": 500}
 """Drawn configurations per claim."""
@@ -36,22 +36,20 @@ def _sizes() -> st.SearchStrategy[Fraction]:
 
 @st.composite
 def _clusters(draw: st.DrawFn, family: Family) -> list[tuple[Fraction, int]]:
-    """(size, repeat) per cluster, sizes different, at least two classes, at most MOST_CLASSES."""
+    """(size, repeat) per cluster, sizes different, at least two classes."""
     if family.sizes == "balanced":
         return [(draw(_sizes()), draw(st.integers(2, MOST_CLASSES)))]
+    fewest, most = {"two": (2, 2), "distinct": (2, 6), "clusters": (1, 4), "any": (1, 4)}[family.sizes]
+    count = draw(st.integers(fewest, most))
+    sizes = draw(st.lists(_sizes(), min_size=count, max_size=count, unique=True))
     if family.sizes == "two":
-        sizes = draw(st.lists(_sizes(), min_size=2, max_size=2, unique=True))
-        repeats = [draw(st.integers(1, 4)), draw(st.integers(1, 4))]
+        repeats = [draw(st.integers(1, 4)) for _ in sizes]
     elif family.sizes == "distinct":
-        sizes = draw(st.lists(_sizes(), min_size=2, max_size=6, unique=True))
-        repeats = [1] * len(sizes)
+        repeats = [1] * count
     elif family.sizes == "clusters":
-        sizes = draw(st.lists(_sizes(), min_size=1, max_size=4, unique=True))
         repeats = [draw(st.integers(2, 4)), *(draw(st.integers(1, 2)) for _ in sizes[1:])]
     else:
-        sizes = draw(st.lists(_sizes(), min_size=1, max_size=4, unique=True))
-        least = 2 if len(sizes) == 1 else 1
-        repeats = [draw(st.integers(least, 3)) for _ in sizes]
+        repeats = [draw(st.integers(2 if count == 1 else 1, 3)) for _ in sizes]
     return list(zip(sizes, repeats, strict=True))
 
 
@@ -62,7 +60,7 @@ def _weights(count: int) -> st.SearchStrategy[list[Fraction]]:
 
 @st.composite
 def problems(draw: st.DrawFn, family: Family) -> Problem:
-    """Problems of a family, with x relative to one of the family's thresholds or far from all of them.
+    """Problems of a family, with x relative to one of the family's thresholds.
 
     Examples
     --------
@@ -73,7 +71,11 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
     clusters = draw(_clusters(family))
     mode = draw(st.sampled_from(family.bias))
     bias = Fraction(1, 10 ** draw(st.integers(0, 4))) if mode == "penalised" else mode
-    weights = draw(_weights(len(clusters))) if family.weights and draw(st.booleans()) else [Fraction(1)] * len(clusters)
+    weights = [Fraction(1)] * len(clusters)
+    if family.weights and draw(st.booleans()):
+        weights = draw(_weights(len(clusters)))
+        if family.sizes in ("any", "clusters") and draw(st.booleans()):  # equal sizes told apart by weights only
+            clusters = [(clusters[0][0], repeat) for _, repeat in clusters]
     base = Problem.ce(
         clusters,
         1,
@@ -81,8 +83,6 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
         weights=[(w, repeat) for w, (_, repeat) in zip(weights, clusters, strict=True)],
     )
     x2 = draw(st.sampled_from(draw(st.sampled_from(squares_around(base, family.near, OFFSETS)))))
-    if draw(st.integers(0, 3)) == 0:
-        x2 *= Fraction(1, 10 ** draw(st.integers(1, 8)))
     problem = base.at(x2)
     tilt = Fraction(10) ** draw(st.integers(-2, 2))
     dim = draw(st.sampled_from([problem.K, problem.K, problem.K - 1, problem.K + 2]))
@@ -97,7 +97,7 @@ def squares_around(problem: Problem, near: Sequence[str], offsets: Sequence[Frac
     Examples
     --------
     >>> squares_around(Problem.ce([9, 9, 4, 4], 1), ("merge",), (Fraction(0), Fraction(1)))
-    [[Fraction(9, 1), Fraction(36, 1)], [Fraction(4, 1), Fraction(16, 1)]]
+    [[Fraction(4, 1), Fraction(16, 1)], [Fraction(9, 1), Fraction(36, 1)]]
     """
     every = thresholds(problem, 20)
     found = {name: [t.x2 for t in every if t.name == NAMES[name] and t.x2] for name in NAMES}
