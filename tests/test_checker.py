@@ -1,0 +1,152 @@
+"""The checker must not be fooled: planted flaws are found, failures of a claim's own code are verdicts, runs repeat."""
+
+import itertools
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import sympy as sp
+from planted import FLAWS, flawed, planted
+
+from theory.claim import Hypothesis, Mutant
+from theory.hong_ling_2023.minority_collapse import law, threshold
+from theory.problem import Problem
+from theory.symbols import alpha, dead, n, p, q, w, x
+from verify import engine, findings, ledger, registry
+from verify.engine import check
+from verify.evidence import Tally
+from verify.findings import findings_for
+from verify.judge import Finding
+from verify.mutation import generic_mutants, judge_mutants, probes
+from verify.routes import solve
+from verify.routes.limits import solve_at_scale
+
+CLAIMS = registry.load()
+PLANTED = planted()
+SINGLE_TIE = Problem.ce([(9, 2), (4, 1)], 1).at(9)
+
+
+@pytest.mark.parametrize("name", FLAWS)
+def test_a_flaw_in_a_corner_is_found(name):
+    result = check(flawed(name), examples=100, routes=["exact"], mutants=False)
+    assert result.verdict == "refuted"
+    assert FLAWS[name](Problem.from_canonical(result.counterexample.configuration))
+
+
+def test_a_violation_exactly_at_a_threshold_is_not_lost():
+    strict = replace(threshold, relations=(sp.Equivalent(dead, x > w * sp.sqrt(n)),), witness=SINGLE_TIE, settings=())
+    result = check(strict, examples=0, routes=["enclosure"], mutants=False)
+    assert (result.verdict, result.routes["enclosure"].verdict) == ("refuted", "refuted")
+
+
+def test_where_a_route_has_nothing_to_show_it_does_not_speak():
+    tally = Tally("enclosure")
+    tally.add(SINGLE_TIE, [Finding(0, "holds")])
+    tally.add(SINGLE_TIE, [], "no certificate")
+    assert tally.verdict()[0] == "undecided"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hypotheses": (Hypothesis("fails", lambda problem: 1 / 0, "nothing"),)},
+        {"derivation": lambda: 1 / 0},
+        {"mutants": (Mutant("fails", read=lambda optimum: [{p: 1 / 0}]),)},
+    ],
+)
+def test_failing_code_of_a_claim_is_a_verdict(changes):
+    claim = replace(PLANTED["PLANT-UNDERIVED"], **changes)
+    assert check(claim, examples=1, routes=["symbolic", "enclosure"]).verdict == "error"
+
+
+def test_a_refutation_outlives_the_time_budget(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: next(clock), process_time=time.process_time))
+    assert check(PLANTED["PLANT-FALSE"], examples=20, mutants=False, timeout=10).verdict == "refuted"
+
+
+def test_a_crash_while_shrinking_does_not_hide_the_violation():
+    def read(optimum):
+        if all(size < 20 for size in optimum.problem.sizes):
+            raise RuntimeError("small sizes")
+        yield from threshold.read(optimum)
+
+    result = check(replace(PLANTED["PLANT-FALSE"], read=read), examples=5, routes=["enclosure"], mutants=False)
+    assert result.verdict == "refuted"
+
+
+def test_a_floating_route_does_not_refute_what_the_kernel_proves(monkeypatch):
+    def lying(claim, problem, route, seed, avoid):
+        found = findings_for(claim, problem, route, seed, avoid)
+        return [replace(f, outcome="violated") for f in found] if route == "exact" else found
+
+    monkeypatch.setattr(engine, "findings_for", lying)
+    result = check(PLANTED["PLANT-UNDERIVED"], examples=1, routes=["enclosure", "exact"], mutants=False)
+    assert (result.verdict, result.counterexample) == ("error", None)
+    assert "contradicts the enclosure" in result.reason
+
+
+def test_evidence_only_enters_the_ledger(tmp_path):
+    result = check(PLANTED["PLANT-TRUE"], examples=0, mutants=False)
+    path = tmp_path / "ledger.json"
+    ledger.accept([result, result.model_copy(update={"id": "BAD", "verdict": "error"})], path)
+    assert ledger.load(path) == {"PLANT-TRUE": "proved"}
+    assert ledger.weaker([result], {"PLANT-TRUE": "error"}) == []
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        sp.Le(alpha, 1000, evaluate=False),
+        sp.Lt(q, p, evaluate=False),
+        sp.Ge(alpha, 0, evaluate=False),
+        sp.Gt(p, q, evaluate=False),
+        sp.Ne(p, q, evaluate=False),
+        sp.Equivalent(dead, sp.And(x >= w * sp.sqrt(n), x > 0)),
+    ],
+)
+def test_every_kind_of_relation_has_a_generic_mutant_that_dies(relation):
+    claim = replace(threshold, relations=(relation,), hypotheses=(), mutants=())
+    if not isinstance(relation, sp.Equivalent):
+        claim = replace(claim, read=law.read)
+    assert list(generic_mutants(claim))
+    summary, _ = judge_mutants(claim, seed=0, avoid=frozenset())
+    assert summary.survivors == []
+
+
+@pytest.mark.parametrize("identifier", [i for i, claim in CLAIMS.items() if claim.mutants])
+def test_the_claim_itself_holds_where_its_mutants_are_killed(identifier):
+    claim = CLAIMS[identifier]
+    avoid = registry.ancestors(CLAIMS, identifier) | {identifier}
+    for mutant in claim.mutants:
+        if mutant.problem is not None and (mutant.relations or mutant.read or mutant.along):
+            assert claim.applies(mutant.problem), mutant.text
+            found = findings_for(claim, mutant.problem, "enclosure", 0, avoid)
+            assert not any(f.outcome == "violated" for f in found), mutant.text
+
+
+def test_probes_lie_on_both_sides_of_every_threshold():
+    field = probes(replace(threshold, settings=()))
+    for size in (120, 25):
+        gaps = [float(problem.x2 / size) ** 0.5 - 1 for problem in field]
+        assert any(-1e-6 < gap < 0 for gap in gaps)
+        assert any(0 < gap < 1e-6 for gap in gaps)
+        assert 0 in gaps
+
+
+def test_the_same_seed_gives_the_same_result_on_any_number_of_processes():
+    claims = [CLAIMS["HL23-04"], CLAIMS["HL23-R1"]]
+    one, two = (engine.run(claims, examples=4, jobs=jobs).model_dump(mode="json") for jobs in (1, 2))
+    assert without_times(one) == without_times(two)
+
+
+def without_times(data):
+    if isinstance(data, dict):
+        return {k: without_times(v) for k, v in data.items() if k not in ("seconds", "environment")}
+    return [without_times(v) for v in data] if isinstance(data, list) else data
+
+
+def test_memories_are_bounded():
+    for remembered in (findings._readings, solve, solve_at_scale):
+        assert remembered.cache_info().maxsize is not None
