@@ -147,6 +147,12 @@ def without_times(data):
     return [without_times(v) for v in data] if isinstance(data, list) else data
 
 
+def test_reasons_come_in_the_order_of_the_findings():
+    tally = Tally("exact")
+    tally.add(SINGLE_TIE, [Finding(i, "undecided", reason=str(i)) for i in range(9)])
+    assert list(tally.reasons) == [str(i) for i in range(9)]
+
+
 def test_memories_are_bounded():
     for remembered in (findings._readings, solve, solve_at_scale):
         assert remembered.cache_info().maxsize is not None

@@ -65,7 +65,8 @@ class Tally:
         self.violated |= any(f.outcome == "violated" for f in findings)
         rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
-        self.reasons.update({f.reason.split(":")[0] for f in undecided if f.reason} | ({reason} - {""}))
+        reasons = [f.reason.split(":")[0] for f in undecided] + [reason]
+        self.reasons.update(dict.fromkeys(filter(None, reasons)))  # once each, in an order that repeats
         if rest or reason:
             self.configurations += 1
             self.decided += not undecided and not reason
