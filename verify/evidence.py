@@ -66,7 +66,7 @@ class Tally:
         rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
         reasons = [f.reason.split(":")[0] for f in undecided] + [reason]
-        self.reasons.update(dict.fromkeys(filter(None, reasons)))  # once each, in an order that repeats
+        self.reasons.update(list(dict.fromkeys(filter(None, reasons))))  # once each, in an order that repeats
         if rest or reason:
             self.configurations += 1
             self.decided += not undecided and not reason
