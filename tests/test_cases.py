@@ -18,7 +18,7 @@ def test_saved_case_still_violates_its_claim(path):
     case, problem = load(path)
     claim = CLAIMS[case.claim]
     assert claim.applies(problem)
-    related = registry.ancestors(CLAIMS, claim.id) | {claim.id}
+    related = registry.related(CLAIMS, claim.id) | {claim.id}
     findings = findings_for(claim, problem, case.route, 0, related)
     violated = [f for f in findings if f.outcome == "violated"]
     assert str(claim.relations[violated[0].relation]) == case.relation

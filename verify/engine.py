@@ -321,7 +321,7 @@ def run(
         if jobs == 1:
             known = registry.load(paths)
             for claim in claims:
-                keep(check(claim, related=registry.ancestors(known, claim.id), **options))  # type: ignore[arg-type]
+                keep(check(claim, related=registry.related(known, claim.id), **options))  # type: ignore[arg-type]
         else:
             _run_parallel([claim.id for claim in claims], options, jobs, paths, keep)
     except KeyboardInterrupt:
@@ -357,7 +357,7 @@ def _run_parallel(
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:
     known = registry.load(paths)
-    related = registry.ancestors(known, identifier)
+    related = registry.related(known, identifier)
     return check(known[identifier], related=related, **options)  # type: ignore[arg-type]
 
 

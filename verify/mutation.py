@@ -127,15 +127,18 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     smallest: list[float] = []
     mutants = [*claim.mutants, *generic_mutants(claim, _sharp(claim, field, seed, avoid))]
     for mutant in mutants:
+        route = None if mutant.equivalent else _killer(claim, mutant, field, seed, avoid)
         reason = mutant.equivalent
-        if mutant.text.startswith(STRICTNESS) and mutant.relations and mutant.relations[0].free_symbols & roots:
-            reason = (
-                "the threshold is a root of a transcendental equation: no rational configuration lies exactly on it"
-            )
-        if reason is not None:
+        if (
+            route is None
+            and mutant.text.startswith(STRICTNESS)
+            and mutant.relations
+            and mutant.relations[0].free_symbols & roots
+        ):
+            reason = "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
+        if reason:
             details.append({"mutant": mutant.text, "outcome": "equivalent", "route": "", "reason": reason})
             continue
-        route = _killer(claim, mutant, field, seed, avoid)
         details.append({"mutant": mutant.text, "outcome": "killed" if route else "survived", "route": route or ""})
         killed += route is not None
         if route is None:

@@ -15,7 +15,7 @@ from types import ModuleType
 from theory.claim import Claim
 from verify.counts import InputError
 
-__all__ = ["ancestors", "claims_in_file", "load", "select"]
+__all__ = ["ancestors", "claims_in_file", "load", "related", "select"]
 
 SHIPPED = ("theory.hong_ling_2023", "theory.conjectures")
 ENTRY_POINTS = "verify.claims"
@@ -155,3 +155,15 @@ def ancestors(claims: dict[str, Claim], identifier: str) -> frozenset[str]:
             seen.add(current)
             stack += claims[current].rests_on if current in claims else ()
     return frozenset(seen)
+
+
+def related(claims: dict[str, Claim], identifier: str) -> frozenset[str]:
+    """IDs that a claim rests on, and IDs that rest on it: a route relying on any of them is no evidence for it.
+
+    Examples
+    --------
+    >>> {"HL23-03", "HL23-11"} <= related(load(), "HL23-04")
+    True
+    """
+    below = frozenset(name for name in claims if identifier in ancestors(claims, name))
+    return ancestors(claims, identifier) | below

@@ -215,7 +215,7 @@ def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutant
 
     start = time.process_time()
     with threadpool_limits(1):
-        avoid = registry.ancestors(known, claim.id) | {claim.id}
+        avoid = registry.related(known, claim.id) | {claim.id}
         summary, resolution = judge_mutants(claim, seed=seed, avoid=avoid)
     seconds = round(time.process_time() - start, 3)
     return ClaimMutants(id=claim.id, mutants=summary, resolution=resolution, seconds=seconds)
@@ -244,7 +244,7 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
     case, problem = cases.load(file)
     known = registry.load(path or ())
     claim = registry.select(known, [case.claim])[0]
-    answer = _replay(case, problem, claim, registry.ancestors(known, claim.id), seed)
+    answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)
     else:
