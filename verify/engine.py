@@ -271,8 +271,8 @@ def _case(claim: Claim, violation: Violated | None) -> Case | None:
 def _at_equality(tallies: Iterable[Tally]) -> str:
     for tally in tallies:
         if tally.ties:
-            decided = f"{tally.ties_decided} decided in rational arithmetic"
-            return f"{tally.ties} configurations exactly at the threshold, {decided}"
+            decided = f"{tally.ties_decided} decided by an exact rational rule (a gap cannot decide a tie)"
+            return f"{tally.ties} configurations exactly at a threshold, {decided}"
     return ""
 
 

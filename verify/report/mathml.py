@@ -20,6 +20,8 @@ ATTRIBUTES = frozenset(
     {"columnalign", "columnspacing", "display", "displaystyle", "fence", "form", "linethickness", "lspace"}
     | {"mathvariant", "maxsize", "minsize", "movablelimits", "rowspacing", "rspace", "stretchy", "width"}
 )
+BARS = frozenset({"|", "‖", "∥"})
+"""Norms: browsers stretch them to whatever stands beside them unless told not to."""
 FUNCTIONS = frozenset({"log", "exp", "cos", "sin", "tan", "max", "min", "rank"})
 
 
@@ -58,6 +60,9 @@ def _clean(element: ElementTree.Element) -> None:
     text = element.text or ""
     if name == "mi" and len(text) == 1 and "ARROW" in unicodedata.name(text, ""):
         element.tag = f"{{{NAMESPACE}}}mo"
+    if text in BARS:
+        element.tag = f"{{{NAMESPACE}}}mo"
+        element.attrib["stretchy"] = "false"
     if text in FUNCTIONS:
         element.tag = f"{{{NAMESPACE}}}mo"
         element.attrib |= {"lspace": "0.167em", "rspace": "0.11em"}
