@@ -1,4 +1,7 @@
-"""Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``."""
+"""Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``.
+
+Model ``ce`` is solved by the module named like the route, every other by a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 COSTLY = frozenset({"convex", "nonconvex"})
 """Routes that see only a part of the drawn configurations, and only small ones."""
 
+PREFIXES = {"ce": "", "ce-relu": "relu_"}
+
 
 @lru_cache(maxsize=4096)
 def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
@@ -28,5 +33,6 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     seed : seed of random starts.
     avoid : claim IDs the route must not rely on.
     """
-    module = import_module(f"verify.routes.{route}")
+    prefix = PREFIXES[problem.model]
+    module = import_module(f"verify.routes.{prefix}{route}")
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
