@@ -17,8 +17,20 @@ from numpy.typing import NDArray
 
 from theory.optimum import State
 from theory.problem import Cluster, Problem
+from verify.kernel import Group, Task
 
-__all__ = ["ClassScalars", "alive_classes", "class_scalars", "classifier_gram", "columns", "exact_states", "fano"]
+__all__ = [
+    "ClassScalars",
+    "alive_classes",
+    "class_scalars",
+    "classifier_gram",
+    "columns",
+    "exact",
+    "exact_states",
+    "fano",
+    "near_optimal",
+    "task_of",
+]
 
 Array = NDArray[Any]
 
@@ -109,7 +121,7 @@ def columns(problem: Problem, own: Sequence[Any], other: Sequence[Any]) -> Array
 
 
 def classifier_gram(problem: Problem, probabilities: Array, gram_features: Array) -> Array:
-    """W W^T at a minimiser, from the stationarity of W: lambda_w W = sum_k omega_k (e_k - p_k) hbar_k^T.
+    """W W^T where lambda_w W = sum_k omega_k (e_k - p_k) hbar_k^T, the stationarity of W.
 
     Parameters
     ----------
@@ -119,3 +131,59 @@ def classifier_gram(problem: Problem, probabilities: Array, gram_features: Array
     omega = np.array([exact(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)])
     pull = (np.eye(problem.K, dtype=int) - probabilities) * (omega / exact(problem.lambda_w))
     return np.asarray(pull @ gram_features @ pull.T)
+
+
+def task_of(problem: Problem) -> Task:
+    """The problem as the kernel sees it."""
+    groups = [Group(c.size, c.weight, c.classes) for c in problem.clusters]
+    return Task(groups, problem.lambda_w, problem.lambda_h, problem.bias, problem.dim, problem.model)
+
+
+def near_optimal(problem: Problem, errors: Sequence[Any], margins: Sequence[Any], gap: Any) -> dict[str, Any]:
+    """Gram matrices and spread of every feasible point whose value is within ``gap`` of the kernel's dual bound.
+
+    With G_k and a_k as in :func:`verify.kernel.relu_lower_bound` and C_kl = -<e_k - q_k, e_l - q_l> > 0, the difference
+    of value and bound is a sum of nonnegative terms, among them
+
+    * (lambda_w/2)|E|^2 with E = W - sum_k G_k a_k^T/lambda_w,
+    * omega_k omega_l C_kl <hbar_k, hbar_l>/lambda_w for every pair of classes,
+    * (lambda_h/2) spread^2.
+
+    Hence off the diagonal the Gram matrix is between 0 and lambda_w gap/(omega_k omega_l C_kl), and on it
+    <e_k - q_k, W hbar_k> = t_k margin_k, up to the first two terms, is omega_k |e_k - q_k|^2 |hbar_k|^2/lambda_w.
+
+    Parameters
+    ----------
+    problem : model ``ce-relu`` with at most a few hundred classes.
+    errors, margins : per cluster: t of the dual point, and balls around own minus other logit of those points.
+    gap : ball, nonnegative.
+
+    Returns
+    -------
+    dict
+        ``gram_features``, ``gram_classifier`` ((K, K) arrays of balls) and ``spread``.
+    """
+    K, lambda_w = problem.K, exact(problem.lambda_w)
+    distance = (2 * gap / lambda_w).sqrt().abs_upper()
+    squares = []
+    for cluster, t, margin in zip(problem.clusters, errors, margins, strict=True):
+        omega = exact(cluster.weight * cluster.size / problem.N)
+        price = omega * t * t * K / (K - 1) / lambda_w
+        pull = (t * margin + arb(0).union(gap / omega)) / price
+        error = (t * exact(Fraction(K, K - 1)).sqrt() * distance / price).abs_upper()
+        largest = (error + (error * error + 4 * pull.abs_upper()).sqrt()) / 2  # of |hbar_k|
+        squares.append(pull + arb(0, 1) * (error * largest).upper())
+    gram = columns(problem, squares, squares)
+    t = columns(problem, errors, errors).diagonal()
+    omega = [exact(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)]
+    for k, l in np.ndindex(K, K):
+        if k != l:
+            price = omega[k] * omega[l] * t[k] * t[l] * K / (lambda_w * (K - 1) ** 2)
+            gram[k, l] = arb(0).union(gap / price)
+    P = columns(problem, [1 - e for e in errors], [e / (K - 1) for e in errors])
+    classifier = classifier_gram(problem, P, gram)
+    norms = [classifier[k, k].abs_upper().sqrt() for k in range(K)]
+    for k, l in np.ndindex(K, K):
+        classifier[k, l] += arb(0, 1) * ((norms[k] + norms[l] + distance) * distance).upper()
+    spread = arb(0).union((2 * gap / exact(problem.lambda_h)).sqrt())
+    return {"gram_features": gram, "gram_classifier": classifier, "spread": spread}
