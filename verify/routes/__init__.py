@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
 
-__all__ = ["COSTLY", "SOLVERS", "solve"]
+__all__ = ["COSTLY", "SOLVERS", "certify", "solve"]
 
 SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 """Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
@@ -36,3 +37,15 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     prefix = PREFIXES[problem.model]
     module = import_module(f"verify.routes.{prefix}{route}")
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
+
+
+def certify(problem: Problem) -> tuple[dict[str, Any], Any]:
+    """Certificate of a problem and the kernel's outcome.
+
+    Raises
+    ------
+    ValueError
+        If the kernel accepts no certificate.
+    """
+    module = import_module(f"verify.routes.{PREFIXES[problem.model]}enclosure")
+    return module.certify(problem)  # type: ignore[no-any-return]
