@@ -516,15 +516,20 @@ def zero_states(task: Task, states: list[str | None], logits: Blocks, exhausted:
     return zero
 
 
+def bounds(lower: Any, upper: Any, problem: str) -> Outcome:
+    """Outcome that holds the bounds alone."""
+    if not (lower.is_finite() and upper.is_finite()):
+        raise Undecided("a bound is not finite")
+    demand(not lower > upper, "impossible: lower bound above upper bound; report a kernel bug")
+    return Outcome("bounds", problem=problem, lower=lower, upper=upper, precision=ctx.prec)
+
+
 def judge(task: Task, witness: Witness, problem: str) -> Outcome:
     """Bounds and facts at the current precision."""
     rest, M = dual_norm(task, witness)
     lower = lower_bound(task, witness, rest)
     upper, point = upper_bound(task, witness)
-    if not (lower.is_finite() and upper.is_finite()):
-        raise Undecided("a bound is not finite")
-    demand(not lower > upper, "impossible: lower bound above upper bound; report a kernel bug")
-    result = Outcome("bounds", problem=problem, lower=lower, upper=upper, precision=ctx.prec)
+    result = bounds(lower, upper, problem)
     gap = (upper - lower).upper()
     # sum (w_k n_k/N) KL(q_k || p*_k) <= gap as well; with Pinsker |M - M*|_F^2 <= N max(w) gap. The factor 2 below
     # covers the difference of two entries.
@@ -652,10 +657,7 @@ def relu_states(task: Task, log_p: list[tuple[Any, Any]]) -> list[str | None]:
 def judge_relu(task: Task, witness: Witness, problem: str) -> Outcome:
     """Bounds and facts at the current precision."""
     lower, upper = relu_lower_bound(task, witness), relu_upper_bound(task, witness)
-    if not (lower.is_finite() and upper.is_finite()):
-        raise Undecided("a bound is not finite")
-    demand(not lower > upper, "impossible: lower bound above upper bound; report a kernel bug")
-    result = Outcome("bounds", problem=problem, lower=lower, upper=upper, precision=ctx.prec)
+    result = bounds(lower, upper, problem)
     clusters, K = task.clusters, task.K
     dead = [task.x2 * K >= c.weight**2 * c.size * (K - 1) for c in clusters]
     most = sum(c.classes for c, zero in zip(clusters, dead, strict=True) if not zero)
@@ -681,8 +683,8 @@ def judge_relu(task: Task, witness: Witness, problem: str) -> Outcome:
     most = sum(c.classes for c, state in zip(clusters, states, strict=True) if state != "dead")
     result.rank = (min(least, K - 1), min(most, K - 1))
     # DA24-07: the features of a class vanish iff x^2 K >= w^2 n (K - 1), an exact decision
-    clash = any(state == ("alive" if zero else "dead") for state, zero in zip(states, dead, strict=True))
-    demand(not clash, "impossible: threshold against certified state; report a kernel bug")
+    for state, zero in zip(states, dead, strict=True):
+        demand(state is None or (state == "dead") == zero, "impossible: threshold against a state; report a kernel bug")
     result.zero = list(dead)
     result.merged = [zero if c.classes > 1 else None for c, zero in zip(clusters, dead, strict=True)]
     result.facts = describe(task, result)
