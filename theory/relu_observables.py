@@ -18,6 +18,7 @@ from theory.optimum import Optimum, State
 from theory.problem import Cluster, Problem
 
 __all__ = [
+    "class_pairs",
     "class_sum",
     "classifier_square",
     "error",
@@ -172,6 +173,18 @@ def pair_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
             pair = _pair(own, other)
             if pair:
                 yield {**reading, n2: rational(other.size), w2: rational(other.weight), **_entries(optimum, *pair)}
+
+
+def class_pairs(problem: Problem) -> list[tuple[int, int]]:
+    """The classes (k, l) that the readings of :func:`pair_readings` speak of, in their order.
+
+    Examples
+    --------
+    >>> class_pairs(Problem.ce([9, 4, 4], 1))
+    [(0, 1), (1, 0), (1, 2)]
+    """
+    pairs = (_pair(own, other) for own in problem.clusters for other in problem.clusters)
+    return [pair for pair in pairs if pair is not None]
 
 
 def _pair(own: Cluster, other: Cluster) -> tuple[int, int] | None:

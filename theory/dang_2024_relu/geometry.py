@@ -30,6 +30,7 @@ from theory.problem import Problem
 from theory.relu_observables import (
     CAP,
     S,
+    class_pairs,
     classifier_square,
     feature_square,
     hh,
@@ -92,14 +93,7 @@ def _centred(gram: Array, weights: Array) -> Array:
 
 def _with_pairs(optimum: Optimum) -> Iterator[tuple[dict[sp.Symbol, Any], tuple[int, int]]]:
     """Pair readings with the two classes each speaks of."""
-    clusters = optimum.problem.clusters
-    pairs = [
-        (own.members[0], other.members[own == other])
-        for own in clusters
-        for other in clusters
-        if own != other or own.classes > 1
-    ]
-    yield from zip(pair_readings(optimum), pairs, strict=True)
+    yield from zip(pair_readings(optimum), class_pairs(optimum.problem), strict=True)
 
 
 def feature_derivation() -> Derivation:
@@ -168,7 +162,13 @@ class DualityReader:
         self.power = power
 
     def __call__(self, optimum: Optimum) -> Iterator[Reading]:
-        """Readings per pair, and one for each class with itself."""
+        """Readings per pair, and one for each class with itself.
+
+        Examples
+        --------
+        >>> list(DualityReader("root")(Optimum(ALL_ALIVE, "convex")))
+        []
+        """
         problem, Z = optimum.problem, optimum.logits
         features, classifier = optimum.gram_features, optimum.gram_classifier
         if Z is None or features is None or classifier is None:

@@ -153,8 +153,7 @@ bound = Claim(
         ),
     ),
     note="What is optimal for d < r is open. With three equal classes of two samples in d = 2 the third class shares "
-    "both "
-    "coordinates, hbar_3 = (q, q), and does far better than being dropped; at stronger decay dropping it is best "
+    "both coordinates, hbar_3 = (q, q), and does far better than being dropped; at stronger decay dropping it is best "
     "known.",
 )
 
@@ -243,10 +242,8 @@ levels = Claim(
         )
     ),
     note="That each f_A is the value of a first-order point is derived; that there are no others is a conjecture, and "
-    "only "
-    "the nonconvex route can look at it, so the verdict stays undecided on purpose. The share of random starts that "
-    "ends "
-    "at f* was 12 to 90 %: one run proves nothing, use the closed form or the certificate.",
+    "only the nonconvex route can look at it, so the verdict stays undecided on purpose. The share of random starts "
+    "that ends at f* was 12 to 90 %: one run proves nothing, use the closed form or the certificate.",
 )
 
 value_own, value_shared, value_overlap, least_turned = sp.symbols("f_own f_shared f_overlap h_turned", real=True)
@@ -263,7 +260,7 @@ def constructed(problem: Problem, directions: list[sp.Matrix], alive: Sequence[i
     >>> e = [sp.Matrix([1, 0]), sp.Matrix([0, 1])]
     >>> value = constructed(Problem.ce([3, 1], "0.1", model="ce-relu"), e, [0, 1])
     >>> round(float(value.subs(relu_parameters(Problem.ce([3, 1], "0.1")))), 9)
-    0.560699396
+    0.482730006
     """
     sizes, weights = problem.sizes, problem.weights
     own = [{n: rational(size), w: rational(weight)} for size, weight in zip(sizes, weights, strict=True)]

@@ -18,7 +18,7 @@ from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.observables import rational
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.relu_observables import hh, hh2, lH, lW, margin, n2, pair_readings
+from theory.relu_observables import class_pairs, hh, hh2, lH, lW, margin, n2, pair_readings
 from theory.symbols import K, n, x
 
 L = sp.Symbol("L", positive=True)
@@ -34,7 +34,8 @@ REACH = Hypothesis(
     text="sizes between 1/2 and 10^4, at most a factor 100 apart",
     holds=lambda problem: (
         problem.clusters[-1].size >= Fraction(1, 2)
-        and problem.clusters[0].size <= min(10**4, 100 * problem.clusters[-1].size)
+        and problem.clusters[0].size <= 10**4
+        and problem.clusters[0].size <= 100 * problem.clusters[-1].size
     ),
     dropped="only the check needs it: the error of extrapolating from L <= 800 grows with log(n)^3",
 )
@@ -72,14 +73,7 @@ def vanishing_readings(optimum: Optimum) -> Iterator[Reading]:
     [log(4)/2]
     """
     Z = optimum.logits
-    clusters = optimum.problem.clusters
-    pairs = [
-        (own.members[0], other.members[own == other])
-        for own in clusters
-        for other in clusters
-        if own != other or own.classes > 1
-    ]
-    for reading, (k, other) in zip(pair_readings(optimum), pairs, strict=True):
+    for reading, (k, other) in zip(pair_readings(optimum), class_pairs(optimum.problem), strict=True):
         reading = {**reading, L: -sp.log(reading[x] ** 2) / 2}
         if Z is not None:
             reading[margin2] = Z[other, other] - Z[k, other]

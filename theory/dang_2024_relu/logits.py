@@ -125,8 +125,7 @@ collapse = Claim(
     ),
     source="published (abstract)",
     note="Below the number of alive classes no route bounds the spread of every minimiser; the point that the "
-    "nonconvex "
-    "route finds is looked at instead.",
+    "nonconvex route finds is looked at instead.",
 )
 
 
@@ -191,9 +190,8 @@ margins = Claim(
     note="An elementary logarithm, no Lambert W. Only the product of the decays enters (DA24-17).",
 )
 
-code_margin = sp.Symbol("M_code", real=True)
-"""The evaluation code's margin with its decays read as twice lambda_W, twice lambda_H (its objective has no halves)."""
 CODE = N * sp.sqrt(lH * lW) * sp.sqrt(CAP * lW / lH) / sp.sqrt(n)
+"""What the evaluation code has for t, its decays read as 2 lambda_W, 2 lambda_H (it halves them)."""
 
 
 def code_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -266,13 +264,15 @@ code = Claim(
     required="refuted",
     source="public evaluation code; whether the printed formula has the same factor is not known",
     note="The factor sqrt(lambda_W/lambda_H) cancels lambda_H, so the formula is the margin of decays (lambda_W, "
-    "lambda_W) "
-    "and breaks the scaling law: (W, H) -> (s W, H/s) leaves logits alone and only the product of the decays may "
-    "enter. "
-    "It is right under equal decays only, under every normalisation. Frobenius-normalised metrics move by a few "
-    "percent.",
+    "lambda_W) and breaks the scaling law: (W, H) -> (s W, H/s) leaves logits alone and only the product of the "
+    "decays may enter. It is right under equal decays only, under every normalisation. Frobenius-normalised metrics "
+    "move by a few percent.",
     mutants=tuple(
-        Mutant(text, relations=(sp.Eq(margin, sp.log((K - 1) * (1 / (wrong * sp.sqrt(CAP / n)) - 1)), evaluate=False),))
+        Mutant(
+            text,
+            relations=(sp.Eq(margin, sp.log((K - 1) * (1 / (wrong * sp.sqrt(CAP / n)) - 1)), evaluate=False),),
+            problem=PUBLISHED,
+        )
         for text, wrong in (
             ("lambda_W/lambda_H inverted", N * lH),
             ("product replaced by lambda_W^2, decays not halved", N * lW / 2),

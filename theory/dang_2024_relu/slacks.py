@@ -47,39 +47,36 @@ def tidy(expression: sp.Expr) -> sp.Expr:
 
 
 def identity_steps() -> tuple[Step, ...]:
-    """s1 + ... + s6 = f - f*, class by class; symbols are the sums over one class of what they stand for."""
+    """s1 + ... + s6 = f - f*: one class, then what belongs to no class; symbols stand for sums."""
     loss, jensen, within, spread, mean, positive, cone, value = sp.symbols(
         "CE phi_i phi_m V g2 u2 kappa_m F_k", real=True
     )
-    total, row, centred, share = sp.symbols("W2 wbar2 Wc2 Wc2_k", real=True)
+    entries, row, centred, a = sp.symbols("Q wbar2 Wc2 a", real=True)
     factor = (c + 1) / c
-    s12 = omega * (loss - jensen) + omega * (jensen - within) + lH / 2 * spread
+    s1, s2 = omega * (loss - jensen), omega * (jensen - within) + lH / 2 * spread
     s5 = lW / 2 * factor * positive + lH / 2 * n * mean - cone
     s6 = omega * within + cone - value
-    a, b, m, total_k = sp.symbols("a b m n_k", real=True)
     return (
         Identity(
-            "centring a column of W (K entries of mean a, shown for entry a + b): cross terms are 2 a sum b = 0",
-            sp.expand((a + b) ** 2) - a**2 - b**2,
-            2 * a * b,
+            "a column of W with sum K a, squares Q: centring splits Q, so |W|^2 = |Wc|^2 + K |wbar|^2",
+            (entries - 2 * a * ((c + 1) * a) + (c + 1) * a**2) + (c + 1) * a**2,
+            entries,
         ),
         Identity(
-            "so |W|^2 = |Wc|^2 + K |wbar|^2: s3 + s4 is (lambda_W/2)|W|^2 less what s5 uses",
-            lW / 2 * (c + 1) * row + lW / 2 * (centred - factor * positive) + lW / 2 * factor * positive,
+            "a coordinate of the features of a class with sum n a, squares Q: sum |h_i|^2 = V + n |hbar|^2",
+            (entries - 2 * a * (n * a) + n * a**2) + n * a**2,
+            entries,
+        ),
+        Identity(
+            "one class: s1 + s2 + s5 + s6 and its term of s4 are omega CE + (lambda_H/2)(V + n |hbar|^2) - omega "
+            "F_K(t)",
+            s1 + s2 + s5 + s6 - lW / 2 * factor * positive,
+            omega * loss + lH / 2 * (spread + n * mean) - value,
+        ),
+        Identity(
+            "s3 and the rest of s4 are (lambda_W/2)(|Wc|^2 + K |wbar|^2)",
+            lW / 2 * (c + 1) * row + lW / 2 * centred,
             lW / 2 * (centred + (c + 1) * row),
-        ),
-        Identity(
-            "variance: sum |h_i|^2 = sum |h_i - hbar|^2 + n |hbar|^2 (cross term <sum h_i - n hbar, hbar> = 0)",
-            sp.expand(m - 2 * a * (total_k * a) + total_k * a**2) + total_k * a**2,
-            m,
-        ),
-        Identity(
-            "one class: s1 + s2 + s5 + s6 and its share of s4 give its share of f - f*, V + n g2 being sum |h_i|^2",
-            s12 + s5 + s6 + lW / 2 * (share - factor * positive),
-            omega * loss + lH / 2 * (spread + n * mean) + lW / 2 * share - value,
-        ),
-        Identity(
-            "adding (lambda_W/2) K |wbar|^2 completes |W|^2", lW / 2 * (total - row) + lW / 2 * row, lW / 2 * total
         ),
     )
 
