@@ -88,7 +88,8 @@ def class_scalars(problem: Problem) -> list[ClassScalars]:
             found.append(ClassScalars(omega, exact(Fraction(K - 1, K)), arb(0), False))
             continue
         t = exact(problem.lam2 * c.size * (K - 1) / K).sqrt() / omega
-        found.append(ClassScalars(omega, t, ((K - 1) * (1 / t - 1)).log(), True))
+        margin = arb.max(((K - 1) * (1 / t - 1)).log(), arb(0))  # positive, though perhaps below the precision
+        found.append(ClassScalars(omega, t, margin, True))
     return found
 
 

@@ -7,6 +7,7 @@ them rest on no claim.
 from __future__ import annotations
 
 import json
+import math
 from fractions import Fraction
 from math import isqrt
 from typing import Any
@@ -59,8 +60,11 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
     squares = [
         min(Fraction(K - 1, K) ** 2, problem.x2 * (K - 1) / (K * c.weight**2 * c.size)) for c in problem.clusters
     ]
-    small = min(squares)
-    P = 2 * bits + max(0, small.denominator.bit_length() - small.numerator.bit_length())
+    shares = [
+        square * (c.weight * c.size / problem.N) ** 2 for c, square in zip(problem.clusters, squares, strict=True)
+    ]
+    bits += _halvings(min(shares)) // 4  # the gap is to be small beside the share of the rarest error
+    P = 2 * bits + _halvings(min(squares)) // 2
     errors = [isqrt((square.numerator << 2 * P) // square.denominator) for square in squares]
     with precision(2 * bits + 64):
         scalars = class_scalars(problem)
@@ -68,8 +72,8 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
         lengths, norms = [], []
         for c, s in zip(problem.clusters, scalars, strict=True):
             ratio = exact((K - 1) * problem.lambda_w / (K * problem.lambda_h * c.size)).sqrt()
-            lengths.append((ratio * s.margin).sqrt())
-            norms.append((s.margin / ratio).sqrt())
+            lengths.append((ratio * s.margin.mid()).sqrt())
+            norms.append((s.margin.mid() / ratio).sqrt())
         rows = [[norm * (K - 1) / K for norm in norms], [-norm / K for norm in norms]]
         return {
             "schema": "verify.certificate/1",
@@ -86,6 +90,11 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
         }
 
 
+def _halvings(value: Fraction) -> int:
+    """About -log2 of a positive number, at least 0."""
+    return max(0, value.denominator.bit_length() - value.numerator.bit_length())
+
+
 def _kept(problem: Problem, scalars: list[ClassScalars]) -> list[int]:
     """How many classes of each cluster get a coordinate: the alive ones, where they gain most if not all fit."""
     gains = [float(s.omega * (arb(problem.K).log() - fano(s.error, problem.K))) for s in scalars]
@@ -98,9 +107,9 @@ def _kept(problem: Problem, scalars: list[ClassScalars]) -> list[int]:
 
 
 def _dyadics(table: list[list[Any]], bits: int) -> dict[str, Any]:
-    """Integers times 2^-P with about ``bits`` bits for the largest entry."""
-    largest = max(float(abs(a).log().mid()) if a != 0 else 0.0 for row in table for a in row)
-    P = max(0, bits - int(largest / 0.6931))
+    """Integers times 2^-P with about ``bits`` bits for the smallest entry that is not zero."""
+    logs = [float(abs(a).log().mid()) for row in table for a in row if a != 0]
+    P = max(0, bits - int(min(logs, default=0.0) / math.log(2)))
     return {"p": P, "rows": [[int((a.mid() * arb(2) ** P).floor().unique_fmpz()) for a in row] for row in table]}
 
 

@@ -74,7 +74,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
                 "constructed": first[0],
             }
             return _optimum(landscape, value, v, work)
-    except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
+    except (ArithmeticError, ValueError) as error:
         return Optimum(problem, "nonconvex", reason=f"does not fit floats: {error}")
 
 
