@@ -251,8 +251,8 @@ code = Claim(
             dropped="the formula is for unweighted cross-entropy",
         ),
         Hypothesis(
-            "one decay is at least twice the other",
-            lambda problem: not problem.lambda_w / 2 < problem.lambda_h < problem.lambda_w * 2,
+            "one decay is at least 3/2 of the other",
+            lambda problem: not problem.lambda_w * 2 / 3 < problem.lambda_h < problem.lambda_w * 3 / 2,
             dropped="equal decays are the one case where the formula is right",
         ),
     ),

@@ -109,7 +109,8 @@ def cone_steps() -> tuple[Step, ...]:
     p, q, total, cross, u, g = sp.symbols("p q P e_2 u g", positive=True)
     return (
         Lemma(
-            "a column of sum 0 has q + 1 >= 1 entries > 0 of sum P and the other p = K - 1 - q entries of sum -P, "
+            "a column of sum 0 is zero or has q + 1 >= 1 entries > 0 of sum P and the other p = K - 1 - q entries of "
+            "sum -P, "
             "whose "
             "squares add to at least P^2/p, equality iff they are equal",
             "Cauchy-Schwarz inequality",
