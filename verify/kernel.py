@@ -31,6 +31,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from flint import arb, arb_mat, ctx, fmpq
@@ -73,17 +74,17 @@ class Task:
     dim: int
     model: str = "ce"
 
-    @property
+    @cached_property
     def K(self) -> int:
         """Number of classes."""
         return sum(c.classes for c in self.clusters)
 
-    @property
+    @cached_property
     def N(self) -> Fraction:
         """Number of samples."""
         return sum((c.classes * c.size for c in self.clusters), Fraction(0))
 
-    @property
+    @cached_property
     def x2(self) -> Fraction:
         """x^2 = lambda_w lambda_h N^2."""
         return self.lambda_w * self.lambda_h * self.N**2
@@ -673,8 +674,7 @@ def judge_relu(task: Task, witness: Witness, problem: str) -> Outcome:
         for state, mean, (own, other) in zip(states, means, log_p, strict=True)
     ]
     result.log_probabilities, result.logits = (
-        Blocks([own for own, _ in pairs], [[other for _, other in pairs] for _ in clusters])
-        for pairs in (log_p, logits)
+        Blocks([own for own, _ in pairs], [[other for _, other in pairs]] * len(clusters)) for pairs in (log_p, logits)
     )
     result.bias = [arb(0) for _ in clusters]
     # 1^T Z = 0, so alive columns with negative others are diagonally dominant on their own rows
@@ -720,7 +720,9 @@ def describe(task: Task, result: Outcome) -> dict[str, Any]:
     """Facts as JSON data; ``uses`` names the claims a fact relies on."""
 
     def table(blocks: Any) -> dict[str, Any]:
-        cross = [[interval(z, z) for z in row] for row in blocks.others]
+        rows = {id(row): row for row in blocks.others}  # with H >= 0 all are one
+        printed = {key: [interval(z, z) for z in row] for key, row in rows.items()}
+        cross = [list(printed[id(row)]) for row in blocks.others]
         sibling = [cross[c][c] if cluster.classes > 1 else None for c, cluster in enumerate(task.clusters)]
         for c in range(len(cross)):
             cross[c][c] = None

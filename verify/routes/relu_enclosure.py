@@ -17,7 +17,7 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import Outcome, verify_certificate
+from verify.kernel import Outcome, interval, verify_certificate
 from verify.relu import ClassScalars, class_scalars, exact, exact_states, fano, near_optimal
 from verify.routes.enclosure import MAX_LOGITS, expand
 
@@ -48,10 +48,8 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     outcome = verify_certificate(json.dumps(data))
     if outcome.outcome != "bounds":
         raise ValueError(outcome.reason)
-    from verify.kernel import check
-
-    answer = check(json.dumps(data))
-    return data | {"bounds": answer["bounds"], "facts": answer["facts"]}, outcome
+    with precision(outcome.precision):
+        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
 
 
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
