@@ -75,7 +75,7 @@ def sign_derivation() -> Derivation:
                 "equal sizes, no sign constraint: the logits are a (I - J/K) with margin a (convexity, symmetry), "
                 "nuclear norm "
                 "of Z D^(1/2) equal to sqrt(n)(K-1)a",
-                "nuclear-norm form of the unconstrained model",
+                "balanced optimum without the sign constraint (HL23-09)",
             ),
             Identity(
                 "its value log(1 + (K-1)exp(-a)) + g (K-1) a has slope 0 where the error is (K-1) g",
@@ -137,7 +137,7 @@ cost = Claim(
     family=Family(bias=("none",), near=("zero",), model="ce-relu"),
     settings=(ALL_ALIVE, STEP, WINDOW, BALANCED.at("3.9"), Problem.ce([(7, 2)], "0.05", model="ce-relu")),
     derivation=sign_derivation,
-    rests_on=frozenset({"DA24-01"}),
+    rests_on=frozenset({"DA24-01", "HL23-09"}),
     required="proved",
     mutants=(
         Mutant("equal values for equal sizes", relations=(sp.Eq(F_n, FREE_VALUE, evaluate=False),), problem=BALANCED),
