@@ -175,6 +175,26 @@ def test_exactly_at_the_threshold():
     assert certify(relu([9, 3, 3], Fraction(2) * Fraction(1000001, 1000000)))[1].contrasts == ["alive", "dead"]
 
 
+@pytest.mark.parametrize(
+    ("problem", "states"),
+    [
+        (relu([9, 3, 3], Fraction(2) * (1 - Fraction(1, 10**200))), ("alive", "alive")),
+        (relu([9, 3, 3], Fraction(1, 10**600)), ("alive", "alive")),
+        (relu([9, 3, 3], 10**600), ("dead", "dead")),
+        (relu([10**400, 3, 3], 2), ("alive", "dead")),
+        (relu([10, 3, 3], 1).tilted(10**200, 3), ("alive", "alive")),
+        (relu([1, 1], "0.1", weights=["1/1000000000", 10**9]), ("alive", "dead")),
+    ],
+)
+def test_numbers_far_apart(problem, states):
+    with precision(2048):
+        proved = solve("enclosure", problem)
+        assert proved.exact_contrasts == states
+        assert proved.upper - proved.lower < proved.lower * arb(10) ** -40
+        assert max(float(z.rad()) for z in proved.logits.ravel()) < 1e-40
+    assert solve("nonconvex", problem).reason or solve("nonconvex", problem).upper is not None
+
+
 # --- the kernel --------------------------------------------------------------------------------------------------
 
 

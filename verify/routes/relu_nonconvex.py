@@ -173,22 +173,20 @@ def _optimum(landscape: Landscape, value: float, v: Array, work: dict[str, Any])
     balls = near_optimal(problem, errors, margins, gap)
     means = _means(landscape, point)
     Z = point.W @ means
-    centred = [(p + (K - 1) * q) / K for p, q in log_p]
-    logits = columns(
-        problem,
-        [p - c for (p, _), c in zip(log_p, centred, strict=True)],
-        [q - c for (_, q), c in zip(log_p, centred, strict=True)],
-    )
+    shifts = [(p + (K - 1) * q) / K for p, q in log_p]
+    own = [p - shift for (p, _), shift in zip(log_p, shifts, strict=True)]
+    other = [q - shift for (_, q), shift in zip(log_p, shifts, strict=True)]
     states = relu_states(task, log_p)
-    sure = sum(c.classes for c, state in zip(problem.clusters, states, strict=True) if state == "alive")
-    open_ = sum(c.classes for c, state in zip(problem.clusters, states, strict=True) if state != "dead")
+    pairs = list(zip(problem.clusters, states, other, strict=True))
+    least = sum(c.classes for c, state, z in pairs if state == "alive" and z < 0)
+    most = sum(c.classes for c, state, _ in pairs if state != "dead")
     return replace(
         found,
         lower=lower,
-        logits=_around(Z - Z.mean(axis=0), logits),
+        logits=_around(Z - Z.mean(axis=0), columns(problem, own, other)),
         bias=np.array([arb(0)] * K, dtype=object),
         contrasts=tuple(states),  # type: ignore[arg-type]
-        rank=(min(sure, K - 1), min(open_, K - 1)),
+        rank=(min(least, K - 1), min(most, K - 1)),
         gram_features=_around(means.T @ means, balls["gram_features"]),
         gram_classifier=_around(point.W @ point.W.T, balls["gram_classifier"]),
         spread=balls["spread"],
