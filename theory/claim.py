@@ -85,13 +85,15 @@ class Family:
     bias : the bias modes to draw from.
     weights : whether to draw loss weights (one per cluster).
     near : thresholds to sample on both sides and at equality: 'merge' (x = w sqrt(n) of a cluster),
-        'between' (between-group threshold), 'collapse' (complete collapse).
+        'between' (between-group threshold), 'collapse' (complete collapse), 'zero' (ReLU features of a class vanish).
+    model : the model of the problems drawn.
     """
 
     sizes: Literal["two", "clusters", "distinct", "balanced", "any"] = "any"
     bias: tuple[Literal["none", "free", "penalised"], ...] = ("none", "free", "penalised")
     weights: bool = False
-    near: tuple[Literal["merge", "between", "collapse"], ...] = ("merge", "collapse")
+    near: tuple[Literal["merge", "between", "collapse", "zero"], ...] = ("merge", "collapse")
+    model: Literal["ce", "ce-relu"] = "ce"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ __all__ = ["Optimum", "Point", "State", "softmax"]
 
 State = Literal["alive", "dead", "absent"] | None
 """Of the contrast of a cluster: alive (own logit > sibling logit in every minimiser), dead (its classes
-coincide in every minimiser), absent (a cluster of one class has no contrast), None (not decided)."""
+coincide in every minimiser), absent (a cluster of one class has no contrast), None (not decided). In model
+``ce-relu`` of every class of a cluster: alive (own logit > every other logit), dead (its features vanish)."""
 
 Array = NDArray[Any]
 
@@ -48,7 +49,11 @@ class Optimum:
     contrasts : one State per cluster, in the order of ``problem.clusters``.
     rank : (least, most) rank of Z D^(1/2) over every minimiser.
     exact_contrasts, exact_zero : the states that hold exactly at a tie, by rational arithmetic (the merging
-        rule x^2 >= w^2 n; Z = 0 satisfies the optimality condition); filled by the enclosure route.
+        rule x^2 >= w^2 n, in ``ce-relu`` x^2 K >= w^2 n (K - 1); Z = 0 satisfies the optimality condition).
+    gram_features, gram_classifier : (K, K) arrays of balls or None
+        Hbar^T Hbar of the class means, and W W^T (``ce-relu``).
+    spread : ball or None
+        sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (``ce-relu``).
     point : Point or None
     uses : IDs of the claims the route relied on.
     reason : why something is missing, or an empty string.
@@ -65,6 +70,9 @@ class Optimum:
     rank: tuple[int, int] = (0, 10**9)
     exact_contrasts: tuple[State, ...] = ()
     exact_zero: bool | None = None
+    gram_features: Array | None = None
+    gram_classifier: Array | None = None
+    spread: Any = None
     point: Point | None = None
     uses: frozenset[str] = frozenset()
     reason: str = ""

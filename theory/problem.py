@@ -5,8 +5,8 @@ The canonical objective (mean loss, halves) over W (K x d), H (one feature per s
     (1/N) sum_i w_{y_i} CE(W h_i + b, y_i) + (lambda_w/2)|W|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 with CE(z, k) = logsumexp(z) - z_k, N the number of samples and w_k the weight of class k (default 1; a
-weight multiplies the loss only, N keeps its meaning). Every route's answer is finally evaluated with
-:meth:`Problem.objective`.
+weight multiplies the loss only, N keeps its meaning). Model ``ce-relu`` is the same under H >= 0. Every
+route's answer is finally evaluated with :meth:`Problem.objective`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bias", "Cluster", "Problem", "Run"]
+__all__ = ["MODELS", "Bias", "Cluster", "Problem", "Run"]
+
+MODELS = ("ce", "ce-relu")
 
 Bias = Literal["none", "free"] | Fraction
 Exact = int | str | Fraction
@@ -57,7 +59,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Problem:
-    """A cross-entropy problem (model ``ce``); build it with :meth:`ce`.
+    """A cross-entropy problem; build it with :meth:`ce`.
 
     Attributes
     ----------
@@ -69,6 +71,7 @@ class Problem:
         A Fraction is the penalty lambda_b > 0 of (lambda_b/2)|b|^2; ``mu`` of the papers is lambda_b/2.
     dim : int
         Feature dimension d.
+    model : 'ce' (any features) or 'ce-relu' (no feature has a negative entry).
     """
 
     runs: tuple[Run, ...]
@@ -87,6 +90,7 @@ class Problem:
         bias: Literal["none", "free"] | Exact = "none",
         weights: Iterable[Exact | tuple[Exact, int]] | None = None,
         dim: int | None = None,
+        model: str = "ce",
     ) -> Problem:
         """Build a problem from class sizes, checking every number.
 
@@ -97,6 +101,7 @@ class Problem:
         bias : 'none', 'free', or the penalty lambda_b > 0.
         weights : loss weight per class (or (weight, repeat) pairs), positive; default all 1.
         dim : feature dimension, at least 1; default K.
+        model : 'ce' or 'ce-relu'.
 
         Raises
         ------
@@ -120,6 +125,8 @@ class Problem:
             raise ValueError(f"class weights: {sum(r for _, r in factors)} weights for {K} classes")
         if dim is not None and dim < 1:
             raise ValueError("dim: the feature dimension must be at least 1")
+        if model not in MODELS:
+            raise ValueError(f"model: unknown model {model!r}")
         lam_w = _positive(lambda_w, "lambda_w")
         return cls(
             runs=tuple(_zip_runs(sizes, factors)),
@@ -127,6 +134,7 @@ class Problem:
             lambda_h=lam_w if lambda_h is None else _positive(lambda_h, "lambda_h"),
             bias=bias if bias in ("none", "free") else _positive(bias, "bias"),  # type: ignore[arg-type]
             dim=K if dim is None else dim,
+            model=model,
         )
 
     @cached_property
@@ -229,8 +237,6 @@ class Problem:
         """
         try:
             options = data["options"]
-            if data["model"] != "ce":
-                raise ValueError(f"model: unknown model {data['model']!r}")
             return cls.ce(
                 [(size, repeat) for size, repeat in data["counts"]],
                 options["lambda_w"],
@@ -238,6 +244,7 @@ class Problem:
                 options["bias"],
                 None if options["class_weights"] is None else [(w, r) for w, r in options["class_weights"]],
                 options["dim"],
+                data["model"],
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"problem: not a canonical problem description ({error})") from None
@@ -266,7 +273,8 @@ class Problem:
         Raises
         ------
         ValueError
-            If the shapes do not fit or a bias is given to a problem without one.
+            If the shapes do not fit, a bias is given to a problem without one, or H has a negative entry in
+            model ``ce-relu``.
 
         Examples
         --------
@@ -288,6 +296,8 @@ class Problem:
         bias = np.zeros(K) if b is None else np.asarray(b, dtype=float)
         if self.bias == "none" and bias.any():
             raise ValueError("b: this problem has no bias")
+        if self.model == "ce-relu" and not (H >= 0).all():
+            raise ValueError("H: a feature has a negative entry")
         logits = W @ H + bias[:, None]
         top = logits.max(axis=0)
         losses = top + np.log(np.exp(logits - top).sum(axis=0)) - logits[labels, np.arange(len(labels))]

@@ -24,7 +24,7 @@ from verify.blocks import BlockPoint
 from verify.counts import InputError
 from verify.dual import Assessment, assess
 from verify.kernel import MAX_GROUPS
-from verify.routes.enclosure import certify
+from verify.routes import certify
 from verify.routes.exact import solve_blocks
 from verify.schemas import Interval, OptimumOutput
 from verify.ties import zero_is_minimiser
@@ -78,7 +78,7 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
 
     Parameters
     ----------
-    problem : model ``ce``.
+    problem : model ``ce``, or ``ce-relu`` without bias (it has no singular values here: ``singular_values`` is null).
     rigorous : use the kernel even where it takes long.
     listed : print logits and class by class; always in runs above ``LISTED`` classes.
 
@@ -91,7 +91,8 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
     Raises
     ------
     InputError
-        If the problem has more different (size, weight) pairs than this version solves, or numbers beyond floats.
+        If the problem has more different (size, weight) pairs than this version solves, numbers beyond floats, or
+        a bias in model ``ce-relu``.
 
     Examples
     --------
@@ -126,6 +127,10 @@ def certificate(problem: Problem) -> dict[str, Any]:
 
 
 def _require_size(problem: Problem, rigorous: bool) -> None:
+    relu = problem.model == "ce-relu"
+    if relu and problem.bias != "none":
+        raise InputError("--bias: model ce-relu is solved without a bias only")
+    rigorous = rigorous or relu
     most, clusters = MAX_GROUPS if rigorous else MOST_CLUSTERS, len(problem.clusters)
     if clusters > most:
         who = "the kernel accepts" if rigorous else "this version solves"
@@ -142,11 +147,13 @@ def _certificate(problem: Problem) -> dict[str, Any]:
 def _bounds(problem: Problem, rigorous: bool) -> Bounds:
     affordable = len(problem.clusters) <= AFFORDABLE_CLUSTERS or problem.K <= AFFORDABLE_CLASSES
     reason = ""
-    if rigorous or affordable:
+    if rigorous or affordable or problem.model == "ce-relu":
         try:
             return _from_certificate(problem, _certificate(problem))
         except ValueError as error:
             reason = f"the kernel accepted no certificate ({error})"
+    if problem.model == "ce-relu":
+        raise InputError(reason)
     try:
         point = solve_blocks(problem)
         found = assess(problem, point)
@@ -180,7 +187,7 @@ def _from_certificate(problem: Problem, data: dict[str, Any]) -> Bounds:
     bias, bias_radius = _balls([facts["bias"]["values"]], m == 0)
     point = BlockPoint(np.where(m > 1, own[0] - sibling[0], 0.0), means, bias[0])
     merged, zero = tuple(facts["merged"]["values"]), tuple(facts["zero"]["values"])
-    if None in zero and zero_is_minimiser(problem):
+    if None in zero and problem.model == "ce" and zero_is_minimiser(problem):
         merged = zero = (True,) * len(m)
     result = _with_zeros(Facts(point, radius, bias_radius[0], merged, zero))
     return Bounds(value, "enclosed", result, _precision(problem, result))
@@ -195,6 +202,10 @@ def _balls(rows: list[list[dict[str, str] | None]], absent: Array) -> tuple[Arra
 
 
 def _loose(problem: Problem) -> str:
+    if problem.model == "ce-relu":
+        return (
+            f"d = {problem.dim} is below the number of classes that would be alive: the bounds hold, but may be loose"
+        )
     return (
         f"d = {problem.dim} may be below the rank of the relaxed optimum: the bounds hold, but factors of this width "
         "may not reach the lower bound, and statements about every minimiser do not follow"
@@ -283,13 +294,14 @@ def count_runs(problem: Problem) -> list[tuple[int, int]]:
 def _facts(problem: Problem, facts: Facts, listed: bool) -> tuple[dict[str, Any], list[str]]:
     """Facts under their JSON names, null where undecided, and the names of those."""
     values: dict[str, Any] = {
-        "singular_values": _singular_values(problem, facts, listed),
+        "singular_values": _singular_values(problem, facts, listed) if problem.model == "ce" else None,
         "logits": _logits(problem, facts) if listed else None,
         "bias": _bias(problem, facts, listed),
         "merged": _merged(problem, facts, listed),
         "zero": None if None in facts.zero else _zero(problem, facts, listed),
     }
-    undecided = [name for name in FACTS if values[name] is None and (listed or name != "logits")]
+    left_out = {"logits": not listed, "singular_values": problem.model != "ce"}
+    undecided = [name for name in FACTS if values[name] is None and not left_out.get(name)]
     return values, undecided
 
 

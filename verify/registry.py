@@ -17,7 +17,7 @@ from verify.counts import InputError
 
 __all__ = ["ancestors", "claims_in_file", "load", "related", "select"]
 
-SHIPPED = ("theory.hong_ling_2023", "theory.conjectures")
+SHIPPED = ("theory.hong_ling_2023", "theory.dang_2024_relu", "theory.conjectures")
 ENTRY_POINTS = "verify.claims"
 
 

@@ -21,7 +21,12 @@ PROFILES = {"dev": 12, "ci": 25, "nightly": 500}
 
 MOST_CLASSES = 8
 
-NAMES = {"merge": "cluster_merge", "between": "between_groups_dead", "collapse": "complete_collapse"}
+NAMES = {
+    "merge": "cluster_merge",
+    "between": "between_groups_dead",
+    "collapse": "complete_collapse",
+    "zero": "class_zero",
+}
 
 
 def _sizes() -> st.SearchStrategy[Fraction]:
@@ -81,6 +86,7 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
         1,
         bias=bias,
         weights=[(w, repeat) for w, (_, repeat) in zip(weights, clusters, strict=True)],
+        model=family.model,
     )
     x2 = draw(st.sampled_from(draw(st.sampled_from(squares_around(base, family.near, OFFSETS)))))
     problem = base.at(x2)

@@ -25,6 +25,8 @@ Why each enclosure holds THE threshold (existence and uniqueness), two clusters 
   classes of 355730, 8346 of 1, lambda_b = 1/2000): the curve is scanned, its last crossing enclosed, the verdict says
   so.
 * x <= sqrt(v_B) is alive and x >= sqrt(v_A) dead by HL23-10, so what holds between them holds over all lam.
+
+Model ``ce-relu`` without bias has one threshold per cluster, x^2 = v (K-1)/K, exact (DA24-07).
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Threshold:
 
     Attributes
     ----------
-    claim, name : claim ID and ``cluster_merge``, ``between_groups_dead`` or ``complete_collapse``.
+    claim, name : claim ID and ``cluster_merge``, ``between_groups_dead``, ``complete_collapse`` or ``class_zero``.
     count : size of the cluster it belongs to, or None.
     N : number of samples; lam = x/N.
     x2 : rationals (lower, upper) around x^2 = (lam N)^2, equal when it is rational; None with a ``reason``.
@@ -124,14 +126,15 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
 
     Parameters
     ----------
-    problem : model ``ce``; its weight decays are ignored.
+    problem : its weight decays are ignored.
     digits : significant decimal digits of the enclosures.
 
     Returns
     -------
     list of Threshold
         HL23-04 for every cluster of two or more classes; HL23-08 (no bias), HL23-12 (free) or HL23-07 (penalised)
-        for exactly two sizes; HL23-05 (no bias) or HL23-06 for complete collapse.
+        for exactly two sizes; HL23-05 (no bias) or HL23-06 for complete collapse. Model ``ce-relu``: DA24-07 for
+        every cluster.
 
     Raises
     ------
@@ -149,6 +152,8 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
     """
     if not 1 <= digits <= 1000:
         raise ValueError(f"digits: {digits} is not between 1 and 1000")
+    if problem.model == "ce-relu":
+        return [replace(t, digits=digits) for t in _zeros(problem)]
     before, ctx.prec = ctx.prec, 80 + 8 * digits
     try:
         found = [*_merges(problem), *_between(problem, digits), _collapse(problem, digits)]
@@ -156,6 +161,28 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
         ctx.prec = before
     found.sort(key=lambda t: (t.x2 is None, t.x2 or (Fraction(0), Fraction(0))))
     return [replace(t, digits=digits) for t in found]
+
+
+def _zeros(problem: Problem) -> list[Threshold]:
+    """Where the features of the classes of each cluster vanish with H >= 0, smallest first (DA24-07)."""
+    found = []
+    for c in sorted(problem.clusters, key=lambda c: c.weight**2 * c.size):
+        x2 = c.weight**2 * c.size * (problem.K - 1) / problem.K
+        entry = Threshold(
+            claim="DA24-07",
+            name="class_zero",
+            count=c.size,
+            N=problem.N,
+            x2=(x2, x2),
+            closed_form=_closed_form(x2, problem.N),
+            consequence=f"From this lam on, all features of the {c.classes} classes with {c.size} samples are zero and "
+            "the model predicts every class with the same probability for them.",
+        )
+        unknown = replace(
+            entry, x2=None, closed_form=None, verdict="undecided", reason="no formula is known with a bias"
+        )
+        found.append(entry if problem.bias == "none" else unknown)
+    return found
 
 
 def _merges(problem: Problem) -> list[Threshold]:

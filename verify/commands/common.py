@@ -30,9 +30,11 @@ __all__ = [
     "write_atomically",
 ]
 
-MODELS = ("ce",)
+MODELS = ("ce", "ce-relu")
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model; this version has ce.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model: ce, or ce-relu (no feature has a negative entry).")
+]
 Counts = Annotated[
     str | None, typer.Option(metavar="500x5,100x5", help="Class sizes: COUNTxREPEAT, @file.json or @file.csv.")
 ]
@@ -101,6 +103,7 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
             _bias(options.get("bias", "none")),
             parse_weights(factors, K) if factors is not None else None,
             dim,
+            options["model"],
         )
     except InputError:
         raise

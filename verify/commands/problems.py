@@ -175,7 +175,7 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
         ),
         ("merged", _merged(problem, result)),
         ("zero", _zero(problem, result)),
-        ("singular values", _singular(result)),
+        *([("singular values", _singular(result))] if problem.model == "ce" else []),
         *[("threshold", line) for line in _nearby(problem)],
     ]
     if result.undecided:

@@ -90,7 +90,11 @@ def threshold_markers(problem: Problem, scale: float = 1.0) -> tuple[Marker, ...
     for t in thresholds(problem, 12):
         if t.x2 is None:
             continue
-        names = {"cluster_merge": f"n = {t.count} merges", "between_groups_dead": "between dead"}
+        names = {
+            "cluster_merge": f"n = {t.count} merges",
+            "between_groups_dead": "between dead",
+            "class_zero": f"n = {t.count} dies",
+        }
         x = round(math.sqrt(float(sum(t.x2)) / 2), 9)
         found.setdefault(x, []).append(names.get(t.name, "all 0"))
     return tuple(Marker(x * scale, ", ".join(dict.fromkeys(labels))) for x, labels in sorted(found.items()))
@@ -98,7 +102,7 @@ def threshold_markers(problem: Problem, scale: float = 1.0) -> tuple[Marker, ...
 
 def sweep(claim: Claim, base: Problem, seed: int) -> Sweep:
     """Solve the problem at every x by the exact route, at some x by the nonconvex route, and read the claim."""
-    squares = [t.x2 for t in thresholds(base, 12) if t.x2]
+    squares = [t.x2 for t in thresholds(base, 12) if t.x2] or [(base.x2, base.x2)]
     top = max((lower + upper) / 2 for lower, upper in squares).limit_denominator(10**6)
     exact = {lower for lower, upper in squares if lower == upper}
     problems = [base.at(x2).tilted(1, base.dim) for x2 in sorted({top * ratio**2 for ratio in RATIOS} | exact)]

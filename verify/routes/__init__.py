@@ -1,20 +1,26 @@
-"""Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``."""
+"""Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``.
+
+Model ``ce`` is solved by the module named like the route, every other by a module of its own.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
 
-__all__ = ["COSTLY", "SOLVERS", "solve"]
+__all__ = ["COSTLY", "SOLVERS", "certify", "solve"]
 
 SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 """Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
 
 COSTLY = frozenset({"convex", "nonconvex"})
 """Routes that see only a part of the drawn configurations, and only small ones."""
+
+PREFIXES = {"ce": "", "ce-relu": "relu_"}
 
 
 @lru_cache(maxsize=4096)
@@ -28,5 +34,18 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     seed : seed of random starts.
     avoid : claim IDs the route must not rely on.
     """
-    module = import_module(f"verify.routes.{route}")
+    prefix = PREFIXES[problem.model]
+    module = import_module(f"verify.routes.{prefix}{route}")
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
+
+
+def certify(problem: Problem) -> tuple[dict[str, Any], Any]:
+    """Certificate of a problem and the kernel's outcome.
+
+    Raises
+    ------
+    ValueError
+        If the kernel accepts no certificate.
+    """
+    module = import_module(f"verify.routes.{PREFIXES[problem.model]}enclosure")
+    return module.certify(problem)  # type: ignore[no-any-return]

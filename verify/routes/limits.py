@@ -18,16 +18,20 @@ EXTRA_DIGITS = 40
 
 @lru_cache(maxsize=512)
 def solve_at_scale(route: str, problem: Problem, scale: int) -> Optimum:
-    """Optimum of a two-cluster problem at scale L.
+    """Optimum of a two-cluster problem, or of any ReLU problem, at scale L.
 
     Parameters
     ----------
     route : 'enclosure' (kernel certificate with enough digits) or 'exact' (the scalar equation of HL23-07 in high
         precision, which is an opinion: its radius is that of the arithmetic).
-    problem : a problem with exactly two clusters.
+    problem : a problem with exactly two clusters, or of model ``ce-relu`` (closed form instead of HL23-07).
     scale : L = log(sqrt(n)/x).
     """
     digits = ceil(2 * scale / log(10)) + EXTRA_DIGITS
+    if problem.model == "ce-relu":
+        from verify.routes import relu_enclosure, relu_exact
+
+        return relu_enclosure.solve(problem, digits=digits) if route == "enclosure" else relu_exact.solve(problem)
     if route == "enclosure":
         from verify.routes import enclosure
 
