@@ -115,7 +115,7 @@ def test_every_kind_of_relation_has_a_generic_mutant_that_dies(relation):
     assert summary.survivors == []
 
 
-@pytest.mark.parametrize("identifier", [i for i, claim in CLAIMS.items() if claim.mutants])
+@pytest.mark.parametrize("identifier", [i for i, c in CLAIMS.items() if c.mutants and c.status != "refuted"])
 def test_the_claim_itself_holds_where_its_mutants_are_killed(identifier):
     claim = CLAIMS[identifier]
     avoid = registry.related(CLAIMS, identifier) | {identifier}

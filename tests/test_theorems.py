@@ -41,6 +41,7 @@ def test_dropped_hypotheses_are_violated_alone(identifier):
 
 def test_every_catalogue_identifier_is_registered():
     expected = {f"HL23-{i:02d}" for i in range(1, 22)} | {f"HL23-R{i}" for i in range(1, 7)}
+    expected |= {f"DA24-{i:02d}" for i in range(1, 21)}
     assert expected <= set(CLAIMS)
 
 
