@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -146,8 +147,31 @@ def resolve(reading: Env) -> dict[sp.Symbol, Any]:
     """
     values: dict[sp.Symbol, Any] = {}
     for symbol, value in reading.items():
-        values[symbol] = _bisect(value, values) if isinstance(value, Root) else value
+        values[symbol] = _remembered(value, values, reading) if isinstance(value, Root) else value
     return values
+
+
+_found: OrderedDict[Hashable, arb] = OrderedDict()
+ROOTS_KEPT = 4096
+
+
+def _remembered(root: Root, env: Env, reading: Env) -> arb:
+    """The root, found once for the same equation and exact parameters: every route reads the same one."""
+    parts = [part for part in (root.equation, root.lower, root.upper) if part is not sp.oo]
+    symbols = set().union(*(sp.sympify(part).free_symbols for part in parts)) - {root.unknown}
+    given = frozenset((symbol, reading[symbol]) for symbol in symbols if isinstance(reading[symbol], sp.Basic | Root))
+    if len(given) < len(symbols):
+        return _bisect(root, env)
+    nested = [value for _, value in given if isinstance(value, Root)]
+    if nested:
+        given |= frozenset((symbol, value) for symbol, value in reading.items() if isinstance(value, sp.Basic))
+    key = (root, given, ctx.prec)
+    if key not in _found:
+        _found[key] = _bisect(root, env)
+    _found.move_to_end(key)
+    while len(_found) > ROOTS_KEPT:
+        _found.popitem(last=False)
+    return _found[key]
 
 
 def _bisect(root: Root, env: Env) -> arb:

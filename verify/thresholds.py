@@ -34,6 +34,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import isqrt, log
 from typing import Any
@@ -152,15 +153,20 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
     """
     if not 1 <= digits <= 1000:
         raise ValueError(f"digits: {digits} is not between 1 and 1000")
+    return list(_thresholds(replace(problem, lambda_w=Fraction(1), lambda_h=Fraction(1), dim=1), digits))
+
+
+@lru_cache(maxsize=1024)
+def _thresholds(problem: Problem, digits: int) -> tuple[Threshold, ...]:
     if problem.model == "ce-relu":
-        return [replace(t, digits=digits) for t in _zeros(problem)]
+        return tuple(replace(t, digits=digits) for t in _zeros(problem))
     before, ctx.prec = ctx.prec, 80 + 8 * digits
     try:
         found = [*_merges(problem), *_between(problem, digits), _collapse(problem, digits)]
     finally:
         ctx.prec = before
     found.sort(key=lambda t: (t.x2 is None, t.x2 or (Fraction(0), Fraction(0))))
-    return [replace(t, digits=digits) for t in found]
+    return tuple(replace(t, digits=digits) for t in found)
 
 
 def _zeros(problem: Problem) -> list[Threshold]:
