@@ -129,6 +129,14 @@ def test_a_million_classes_cost_what_ten_cost():
     assert result.gap < 1e-12
 
 
+def test_the_rank_is_the_proved_one_and_not_counted_on_a_floating_point_solution():
+    sizes = parse_profile("exp:500:5:100")  # the solver leaves 23 singular values near 1e-6 that are zero
+    result = optimum(Problem.ce(sizes, "1/2000"))
+    assert sum(s > 0 for s in result.singular_values) == 60
+    runs = optimum(Problem.ce(sizes, "1/2000"), listed=False).singular_values
+    assert sum(repeat for value, repeat in runs if value > 0) == 60
+
+
 def test_only_the_product_of_the_weight_decays_moves_the_logits():
     one, two = optimum(Problem.ce(STEP, "1/100")), optimum(Problem.ce(STEP, "1/20", "1/500"))
     assert one.logits == two.logits

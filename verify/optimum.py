@@ -54,6 +54,7 @@ class Facts:
     radius : (G, G) radii of the logits between classes of two clusters (own and sibling on the diagonal).
     bias_radius : (G,).
     merged, zero : truth values; None is undecided (``merged`` is None for a cluster of one class).
+    rank : most singular values of Z D^(1/2) that are not zero; None in model ``ce-relu``.
     """
 
     point: BlockPoint
@@ -61,6 +62,7 @@ class Facts:
     bias_radius: Array
     merged: tuple[bool | None, ...]
     zero: tuple[bool | None, ...]
+    rank: int | None
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,11 @@ def _from_certificate(problem: Problem, data: dict[str, Any]) -> Bounds:
     bias, bias_radius = _balls([facts["bias"]["values"]], m == 0)
     point = BlockPoint(np.where(m > 1, own[0] - sibling[0], 0.0), means, bias[0])
     merged, zero = tuple(facts["merged"]["values"]), tuple(facts["zero"]["values"])
+    rank = facts["rank"]["upper"] if problem.model == "ce" else None
     if None in zero and problem.model == "ce" and zero_is_minimiser(problem):
         merged = zero = (True,) * len(m)
-    result = _with_zeros(Facts(point, radius, bias_radius[0], merged, zero))
+        rank = 0
+    result = _with_zeros(Facts(point, radius, bias_radius[0], merged, zero, rank))
     return Bounds(value, "enclosed", result, _precision(problem, result))
 
 
@@ -228,7 +232,7 @@ def _from_assessment(problem: Problem, point: BlockPoint, found: Assessment) -> 
     nonzero = [bool(column.any()) for column in (largest > radius).T]
     vanishes = [found.rank[1] == alive and state != "alive" for state in found.contrasts]
     zero = tuple(False if n else True if v else None for n, v in zip(nonzero, vanishes, strict=True))
-    facts = _with_zeros(Facts(point, radius, found.bias_radius, merged, zero))
+    facts = _with_zeros(Facts(point, radius, found.bias_radius, merged, zero, found.rank[1]))
     return facts, _precision(problem, facts)
 
 
@@ -324,12 +328,17 @@ def _error(problem: Problem, facts: Facts) -> float:
 
 
 def _singular_values(problem: Problem, facts: Facts, listed: bool) -> list[Any]:
-    """Of Z D^(1/2): each contrast m - 1 times, and those of the quotient block."""
+    """Of Z D^(1/2): each contrast m - 1 times, and those of the quotient block; zeros beyond the proved rank."""
     n = np.array([float(c.size) for c in problem.clusters])
     quotient = scipy.linalg.svd(facts.point.quotient(problem), compute_uv=False, lapack_driver="gesvd")
     rows = _rounded(np.concatenate([facts.point.alpha * np.sqrt(n), quotient]), _error(problem, facts))
     repeats = [c.classes - 1 for c in problem.clusters] + [1] * len(quotient)
-    pairs = sorted(((value, r) for value, r in zip(rows, repeats, strict=True) if r), reverse=True)
+    left = problem.K if facts.rank is None else facts.rank
+    pairs: list[tuple[float, int]] = []
+    for value, r in sorted(zip(rows, repeats, strict=True), reverse=True):
+        kept = min(r, left)
+        pairs += [(v, times) for v, times in ((value, kept), (0.0, r - kept)) if times]
+        left -= kept
     joined = [(value, sum(r for _, r in group)) for value, group in groupby(pairs, key=lambda pair: pair[0])]
     return [value for value, repeat in joined for _ in range(repeat)] if listed else joined
 

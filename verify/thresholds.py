@@ -181,14 +181,18 @@ def _zeros(problem: Problem) -> list[Threshold]:
             N=problem.N,
             x2=(x2, x2),
             closed_form=_closed_form(x2, problem.N),
-            consequence=f"From this lam on, all features of the {c.classes} classes with {c.size} samples are zero and "
-            "the model predicts every class with the same probability for them.",
+            consequence=f"From this lam on, all features of the {_classes(c.classes)} with {c.size} samples are zero "
+            "and the model predicts every class with the same probability for them.",
         )
         unknown = replace(
             entry, x2=None, closed_form=None, verdict="undecided", reason="no formula is known with a bias"
         )
         found.append(entry if problem.bias == "none" else unknown)
     return found
+
+
+def _classes(number: int) -> str:
+    return "class" if number == 1 else f"{number} classes"
 
 
 def _merges(problem: Problem) -> list[Threshold]:
