@@ -41,7 +41,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-from theory.problem import Problem
+from theory.problem import Cluster, Problem
 from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
 
 __all__ = ["Threshold", "thresholds"]
@@ -181,7 +181,7 @@ def _zeros(problem: Problem) -> list[Threshold]:
             N=problem.N,
             x2=(x2, x2),
             closed_form=_closed_form(x2, problem.N),
-            consequence=f"From this lam on, all features of the {_classes(c.classes)} with {c.size} samples are zero "
+            consequence=f"From this lam on, all features of the {_classes(c)} are zero "
             "and the model predicts every class with the same probability for them.",
         )
         unknown = replace(
@@ -191,8 +191,11 @@ def _zeros(problem: Problem) -> list[Threshold]:
     return found
 
 
-def _classes(number: int) -> str:
-    return "class" if number == 1 else f"{number} classes"
+def _classes(cluster: Cluster) -> str:
+    """A cluster in words; the weight is said only where it is not 1."""
+    number = "class" if cluster.classes == 1 else f"{cluster.classes} classes"
+    weight = "" if cluster.weight == 1 else f" and loss weight {cluster.weight}"
+    return f"{number} with {cluster.size} samples{weight}"
 
 
 def _merges(problem: Problem) -> list[Threshold]:
@@ -205,8 +208,8 @@ def _merges(problem: Problem) -> list[Threshold]:
             N=problem.N,
             x2=(c.weight**2 * c.size,) * 2,
             closed_form=_closed_form(c.weight**2 * c.size, problem.N),
-            consequence=f"From this lam on, the {c.classes} classes with {c.size} samples share one mean feature "
-            "and one classifier row, so the model cannot tell them apart.",
+            consequence=f"From this lam on, the {_classes(c)} share one mean feature and one classifier row, so the "
+            "model cannot tell them apart.",
         )
         for c in problem.clusters
         if c.classes >= 2

@@ -36,9 +36,8 @@ def list_claims(path: Folders = None, json: Json = False, seed: Seed = 0) -> Non
         rows = [ClaimListing(id=c.id, title=c.title, kind=c.kind, paper=c.paper, status=c.status) for c in claims]
         common.print_json(ClaimList(claims=rows))
         return
-    from rich.table import Table
 
-    table = Table("claim", "title", "kind", "paper", "status")
+    table = common.table("claim", "title", "kind", "paper", "status")
     for c in claims:
         table.add_row(c.id, c.title, c.kind, c.paper, c.status)
     common.console().print(table)

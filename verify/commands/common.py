@@ -16,6 +16,7 @@ from verify.counts import InputError, parse_counts, parse_number, parse_profile,
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
+    from rich.table import Table
 
     from theory.problem import Problem
 
@@ -151,6 +152,16 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def table(*headers: str) -> Table:
+    """Table that folds its cells on a narrow terminal instead of cutting them."""
+    from rich.table import Table
+
+    found = Table()
+    for header in headers:
+        found.add_column(header, overflow="fold")
+    return found
 
 
 class Printer:

@@ -129,11 +129,12 @@ def _count_runs(problem: Problem) -> list[tuple[Fraction, int]]:
 
 
 def _show_thresholds(problem: Problem, found: Sequence[Threshold], given: bool) -> None:
-    from rich.table import Table
 
     out = common.console()
     out.print(_classes(problem))
-    table = Table("threshold", "claim", "size", "lam", "closed form", "verdict", *(["at your lam"] if given else []))
+    table = common.table(
+        "threshold", "claim", "size", "lam", "closed form", "verdict", *(["at your lam"] if given else [])
+    )
     for t in found:
         size = "" if t.count is None else str(t.count)
         value = f"{float(Fraction(t.bounds[0])):.12g}" if t.bounds else "-"

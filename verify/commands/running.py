@@ -163,12 +163,11 @@ def _shortfall(row: ClaimResult) -> str:
 
 
 def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
-    from rich.table import Table
 
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
-    table = Table("claim", "verdict", *routes, "worst", "mutants", "s")
+    table = common.table("claim", "verdict", *routes, "worst", "mutants", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
         cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
@@ -222,10 +221,9 @@ def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutant
 
 
 def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
-    from rich.table import Table
 
     out = common.console()
-    table = Table("claim", "mutant", "outcome", "route or reason")
+    table = common.table("claim", "mutant", "outcome", "route or reason")
     for row in rows:
         for line in row.mutants.details:
             table.add_row(row.id, line["mutant"], line["outcome"], line["route"] or line.get("reason", ""))

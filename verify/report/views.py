@@ -123,10 +123,15 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
     )
 
 
+NO_EVIDENCE = "no evidence"
+
+
 def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     if claim.status == "note":
         return Cell("", "nothing to compute")
     row = result.routes.get(route)
+    if row is not None and row.reason.startswith(NO_EVIDENCE):
+        return Cell("", row.reason)
     if row is not None and _silent(row):
         return Cell("", "stopped: already refuted" if result.verdict == "refuted" and route in SOLVERS else row.reason)
     if row is not None:
