@@ -118,14 +118,16 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
     error, radius = float(difference.mid()) / scale, float(difference.rad()) / scale
     slack = radius + ROUNDING[route]
     narrow = radius <= NARROW[route]
+    apart = not difference.contains(0)  # the floats beside it are rounded, the ball is not
     if isinstance(relation, sp.Eq):
-        outcome = _outcome(abs(error) <= slack and narrow, abs(error) > slack)
+        outcome = _outcome((abs(error) <= slack or not apart) and narrow, abs(error) > slack and apart)
     elif isinstance(relation, sp.Ne):
-        outcome = _outcome(abs(error) > slack, False)
+        outcome = _outcome(abs(error) > slack and apart, False)
     else:
         below = error if isinstance(relation, sp.Le | sp.Lt) else -error
         strict = isinstance(relation, sp.Lt | sp.Gt)
-        outcome = _outcome(below < -slack or (not strict and below <= slack and narrow), below > slack)
+        certain = below < -slack and apart
+        outcome = _outcome(certain or (not strict and below <= slack and narrow), below > slack and apart)
     return Finding(
         index,
         outcome,
