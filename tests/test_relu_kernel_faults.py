@@ -10,9 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from test_kernel_faults import SOURCE, load
+from faulty_kernel import SOURCES, load
 from test_relu_model import FIRST, POOR, SECOND, changed
 
+import verify.kernel
 from theory.problem import Problem
 from verify.routes import certify
 
@@ -127,11 +128,11 @@ FAULTS = [
 
 
 def test_the_unchanged_kernel_passes() -> None:
-    assert list(complaints(load(SOURCE))) == []
+    assert list(complaints(verify.kernel)) == []
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)))
 def test_every_fault_is_noticed(number: int) -> None:
     before, after = FAULTS[number]
-    assert SOURCE.count(before) == 1, "the line to change is gone"
-    assert next(complaints(load(SOURCE.replace(before, after))), None) is not None
+    assert SOURCES["relu"].count(before) == 1, "the line to change is gone"
+    assert next(complaints(load("relu", before, after)), None) is not None

@@ -85,15 +85,22 @@ class Family:
     bias : the bias modes to draw from.
     weights : whether to draw loss weights (one per cluster).
     near : thresholds to sample on both sides and at equality: 'merge' (x = w sqrt(n) of a cluster),
-        'between' (between-group threshold), 'collapse' (complete collapse), 'zero' (ReLU features of a class vanish).
-    model : the model of the problems drawn.
+        'between' (between-group threshold), 'collapse' (complete collapse), 'zero' (ReLU features of a class vanish);
+        models with a module in verify/models name their own.
+    model : the model of the problems drawn; 'ce-deep' is ``ce`` with several layers.
+    depths : the numbers of layers to draw from (``mse``, 'ce-deep').
+    dims : 'wide' (dimension at least that of some optimum of full rank) or 'any' (bottlenecks too).
+    families : numbers of families to draw from (``ce-sphere``).
     """
 
     sizes: Literal["two", "clusters", "distinct", "balanced", "any"] = "any"
     bias: tuple[Literal["none", "free", "penalised"], ...] = ("none", "free", "penalised")
     weights: bool = False
-    near: tuple[Literal["merge", "between", "collapse", "zero"], ...] = ("merge", "collapse")
-    model: Literal["ce", "ce-relu"] = "ce"
+    near: tuple[str, ...] = ("merge", "collapse")
+    model: str = "ce"
+    depths: tuple[int, ...] = (1,)
+    dims: Literal["wide", "any"] = "wide"
+    families: tuple[int, ...] = (1, 2)
 
 
 @dataclass(frozen=True)

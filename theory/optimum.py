@@ -22,11 +22,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Point:
-    """An explicit point as a nonconvex solver left it: W (K, d), H (d, N) or (d, K), b (K,)."""
+    """An explicit point as a nonconvex solver left it: W (K, d), H (d, N) or (d, K), b (K,).
+
+    ``layers`` are W_M, ..., W_1 where there are several; W is their product.
+    """
 
     W: Array
     H: Array
     b: Array
+    layers: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Optimum:
     lower, upper : ball or None
         Bounds on the optimal value; ``upper`` is the objective at an explicit point.
     logits : (K, K) array of balls or None
-        Mean logits Z, bias excluded, columns centred (1^T Z = 0); column k belongs to class k.
+        Mean logits Z, bias excluded; column k belongs to class k. Columns are centred (1^T Z = 0) except in ``mse``;
+        in ``ce-sphere`` entry (j, k) is <u_k, v_j>, without the temperature.
     bias : (K,) array of balls
         Centred (1^T b = 0); zeros without a bias.
     contrasts : one State per cluster, in the order of ``problem.clusters``.
@@ -54,6 +59,12 @@ class Optimum:
         Hbar^T Hbar of the class means, and W W^T (``ce-relu``).
     spread : ball or None
         sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (``ce-relu``).
+    singular_values : (K,) array of balls or None
+        Of Z D^(1/2), descending.
+    merged : groups of classes whose mean logits, features and classifier rows coincide in every minimiser; None
+        where that is not decided.
+    zero : classes whose features vanish in every minimiser; None where that is not decided.
+    facts : further quantities by name; the routes of a model say which.
     point : Point or None
     uses : IDs of the claims the route relied on.
     reason : why something is missing, or an empty string.
@@ -73,6 +84,10 @@ class Optimum:
     gram_features: Array | None = None
     gram_classifier: Array | None = None
     spread: Any = None
+    singular_values: Array | None = None
+    merged: tuple[tuple[int, ...], ...] | None = None
+    zero: tuple[int, ...] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
     point: Point | None = None
     uses: frozenset[str] = frozenset()
     reason: str = ""

@@ -1,12 +1,22 @@
 """One optimisation problem of the unconstrained-features model, in exact numbers.
 
-The canonical objective (mean loss, halves) over W (K x d), H (one feature per sample) and b (K):
+The canonical objective of model ``ce`` (mean loss, halves) over W (K x d), H (one feature per sample) and b (K):
 
     (1/N) sum_i w_{y_i} CE(W h_i + b, y_i) + (lambda_w/2)|W|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 with CE(z, k) = logsumexp(z) - z_k, N the number of samples and w_k the weight of class k (default 1; a
-weight multiplies the loss only, N keeps its meaning). Model ``ce-relu`` is the same under H >= 0. Every
-route's answer is finally evaluated with :meth:`Problem.objective`.
+weight multiplies the loss only, N keeps its meaning). The other models:
+
+* ``ce-relu``: the same under H >= 0.
+* ``ce`` and ``mse`` with depth M: W = W_M ... W_1, the penalty is sum_m (lambda_m/2)|W_m|^2. ``mse`` has the loss
+  (1/(2N)) |W H + b 1^T - Y|^2 for one-hot Y instead of CE.
+* ``uf-svm``: (|W|^2 + |H|^2)/2 subject to (w_{y_i} - w_c)^T h_i >= 1 for all i and all c != y_i.
+* ``layer-peeled``: (1/N) sum_i w_{y_i} CE(W h_i, y_i) subject to |W|^2 <= K E_W and
+  sum_k (1/n_k) sum_i |h_ki|^2 <= K E_H.
+* ``ce-sphere``: sum_i log(1 + sum_{j != i} exp(a (<u_i, v_j> - <u_i, v_i>))) over unit vectors (the SUM of the losses);
+  two families u, v or one, u = v.
+
+Every route's answer is finally evaluated with :meth:`Problem.objective`.
 """
 
 from __future__ import annotations
@@ -18,7 +28,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
-from math import isqrt
+from math import isqrt, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +36,7 @@ from numpy.typing import NDArray
 
 __all__ = ["MODELS", "Bias", "Cluster", "Problem", "Run"]
 
-MODELS = ("ce", "ce-relu")
+MODELS = ("ce", "ce-relu", "mse", "uf-svm", "layer-peeled", "ce-sphere")
 
 Bias = Literal["none", "free"] | Fraction
 Exact = int | str | Fraction
@@ -59,49 +69,63 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Problem:
-    """A cross-entropy problem; build it with :meth:`ce`.
+    """A problem of one of the :data:`MODELS`; build it with the constructor of its model.
 
     Attributes
     ----------
     runs : tuple of Run
         The classes in the order given, run-length encoded (10^6 equal classes cost one entry).
     lambda_w, lambda_h : Fraction
-        Weight decay of W and of H in the canonical normalisation (halves, mean loss), positive.
+        Weight decay of W (of W_M where there are several layers) and of H in the canonical normalisation, positive.
+        1 in the models without weight decay.
     bias : 'none', 'free' or Fraction
         A Fraction is the penalty lambda_b > 0 of (lambda_b/2)|b|^2; ``mu`` of the papers is lambda_b/2.
     dim : int
-        Feature dimension d.
-    model : 'ce' (any features) or 'ce-relu' (no feature has a negative entry).
+        Feature dimension d; the smallest width where there are several layers.
+    model : one of :data:`MODELS`.
+    deeper : weight decays of W_{M-1}, ..., W_1; empty at depth 1.
+    widths : d_M, ..., d_1, d_m the width of the input of W_m (H is d_1 x N); empty where all are ``dim``.
+    e_w, e_h : budgets per class of W and of H (``layer-peeled``).
+    temperature, families : the inverse temperature a, and 2 for (u, v) or 1 for u = v (``ce-sphere``).
     """
 
     runs: tuple[Run, ...]
-    lambda_w: Fraction
-    lambda_h: Fraction
+    lambda_w: Fraction = Fraction(1)
+    lambda_h: Fraction = Fraction(1)
     bias: Bias = "none"
     dim: int = 0
     model: str = "ce"
+    deeper: tuple[Fraction, ...] = ()
+    widths: tuple[int, ...] = ()
+    e_w: Fraction = Fraction(1)
+    e_h: Fraction = Fraction(1)
+    temperature: Fraction = Fraction(1)
+    families: int = 2
 
     @classmethod
     def ce(
         cls,
         counts: Iterable[Exact | tuple[Exact, int]],
-        lambda_w: Exact,
+        lambda_w: Exact | Sequence[Exact],
         lambda_h: Exact | None = None,
         bias: Literal["none", "free"] | Exact = "none",
         weights: Iterable[Exact | tuple[Exact, int]] | None = None,
         dim: int | None = None,
         model: str = "ce",
+        widths: Sequence[int] | None = None,
     ) -> Problem:
-        """Build a problem from class sizes, checking every number.
+        """Build a cross-entropy problem with weight decay, checking every number.
 
         Parameters
         ----------
         counts : sizes, or (size, repeat) pairs, in class order; positive rationals.
-        lambda_w, lambda_h : positive rationals; ``lambda_h`` defaults to ``lambda_w``.
+        lambda_w, lambda_h : positive rationals; ``lambda_h`` defaults to ``lambda_w``. A sequence is one decay
+            per layer, W_M first.
         bias : 'none', 'free', or the penalty lambda_b > 0.
-        weights : loss weight per class (or (weight, repeat) pairs), positive; default all 1.
+        weights : loss weight per class (or (weight, repeat) pairs), positive; default all 1. Depth 1 only.
         dim : feature dimension, at least 1; default K.
         model : 'ce' or 'ce-relu'.
+        widths : d_M, ..., d_1 instead of ``dim``.
 
         Raises
         ------
@@ -116,26 +140,158 @@ class Problem:
         >>> [(str(c.size), c.classes) for c in p.clusters]
         [('120', 4), ('25', 3)]
         """
+        if model not in ("ce", "ce-relu"):
+            raise ValueError(f"model: unknown model {model!r}")
+        problem = cls._build(model, counts, weights, dim)._decayed(lambda_w, lambda_h, bias, widths)
+        if problem.deeper and model == "ce-relu":
+            raise ValueError("lambda_w: model ce-relu has one layer")
+        if problem.deeper and weights is not None:
+            raise ValueError("class weights: only at depth 1")
+        return problem
+
+    @classmethod
+    def mse(
+        cls,
+        counts: Iterable[Exact | tuple[Exact, int]],
+        lambda_w: Exact | Sequence[Exact],
+        lambda_h: Exact | None = None,
+        bias: Literal["none", "free"] | Exact = "none",
+        dim: int | None = None,
+        widths: Sequence[int] | None = None,
+    ) -> Problem:
+        """Build a problem of the deep linear model with squared loss; the arguments are those of :meth:`ce`.
+
+        Examples
+        --------
+        >>> p = Problem.mse([9, 6, 4], ["1/10", "1/20"], "1/30", widths=[5, 3])
+        >>> p.depth, p.layer_widths, p.dim, p.product
+        (2, (5, 3), 3, Fraction(1, 6000))
+        """
+        return cls._build("mse", counts, None, dim)._decayed(lambda_w, lambda_h, bias, widths)
+
+    @classmethod
+    def svm(cls, counts: Iterable[Exact | tuple[Exact, int]], dim: int | None = None) -> Problem:
+        """Build a max-margin problem.
+
+        Examples
+        --------
+        >>> Problem.svm([5, 1, 1]).model
+        'uf-svm'
+        """
+        return cls._build("uf-svm", counts, None, dim)
+
+    @classmethod
+    def peeled(
+        cls,
+        counts: Iterable[Exact | tuple[Exact, int]],
+        e_w: Exact = 1,
+        e_h: Exact = 1,
+        weights: Iterable[Exact | tuple[Exact, int]] | None = None,
+        dim: int | None = None,
+    ) -> Problem:
+        """Build a layer-peeled problem; only the ratios of n_k w_k matter, and a weight may be 0 (but not all).
+
+        Examples
+        --------
+        >>> Problem.peeled([(3, 3), (2, 2)], 2, "1/2").budget2
+        Fraction(25, 1)
+        """
+        problem = cls._build("layer-peeled", counts, weights, dim)
+        return replace(problem, e_w=_positive(e_w, "e_w"), e_h=_positive(e_h, "e_h"))
+
+    @classmethod
+    def sphere(cls, n: int, dim: int | None = None, temperature: Exact = 1, families: int = 2) -> Problem:
+        """Build a problem of n unit vectors per family in R^dim (default n - 1).
+
+        Examples
+        --------
+        >>> Problem.sphere(5, 2, "3/2", families=1).dim
+        2
+        """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+            raise ValueError("n: at least two vectors are needed")
+        if families not in (1, 2):
+            raise ValueError("families: 1 (u = v) or 2")
+        problem = cls._build("ce-sphere", [(1, n)], None, n - 1 if dim is None else dim)
+        return replace(problem, temperature=_positive(temperature, "temperature"), families=families)
+
+    @classmethod
+    def _build(
+        cls,
+        model: str,
+        counts: Iterable[Exact | tuple[Exact, int]],
+        weights: Iterable[Exact | tuple[Exact, int]] | None,
+        dim: int | None,
+    ) -> Problem:
         sizes = _runs(counts, "counts")
         K = sum(repeat for _, repeat in sizes)
         if K < 2:
             raise ValueError("counts: at least two classes are needed")
-        factors = _runs(weights, "class weights") if weights is not None else [(Fraction(1), K)]
+        zero = model == "layer-peeled"
+        factors = _runs(weights, "class weights", zero=zero) if weights is not None else [(Fraction(1), K)]
         if sum(repeat for _, repeat in factors) != K:
             raise ValueError(f"class weights: {sum(r for _, r in factors)} weights for {K} classes")
+        if not any(weight for weight, _ in factors):
+            raise ValueError("class weights: all are zero")
         if dim is not None and dim < 1:
             raise ValueError("dim: the feature dimension must be at least 1")
-        if model not in MODELS:
-            raise ValueError(f"model: unknown model {model!r}")
-        lam_w = _positive(lambda_w, "lambda_w")
-        return cls(
-            runs=tuple(_zip_runs(sizes, factors)),
-            lambda_w=lam_w,
-            lambda_h=lam_w if lambda_h is None else _positive(lambda_h, "lambda_h"),
+        return cls(tuple(_zip_runs(sizes, factors)), dim=K if dim is None else dim, model=model)
+
+    def _decayed(
+        self,
+        lambda_w: Exact | Sequence[Exact],
+        lambda_h: Exact | None,
+        bias: Literal["none", "free"] | Exact,
+        widths: Sequence[int] | None,
+    ) -> Problem:
+        """The problem with weight decays, bias and widths."""
+        several = isinstance(lambda_w, Sequence) and not isinstance(lambda_w, str)
+        decays: list[Exact] = list(lambda_w) if several else [lambda_w]  # type: ignore[arg-type, list-item]
+        if not decays:
+            raise ValueError("lambda_w: at least one layer is needed")
+        layers = [_positive(decay, "lambda_w") for decay in decays]
+        if widths is not None and (len(widths) != len(layers) or any(width < 1 for width in widths)):
+            raise ValueError(f"widths: {len(layers)} positive numbers are needed, one per layer")
+        equal = widths is None or len(set(widths)) == 1
+        return replace(
+            self,
+            lambda_w=layers[0],
+            deeper=tuple(layers[1:]),
+            lambda_h=layers[-1] if lambda_h is None else _positive(lambda_h, "lambda_h"),
             bias=bias if bias in ("none", "free") else _positive(bias, "bias"),  # type: ignore[arg-type]
-            dim=K if dim is None else dim,
-            model=model,
+            dim=self.dim if widths is None else min(widths),
+            widths=() if equal or widths is None else tuple(widths),
         )
+
+    @property
+    def key(self) -> str:
+        """The model, but 'ce-deep' for cross-entropy with several layers."""
+        return "ce-deep" if self.model == "ce" and self.deeper else self.model
+
+    @property
+    def layers(self) -> tuple[Fraction, ...]:
+        """Weight decays of W_M, ..., W_1."""
+        return (self.lambda_w, *self.deeper)
+
+    @property
+    def depth(self) -> int:
+        """Number M of linear layers on H."""
+        return 1 + len(self.deeper)
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """d_M, ..., d_1."""
+        return self.widths or (self.dim,) * self.depth
+
+    @property
+    def product(self) -> Fraction:
+        """Lam, the product of all weight decays, that of H included."""
+        return prod(self.layers, start=self.lambda_h)
+
+    @property
+    def budget2(self) -> Fraction:
+        """T^2 = K^2 E_W E_H, the square of the nuclear budget of the layer-peeled model."""
+        return self.K**2 * self.e_w * self.e_h
 
     @cached_property
     def K(self) -> int:
@@ -205,24 +361,44 @@ class Problem:
         return replace(self, lambda_w=self.lambda_w * factor, lambda_h=self.lambda_h / factor, dim=dim)
 
     def canonical(self) -> dict[str, Any]:
-        """Return the problem as JSON data with exact numbers as strings.
+        """Return the problem as JSON data with exact numbers as strings; ``options`` are those of the model.
 
         Examples
         --------
         >>> Problem.ce([3, 3, 1], "0.5").canonical()["counts"]
         [['3', 2], ['1', 1]]
+        >>> Problem.sphere(3, 2).canonical()["options"]
+        {'dim': 2, 'temperature': '1', 'families': 2}
         """
-        unweighted = all(run.weight == 1 for run in self.runs)
         return {
             "model": self.model,
             "counts": _encode((run.size, run.repeat) for run in self.runs),
-            "options": {
-                "lambda_w": str(self.lambda_w),
-                "lambda_h": str(self.lambda_h),
-                "bias": str(self.bias),
-                "class_weights": None if unweighted else _encode((run.weight, run.repeat) for run in self.runs),
-                "dim": self.dim,
-            },
+            "options": self._options(),
+        }
+
+    def _options(self) -> dict[str, Any]:
+        unweighted = all(run.weight == 1 for run in self.runs)
+        weights = None if unweighted else _encode((run.weight, run.repeat) for run in self.runs)
+        match self.key:
+            case "mse" | "ce-deep":
+                return {
+                    "lambda_w": [str(decay) for decay in self.layers],
+                    "lambda_h": str(self.lambda_h),
+                    "bias": str(self.bias),
+                    "widths": list(self.layer_widths),
+                }
+            case "uf-svm":
+                return {"dim": self.dim}
+            case "layer-peeled":
+                return {"e_w": str(self.e_w), "e_h": str(self.e_h), "class_weights": weights, "dim": self.dim}
+            case "ce-sphere":
+                return {"dim": self.dim, "temperature": str(self.temperature), "families": self.families}
+        return {
+            "lambda_w": str(self.lambda_w),
+            "lambda_h": str(self.lambda_h),
+            "bias": str(self.bias),
+            "class_weights": weights,
+            "dim": self.dim,
         }
 
     @classmethod
@@ -236,18 +412,28 @@ class Problem:
         True
         """
         try:
-            options = data["options"]
-            return cls.ce(
-                [(size, repeat) for size, repeat in data["counts"]],
-                options["lambda_w"],
-                options["lambda_h"],
-                options["bias"],
-                None if options["class_weights"] is None else [(w, r) for w, r in options["class_weights"]],
-                options["dim"],
-                data["model"],
-            )
+            options = dict(data["options"])
+            model = data["model"]
+            counts = [(size, repeat) for size, repeat in data["counts"]]
+            weights = options.pop("class_weights", None)
+            if weights is not None:
+                options["weights"] = [(w, r) for w, r in weights]
+            match model:
+                case "ce" | "ce-relu":
+                    return cls.ce(counts, **options, model=model)
+                case "mse":
+                    return cls.mse(counts, **options)
+                case "uf-svm":
+                    return cls.svm(counts, **options)
+                case "layer-peeled":
+                    return cls.peeled(counts, **options)
+                case "ce-sphere":
+                    if {size for size, _ in counts} != {"1"}:
+                        raise ValueError("counts: model ce-sphere has one vector per class, 1xn")
+                    return cls.sphere(sum(repeat for _, repeat in counts), **options)
         except (KeyError, TypeError) as error:
             raise ValueError(f"problem: not a canonical problem description ({error})") from None
+        raise ValueError(f"model: unknown model {model!r}")
 
     @property
     def sha256(self) -> str:
@@ -255,26 +441,28 @@ class Problem:
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def objective(self, W: Array, H: Array, b: Array | None = None) -> float:
-        """Canonical objective at a point.
+    def objective(self, W: Array | Sequence[Array], H: Array, b: Array | None = None) -> float:
+        """Objective at a feasible point.
 
         Parameters
         ----------
-        W : (K, d) classifier.
+        W : (K, d) classifier, or the layers [W_M, ..., W_1]. In ``ce-sphere`` the rows are the v_j (n, d).
         H : (d, N) one feature per sample, samples sorted by class; or (d, K) one feature per class, shared
-            by its n_k samples (then sizes may be fractional).
+            by its n_k samples (then sizes may be fractional). In ``ce-sphere`` the columns are the u_i (d, n).
         b : (K,) bias, or None. Must be None or zero when the problem has no bias.
 
         Returns
         -------
         float
-            Mean loss plus penalties, in the normalisation of the module docstring.
+            In the normalisation of the module docstring. ``uf-svm``: after stretching the point until its least
+            margin is 1; ``layer-peeled``: after shrinking W and H into their budgets; ``ce-sphere``: after
+            normalising the vectors.
 
         Raises
         ------
         ValueError
-            If the shapes do not fit, a bias is given to a problem without one, or H has a negative entry in
-            model ``ce-relu``.
+            If the shapes do not fit, a bias is given to a problem without one, H has a negative entry in
+            model ``ce-relu``, a margin is not positive in ``uf-svm``, or a vector vanishes in ``ce-sphere``.
 
         Examples
         --------
@@ -282,31 +470,9 @@ class Problem:
         >>> round(p.objective(np.zeros((2, 2)), np.zeros((2, 3))), 12) == round(float(np.log(2)), 12)
         True
         """
-        K, N = self.K, self.N
-        sizes = np.array([float(n) for n in self.sizes])
-        classes = np.arange(K)
-        if H.shape[1] == K:
-            labels, repeats = classes, sizes
-        elif N.denominator == 1 and H.shape[1] == int(N):
-            labels, repeats = np.repeat(classes, sizes.astype(int)), np.ones(int(N))
-        else:
-            raise ValueError(f"H: expected {K} or {N} columns, got {H.shape[1]}")
-        if W.shape != (K, H.shape[0]):
-            raise ValueError(f"W: expected shape {(K, H.shape[0])}, got {W.shape}")
-        bias = np.zeros(K) if b is None else np.asarray(b, dtype=float)
-        if self.bias == "none" and bias.any():
-            raise ValueError("b: this problem has no bias")
-        if self.model == "ce-relu" and not (H >= 0).all():
-            raise ValueError("H: a feature has a negative entry")
-        logits = W @ H + bias[:, None]
-        top = logits.max(axis=0)
-        losses = top + np.log(np.exp(logits - top).sum(axis=0)) - logits[labels, np.arange(len(labels))]
-        factor = np.array([float(w) for w in self.weights])[labels]
-        value = (repeats * factor) @ losses / float(N)
-        value += float(self.lambda_w) / 2 * (W**2).sum() + float(self.lambda_h) / 2 * ((H**2).sum(axis=0) @ repeats)
-        if isinstance(self.bias, Fraction):
-            value += float(self.bias) / 2 * float(bias @ bias)
-        return float(value)
+        from theory.objectives import objective
+
+        return objective(self, [W] if isinstance(W, np.ndarray) else list(W), H, b)
 
 
 def _positive(value: Exact, name: str) -> Fraction:
@@ -324,14 +490,14 @@ def _positive(value: Exact, name: str) -> Fraction:
     return number
 
 
-def _runs(values: Iterable[Exact | tuple[Exact, int]], name: str) -> list[tuple[Fraction, int]]:
-    """(value, repeat) pairs with neighbours of equal value joined."""
+def _runs(values: Iterable[Exact | tuple[Exact, int]], name: str, *, zero: bool = False) -> list[tuple[Fraction, int]]:
+    """(value, repeat) pairs with neighbours of equal value joined; ``zero`` allows the value 0."""
     pairs = []
     for item in values:
         value, repeat = item if isinstance(item, tuple) else (item, 1)
         if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
             raise ValueError(f"{name}: the repeat {repeat!r} is not a positive integer")
-        pairs.append((_positive(value, name), repeat))
+        pairs.append((Fraction(0) if zero and value in (0, "0") else _positive(value, name), repeat))
     return [(value, sum(r for _, r in group)) for value, group in groupby(pairs, key=lambda pair: pair[0])]
 
 

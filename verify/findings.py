@@ -9,6 +9,7 @@ from functools import lru_cache
 from theory.claim import Claim, Reading
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify import models
 from verify.balls import Undecided, precision
 from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
@@ -42,6 +43,9 @@ def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: f
 
 def _at_threshold(problem: Problem) -> bool:
     """Whether the problem lies exactly on a threshold of any kind: there a gap need not decide any state."""
+    model = models.of(problem.key)
+    if model is not None:
+        return model.at_threshold(problem)
     return any(t.x2 == (problem.x2, problem.x2) for t in thresholds(problem, 20))
 
 

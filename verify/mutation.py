@@ -17,7 +17,7 @@ from theory.problem import Problem
 from theory.symbols import dead
 from verify.findings import findings_for, routes_of
 from verify.routes import solve
-from verify.sampling import squares_around
+from verify.sampling import around
 from verify.schemas import MutantSummary
 
 __all__ = ["generic_mutants", "judge_mutants", "probes"]
@@ -108,8 +108,7 @@ def probes(claim: Claim) -> list[Problem]:
     found = dict.fromkeys([*([claim.witness] if claim.witness else []), *claim.settings])
     if claim.family is not None and claim.along is None:
         for base in list(found):
-            for squares in squares_around(base, claim.family.near, OFFSETS):
-                found |= dict.fromkeys(base.at(square) for square in squares)
+            found |= dict.fromkeys(around(base, claim.family.near, OFFSETS))
     return [problem for problem in found if claim.applies(problem)]
 
 

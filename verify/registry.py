@@ -17,7 +17,15 @@ from verify.counts import InputError
 
 __all__ = ["ancestors", "claims_in_file", "load", "related", "select"]
 
-SHIPPED = ("theory.hong_ling_2023", "theory.dang_2024_relu", "theory.conjectures")
+SHIPPED = (
+    "theory.hong_ling_2023",
+    "theory.dang_2024_relu",
+    "theory.thrampoulidis_2022_seli",
+    "theory.dang_2023_deep_linear",
+    "theory.lu_steinerberger_2020",
+    "theory.fang_2021_layer_peeled",
+    "theory.conjectures",
+)
 ENTRY_POINTS = "verify.claims"
 
 

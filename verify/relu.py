@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import State
 from theory.problem import Cluster, Problem
-from verify.kernel import Group, Task
+from verify.kernel.ce import Group, Task
 
 __all__ = [
     "ClassScalars",

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from theory.claim import Family
 from theory.problem import Problem
+from verify import models
 from verify.thresholds import thresholds
 
-__all__ = ["OFFSETS", "PROFILES", "problems", "squares_around"]
+__all__ = ["OFFSETS", "PROFILES", "around", "problems", "squares_around"]
 
 OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)), Fraction(-9999, 10**4))
 """Relative distances of x from a threshold: both sides at 1e-1, 1e-3, 1e-6, exactly at it, and far below it."""
@@ -63,9 +64,8 @@ def _weights(count: int) -> st.SearchStrategy[list[Fraction]]:
     return st.lists(values, min_size=count, max_size=count)
 
 
-@st.composite
-def problems(draw: st.DrawFn, family: Family) -> Problem:
-    """Problems of a family, with x relative to one of the family's thresholds.
+def problems(family: Family) -> st.SearchStrategy[Problem]:
+    """Problems of a family, on both sides of its thresholds.
 
     Examples
     --------
@@ -73,6 +73,27 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
     >>> find(problems(Family(sizes="two", bias=("none",))), lambda p: p.K == 2).K
     2
     """
+    model = models.of(family.model)
+    return _cross_entropy(family) if model is None else model.problems(family)
+
+
+def around(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction]) -> list[Problem]:
+    """Problems with the same classes at relative distances from each of the named thresholds.
+
+    Examples
+    --------
+    >>> [str(p.x2) for p in around(Problem.ce([9, 9, 4, 4], 1), ("merge",), (Fraction(0), Fraction(1)))]
+    ['4', '16', '9', '36']
+    """
+    model = models.of(problem.key)
+    if model is not None:
+        return model.around(problem, near, offsets)
+    return [problem.at(square) for squares in squares_around(problem, near, offsets) for square in squares]
+
+
+@st.composite
+def _cross_entropy(draw: st.DrawFn, family: Family) -> Problem:
+    """Problems of models ``ce`` and ``ce-relu``, with x relative to one of the family's thresholds."""
     clusters = draw(_clusters(family))
     mode = draw(st.sampled_from(family.bias))
     bias = Fraction(1, 10 ** draw(st.integers(0, 4))) if mode == "penalised" else mode

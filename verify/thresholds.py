@@ -1,4 +1,4 @@
-"""Every threshold of a cross-entropy problem, as an exact number or a rigorous enclosure.
+"""Every threshold of a problem, as an exact number or a rigorous enclosure; here those of cross-entropy.
 
 A threshold is a value of lam = sqrt(lambda_w lambda_h) at which a direction of the optimum dies; at equality it
 is dead. Only x = lam N matters, so thresholds are kept as enclosures of x^2 by rationals. Everything works on
@@ -51,16 +51,18 @@ SCAN_POINTS = 400
 
 @dataclass(frozen=True)
 class Threshold:
-    """One threshold in lam = sqrt(lambda_w lambda_h).
+    """One threshold, in lam = sqrt(lambda_w lambda_h) unless ``parameter`` says otherwise.
 
     Attributes
     ----------
-    claim, name : claim ID and ``cluster_merge``, ``between_groups_dead``, ``complete_collapse`` or ``class_zero``.
+    claim, name : claim ID and ``cluster_merge``, ``between_groups_dead``, ``complete_collapse``, ``class_zero``,
+        ``mode_zero``, ``minority_merge``, ``minority_zero`` or ``minority_orthogonal``.
     count : size of the cluster it belongs to, or None.
     N : number of samples; lam = x/N.
     x2 : rationals (lower, upper) around x^2 = (lam N)^2, equal when it is rational; None with a ``reason``.
+    enclosure : for every other parameter, rationals around the parameter itself.
     verdict : ``enclosed``, or ``certified`` when the crossing is proved but its uniqueness only scanned.
-    closed_form : lam as an expression that SymPy reads, or None.
+    closed_form : the parameter as an expression that SymPy reads, or None.
     consequence : what happens from this value on, for a practitioner.
     digits : significant digits of the printed bounds.
     """
@@ -77,10 +79,14 @@ class Threshold:
     digits: int = 30
     at_equality: str = "dead"
     parameter: str = "lam"
+    enclosure: Bracket | None = None
 
     @property
     def value(self) -> arb | None:
-        """Ball around lam at the current working precision; None when there is no value."""
+        """Ball around the parameter at the current working precision; None when there is no value."""
+        if self.enclosure is not None:
+            lower, upper = (ball(end) for end in self.enclosure)
+            return lower.union(upper)
         if self.x2 is None:
             return None
         lower, upper = (ball(square).sqrt() / ball(self.N) for square in self.x2)
@@ -88,10 +94,13 @@ class Threshold:
 
     @property
     def bounds(self) -> tuple[str, str] | None:
-        """Decimal bounds on lam, rounded outward."""
-        if self.x2 is None:
+        """Decimal bounds on the parameter, rounded outward."""
+        if self.enclosure is not None:
+            lower, upper = (end**2 for end in self.enclosure)
+        elif self.x2 is not None:
+            lower, upper = (square / self.N**2 for square in self.x2)
+        else:
             return None
-        lower, upper = (square / self.N**2 for square in self.x2)
         return root_decimal(lower, self.digits, up=False), root_decimal(upper, self.digits, up=True)
 
     def as_json(self) -> dict[str, Any]:
@@ -135,7 +144,7 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
     list of Threshold
         HL23-04 for every cluster of two or more classes; HL23-08 (no bias), HL23-12 (free) or HL23-07 (penalised)
         for exactly two sizes; HL23-05 (no bias) or HL23-06 for complete collapse. Model ``ce-relu``: DA24-07 for
-        every cluster.
+        every cluster. Other models: see their module in verify/models.
 
     Raises
     ------
@@ -153,6 +162,11 @@ def thresholds(problem: Problem, digits: int = 30) -> list[Threshold]:
     """
     if not 1 <= digits <= 1000:
         raise ValueError(f"digits: {digits} is not between 1 and 1000")
+    from verify import models
+
+    model = models.of(problem.key)
+    if model is not None:
+        return model.thresholds(problem, digits)
     return list(_thresholds(replace(problem, lambda_w=Fraction(1), lambda_h=Fraction(1), dim=1), digits))
 
 

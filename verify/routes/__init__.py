@@ -1,6 +1,6 @@
 """Independent ways to obtain the optimum: each module has ``solve(problem, *, seed, avoid) -> Optimum``.
 
-Model ``ce`` is solved by the module named like the route, every other by a module of its own.
+Model ``ce`` is solved by the module named like the route, every other by a module with its prefix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from theory.optimum import Optimum
 from theory.problem import Problem
 
-__all__ = ["COSTLY", "SOLVERS", "certify", "solve"]
+__all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "solve"]
 
 SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 """Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
@@ -20,7 +20,16 @@ SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 COSTLY = frozenset({"convex", "nonconvex"})
 """Routes that see only a part of the drawn configurations, and only small ones."""
 
-PREFIXES = {"ce": "", "ce-relu": "relu_"}
+PREFIXES = {
+    "ce": "",
+    "ce-deep": "deep_",
+    "ce-relu": "relu_",
+    "mse": "mse_",
+    "uf-svm": "svm_",
+    "layer-peeled": "peeled_",
+    "ce-sphere": "sphere_",
+}
+"""Prefix of the modules of a model, by :attr:`theory.problem.Problem.key`."""
 
 
 @lru_cache(maxsize=4096)
@@ -34,8 +43,7 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     seed : seed of random starts.
     avoid : claim IDs the route must not rely on.
     """
-    prefix = PREFIXES[problem.model]
-    module = import_module(f"verify.routes.{prefix}{route}")
+    module = import_module(f"verify.routes.{PREFIXES[problem.key]}{route}")
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
 
 
@@ -47,5 +55,5 @@ def certify(problem: Problem) -> tuple[dict[str, Any], Any]:
     ValueError
         If the kernel accepts no certificate.
     """
-    module = import_module(f"verify.routes.{PREFIXES[problem.model]}enclosure")
+    module = import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")
     return module.certify(problem)  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import relu_log_probabilities, relu_states
+from verify.kernel.relu import relu_log_probabilities, relu_states
 from verify.relu import class_scalars, columns, fano, near_optimal, task_of
 from verify.routes.nonconvex import LARGEST, Landscape
 
