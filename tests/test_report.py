@@ -12,10 +12,11 @@ from theory.claim import Hypothesis
 from theory.problem import Problem
 from verify.registry import load
 from verify.report import write
+from verify.report.axes import threshold_markers
 from verify.report.experiments import growing_data, lambda_sweep, oversampling, three_clusters
 from verify.report.figures import Marker, Plot, Series, draw
 from verify.report.mathml import mathml
-from verify.report.sweeps import claim_plots, threshold_markers
+from verify.report.sweeps import claim_plots
 from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult
 
 HOSTILE = '<script>alert(1)</script> | `x` "><img src=x onerror=alert(1)>'

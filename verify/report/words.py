@@ -81,15 +81,32 @@ def in_words(configuration: Mapping[str, Any] | None) -> str:
     if configuration is None:
         return ""
     problem = Problem.from_canonical(dict(configuration))
+    if problem.key == "ce-sphere":
+        kind = "one family" if problem.families == 1 else "two families"
+        return f"{problem.K} unit vectors, {kind}; d = {problem.dim}; a = {number(problem.temperature)}"
     runs = [f"{run.repeat} class{'es' if run.repeat > 1 else ''} of {number(run.size)}" for run in problem.runs]
-    parts = [", ".join(runs), f"x = λN = {root(problem.x2):.10g}"]
+    parts = [", ".join(runs), *_parameters(problem)]
     if any(run.weight != 1 for run in problem.runs):
         parts.append("loss weights " + ", ".join(number(run.weight) for run in problem.runs))
     if problem.bias != "none":
         parts.append("free bias" if problem.bias == "free" else f"bias penalty λ_b = {number(Fraction(problem.bias))}")
-    if problem.dim != problem.K:
+    if problem.widths:
+        parts.append(f"widths {', '.join(map(str, problem.widths))}")
+    elif problem.dim != problem.K:
         parts.append(f"d = {problem.dim}")
     return "; ".join(parts)
+
+
+def _parameters(problem: Problem) -> list[str]:
+    match problem.key:
+        case "ce" | "ce-relu":
+            return [f"x = λN = {root(problem.x2):.10g}"]
+        case "mse" | "ce-deep":
+            decays = dict.fromkeys((*problem.layers, problem.lambda_h))
+            return [f"depth {problem.depth}", f"λ = {', '.join(map(number, decays))}"]
+        case "layer-peeled":
+            return [f"E_W = {number(problem.e_w)}, E_H = {number(problem.e_h)}"]
+    return []
 
 
 @lru_cache(maxsize=1)
