@@ -16,7 +16,7 @@ from pybtex.plugin import find_plugin
 from theory.problem import Problem
 from verify.reduced import root
 
-__all__ = ["MEANING", "citation", "in_words", "scientific"]
+__all__ = ["MEANING", "citation", "in_words", "scientific", "short"]
 
 MEANING = {
     "proved": "every algebraic step verified in exact arithmetic for the whole family, textbook lemmas named",
@@ -110,12 +110,18 @@ def _parameters(problem: Problem) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _bibliography() -> dict[str, str]:
+def _entries() -> BibliographyData:
     text = files("theory").joinpath("references.bib").read_text(encoding="utf-8")
-    data: BibliographyData = parse_string(text, "bibtex")
+    return parse_string(text, "bibtex")
+
+
+@lru_cache(maxsize=1)
+def _bibliography() -> dict[str, str]:
     style = find_plugin("pybtex.style.formatting", "plain")()
     backend = find_plugin("pybtex.backends", "plaintext")()
-    return {entry.key: re.sub(r"\s+", " ", entry.text.render(backend)) for entry in style.format_bibliography(data)}
+    return {
+        entry.key: re.sub(r"\s+", " ", entry.text.render(backend)) for entry in style.format_bibliography(_entries())
+    }
 
 
 def citation(key: str) -> str:
@@ -123,7 +129,27 @@ def citation(key: str) -> str:
 
     Examples
     --------
-    >>> "Neural collapse" in citation("hong_ling_2023"), citation("ours")
-    (True, 'ours')
+    >>> "Neural collapse" in citation("hong_ling_2023"), citation("conjectures")
+    (True, 'Statements of our own, and conjectures')
     """
-    return _bibliography().get(key, key)
+    return _bibliography().get(key, OURS[1] if key == OURS[0] else key)
+
+
+OURS = ("conjectures", "Statements of our own, and conjectures")
+
+
+def short(key: str) -> str:
+    """Authors and the year of a key in references.bib.
+
+    Examples
+    --------
+    >>> short("hong_ling_2023"), short("dang_2024_relu"), short("conjectures")
+    ('Hong and Ling 2023', 'Dang et al. 2024', 'Our own')
+    """
+    entry = _entries().entries.get(key)
+    if entry is None:
+        return "Our own" if key == OURS[0] else key
+    names = [" ".join(person.last_names) for person in entry.persons["author"]]
+    who = " and ".join(names) if len(names) <= 2 else f"{names[0]} et al."
+    year = re.search(r"\d{4}", key)
+    return f"{who} {year[0]}" if year else who
