@@ -1,7 +1,7 @@
 """Model ``layer-peeled`` when n_k w_k takes two values: thresholds and the scalar system of FA21-09, in balls.
 
-Majority A: K_A classes, minority B: K_B classes, R = n_A w_A/(n_B w_B) >= 1 the ratio of their masses, T = K sqrt(E_W E_H)
-the budget of the nuclear norm. By symmetry and uniqueness the logits are
+Majority A: K_A classes, minority B: K_B classes, R = n_A w_A/(n_B w_B) >= 1 the ratio of their masses, and
+T = K sqrt(E_W E_H) the budget of the nuclear norm. By symmetry and uniqueness the logits are
 
     Z = a C_A + b C_B + u ((s/w) 1_A - (t/w) 1_B)^T,   C_j = I - J/K_j on group j,
     u = (K_B 1_A - K_A 1_B)/sqrt(K_A K_B K),   w = sqrt(K/(K_A K_B)),   |Z|_* = (K_A - 1) a + (K_B - 1) b + r,

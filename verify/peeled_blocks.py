@@ -17,7 +17,8 @@ import mpmath
 import numpy as np
 import scipy.optimize
 import threadpoolctl
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat
+from numpy.typing import NDArray
 
 from theory.problem import Problem
 from verify.balls import precision
@@ -29,7 +30,9 @@ from verify.peeled import Group, groups, scalars_of
 from verify.polish import NotConverged, Space, State, Table, dual_block, losses, move, newton_system, polish
 from verify.routes.exact import solve_blocks
 
-__all__ = ["Blocks", "certificate", "solve_groups"]
+__all__ = ["Blocks", "certificate", "from_logits", "narrowed", "solve_groups"]
+
+Array = NDArray[Any]
 
 MAX_STEPS = 40
 START_BITS = 160
@@ -57,6 +60,7 @@ def solve_groups(problem: Problem, digits: int) -> Blocks:
     --------
     >>> x = solve_groups(Problem.peeled([(8, 2), (4, 1), (1, 2)]), 40)
     >>> [g.str(8, radius=False) for g in x.gaps]
+    ['2.8585345', '0', '0']
     """
     found = groups(problem)
     if len(found) <= 2:
@@ -94,7 +98,6 @@ def _space(found: tuple[Group, ...], nu: Any) -> Space:
 
 def _newton(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
     nu, start = _float_start(problem, found)
-    bits = ctx.prec
     for _ in range(6):
         with precision(START_BITS), mpmath.workprec(START_BITS):
             space = _space(found, arb(nu) if isinstance(nu, float) else nu.mid())
@@ -106,7 +109,7 @@ def _newton(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
         if _settled(found, space, state):
             return Blocks(state.alpha, state.A, state.B, space.x)
         nu, start = space.x, _means(found, state)
-    raise NotConverged(f"the states did not settle at {bits} bits")
+    raise NotConverged("the states did not settle")
 
 
 def _float_start(problem: Problem, found: tuple[Group, ...]) -> tuple[float, BlockPoint]:
@@ -173,11 +176,69 @@ def _bordered(space: Space, state: State, T: Any, digits: int) -> tuple[Space, S
 
 
 def _settled(found: tuple[Group, ...], space: Space, state: State) -> bool:
-    """Whether the gaps kept are those above the multiplier, and positive, and no direction of the quotient is missing."""
+    """Whether exactly the gaps above the multiplier are kept, all positive, and no direction of the quotient misses."""
     fresh = _space(found, space.x).alive
     M = np.array([[float(a / space.x) for a in row] for row in dual_block(space, losses(space, state))])
     positive = all(a > 0 for a, alive in zip(state.alpha, fresh, strict=True) if alive)
     return fresh == space.alive and positive and float(svd(M)[1][0]) < 1 + 1e-9
+
+
+# --- from floats, and below the rank ---------------------------------------------------------------------------
+
+
+def from_logits(problem: Problem, Z: Array) -> Blocks:
+    """Blocks of float logits, averaged over the classes of equal mass and scaled to |Z|_* = T."""
+    found = groups(problem)
+    Z, members = Z - Z.mean(axis=0), [list(g.members) for g in found]
+    m, gaps = np.array([len(own) for own in members]), np.zeros(len(members))
+    means = np.array([[Z[np.ix_(rows, columns)].mean() for columns in members] for rows in members])
+    for g, own in enumerate(members):
+        if len(own) > 1:
+            block = Z[np.ix_(own, own)]
+            gaps[g] = max(0.0, float((np.trace(block) - block.sum() / len(own)) / (len(own) - 1)))
+    U, S, Vt = svd(np.sqrt(np.outer(m, m)) * means)
+    total = float((m - 1) @ gaps + S.sum())
+    scale = float(problem.budget2) ** 0.5 / total if total > 0 else 0.0
+    keep = 1e-14 * max(total, 1e-300) < S
+    root = np.sqrt(S[keep] * scale)
+    A, B = ([[arb(a) for a in row] for row in table.tolist()] for table in (U[:, keep] * root, Vt[keep].T * root))
+    blocks = Blocks([arb(a * scale) for a in gaps.tolist()], A, B, arb(0))
+    return replace(blocks, nu=_norm(found, blocks))
+
+
+def _norm(found: tuple[Group, ...], blocks: Blocks) -> Any:
+    """|(I - P) diag(m)| at a point, in floats."""
+    space = replace(_space(found, arb(1)), alive=[g.classes > 1 for g in found])
+    columns = losses(space, State(blocks.A, blocks.B, blocks.gaps, [arb(0)] * len(found)))
+    top = max(space.w)
+    M = np.array([[float(a / top) for a in row] for row in dual_block(space, columns)])
+    inside = [
+        float(mu / top * (sum(c.others, arb(0)) + c.siblings * g.classes / (g.classes - 1)))
+        for g, mu, c in zip(found, space.w, columns, strict=True)
+        if g.classes > 1
+    ]
+    return top * max([float(svd(M)[1][0]), *inside])
+
+
+def narrowed(problem: Problem, blocks: Blocks) -> tuple[Blocks, Blocks]:
+    """A point of width d, the largest singular directions scaled to the budget, and the full one; a row per class."""
+    A: Table = []
+    B: Table = []
+    for g, group in enumerate(groups(problem)):
+        m, root, gap = group.classes, arb(group.classes).sqrt(), blocks.gaps[g].sqrt()
+        before, after = [arb(0)] * len(A), [arb(0)] * (problem.K - len(A) - m)
+        for k in range(m):
+            inside = [gap * (int(i == k) - ball(Fraction(1, m))) for i in range(m)]
+            A.append([*(a / root for a in blocks.A[g]), *before, *inside, *after])
+            B.append([*(b / root for b in blocks.B[g]), *before, *inside, *after])
+    zero = [arb(0)] * problem.K
+    dual = Blocks(zero, A, B, blocks.nu)
+    Z = np.array([[float(sum((a * b for a, b in zip(u, v, strict=True)), arb(0))) for v in B] for u in A])
+    U, S, Vt = svd(Z)
+    d = min(problem.dim, problem.K)
+    root = np.sqrt(S[:d] * float(problem.budget2) ** 0.5 / S[:d].sum())
+    W, H = ([[arb(a) for a in row] for row in table.tolist()] for table in (U[:, :d] * root, Vt[:d].T * root))
+    return Blocks(zero, W, H, blocks.nu), dual
 
 
 # --- certificates ----------------------------------------------------------------------------------------------
@@ -192,7 +253,7 @@ def certificate(
     ----------
     blocks : the point; ``digits`` of it are written, after shrinking it into the budgets.
     dual : point whose probabilities give the lower bound; default the same.
-    full : the tables have one row per class.
+    full : the tables have one row per class, sorted by group.
 
     Raises
     ------
@@ -204,8 +265,9 @@ def certificate(
     data: dict[str, Any] = {"schema": "verify.certificate/1", "problem": problem.sha256, **problem.canonical()}
     sizes = [1] * problem.K if full else [g.classes for g in groups(problem)]
     with precision(2 * bits):
-        point = _table(sizes, blocks, bits, 1 - arb(10) ** -digits)
-        other = None if dual is None else _table(sizes, dual, bits, arb(1))
+        budget = ball(problem.budget2).sqrt() * (1 - arb(10) ** -digits)
+        point = _table(sizes, blocks, bits, budget)
+        other = None if dual is None else _table(sizes, dual, bits, None)
         for exponent in range(digits, 4, -1):
             norm = _dyadics([[source.nu * (1 + arb(10) ** -exponent)]], bits)
             witness = {"full": full, "norm": norm, "point": point, "dual": other}
@@ -220,10 +282,17 @@ def certificate(
         return data | proved | {"witness": witness}, outcome
 
 
-def _table(sizes: list[int], blocks: Blocks, bits: int, shrink: Any) -> dict[str, Any]:
+def _table(sizes: list[int], blocks: Blocks, bits: int, budget: Any) -> dict[str, Any]:
+    """Integers of a point, scaled to a budget if there is one."""
+    inside = sum(((m - 1) * a for m, a in zip(sizes, blocks.gaps, strict=True)), arb(0))
+    prices = [inside + sum((x * x for row in table for x in row), arb(0)) for table in (blocks.A, blocks.B)]
+    price = arb.max(*prices)
+    shrink = arb(1) if budget is None or price == 0 else budget / price
     root = shrink.sqrt()
-    scale = [arb(m).sqrt() for m in sizes]
-    W, H = ([[a * root / c for a in row] for row, c in zip(T, scale, strict=True)] for T in (blocks.A, blocks.B))
+    W, H = (
+        [[x * root / arb(m).sqrt() for x in row] for row, m in zip(table, sizes, strict=True)]
+        for table in (blocks.A, blocks.B)
+    )
     return {"gaps": _dyadics([[a * shrink for a in blocks.gaps]], bits), "W": _dyadics(W, bits), "H": _dyadics(H, bits)}
 
 

@@ -16,7 +16,7 @@ from verify.dual import svd
 from verify.kernel import Outcome
 from verify.peeled import contrast_states, facts_of, groups
 
-__all__ = ["factors", "optimum_of"]
+__all__ = ["MAX_LOGITS", "factors", "optimum_of"]
 
 Array = NDArray[Any]
 MAX_LOGITS = 64
@@ -46,10 +46,15 @@ def optimum_of(
 ) -> Optimum:
     """Bounds, states, logits and Gram matrices; ``work`` is added to the certificate and its precision.
 
-    One feature per class: averaging the features of a class in a point that does not have it lowers |H| strictly and not
-    the budget of the loss, which then can still fall. Hence ``spread`` is 0.
+    ``spread`` is 0: averaging different features of a class lowers |H| strictly and raises no loss, and with room in
+    the budget the loss can still fall.
     """
-    known: dict[str, Any] = {"lower": outcome.lower, "upper": outcome.upper, "reason": outcome.reason}
+    reason = outcome.reason
+    if data["witness"]["full"]:
+        reason = (
+            f"d = {problem.dim} is below the rank of the logits: no facts, the lower bound is that of wider features"
+        )
+    known: dict[str, Any] = {"lower": outcome.lower, "upper": outcome.upper, "reason": reason}
     known |= {"work": {"certificate": data, "precision": outcome.precision} | (work or {}), "spread": arb(0)}
     if outcome.merged is None or outcome.zero is None or outcome.logits is None:
         rank = (0, min(problem.dim, problem.K - 1))

@@ -3,10 +3,10 @@
 Jensen: averaging the features of a class lowers the loss and keeps the budget, so one feature per class suffices. With
 T = K sqrt(E_W E_H) the two budgets allow exactly the logits Z of rank at most d with |Z|_* <= T (norm duality).
 
-Groups are the classes of equal mu, largest first (with ``"full": true`` every class alone, in the same order). Witness:
+Groups are the classes of equal mu, largest first (``"full": true``: every class alone, in the same order). Witness:
 ``norm`` 1 x 1, ``point`` = {gaps 1 x G, W, H G x r} and ``dual``, null or a second such table. A table stands for the
-logits (W H^T)[h, g] between classes of the groups h and g plus gaps_g (I - J/m_g) inside group g. Entries are written for
-E_W = E_H; another ratio scales W and H by reciprocal numbers.
+logits (W H^T)[h, g] between classes of the groups h and g plus gaps_g (I - J/m_g) inside group g. Entries are those for
+equal budgets T; any other E_W/E_H scales W and H by reciprocal numbers.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.kernel import Outcome
 from verify.peeled import groups
-from verify.peeled_blocks import certificate, solve_groups
-from verify.peeled_optimum import optimum_of
+from verify.peeled_blocks import certificate, narrowed, solve_groups
+from verify.peeled_optimum import MAX_LOGITS, optimum_of
 
 __all__ = ["certify", "solve"]
 
@@ -44,7 +44,13 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
         blocks = solve_groups(problem, digits)
     except ArithmeticError as why:
         raise ValueError(f"no certificate found: {why}") from None
-    return certificate(problem, blocks, digits)
+    width = len(blocks.A[0]) + sum(g.classes - 1 for g, a in zip(groups(problem), blocks.gaps, strict=True) if a != 0)
+    if width <= problem.dim:
+        return certificate(problem, blocks, digits)
+    if problem.K > MAX_LOGITS:
+        raise ValueError(f"d = {problem.dim} is below the rank {width} of the logits")
+    point, dual = narrowed(problem, blocks)
+    return certificate(problem, point, digits, dual=dual, full=True)
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:

@@ -122,7 +122,7 @@ def _arrays(problem: Problem, found: tuple[Group, ...], x: Scalars) -> dict[str,
     return {
         "logits": logits,
         "bias": np.array([arb(0)] * K, dtype=object),
-        "gram_classifier": table(f * x.a, f * x.b, tuple(f * x.r * u for u in left)),  # type: ignore[arg-type]
-        "gram_features": table(x.a / f, x.b / f, tuple(v / f for v in right)),  # type: ignore[arg-type]
+        "gram_classifier": table(f * x.a, f * x.b, tuple(f * x.r * u for u in left)),
+        "gram_features": table(x.a / f, x.b / f, tuple(v / f for v in right)),
         "singular_values": np.array(sorted(singular, key=lambda v: -float(v.mid())), dtype=object),
     }
