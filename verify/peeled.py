@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 PATH_BITS = 128
+GUESS_DIGITS = 30
 MAX_STEPS = 400
 
 
@@ -303,10 +304,10 @@ def solve_pair(pair: Pair, ratio: Fraction, digits: int = 40) -> Scalars:
         vanished = _vanished(pair, R)
         if vanished is not None:
             return vanished
-        merged = pair.b > 1 and bool(merge_ratio(pair, digits) <= R)  # a guess: the sign of mu - 1 is checked below
+        merged = pair.b > 1 and bool(merge_ratio(pair, GUESS_DIGITS) <= R)  # a guess: the sign of mu - 1 is checked below
         system = _System(pair, merged)
         with precision(PATH_BITS):
-            start, x = _start(system, digits)
+            start, x = _start(system)
             x = system.follow(x, start, R.log().mid())
         refined = system.newton(x, R.log(), digits + 8)
         if refined is None:
@@ -336,7 +337,7 @@ def _vanished(pair: Pair, R: Any) -> Scalars | None:
     return Scalars(a, arb(0), arb(0), arb(0), arb(0), mu, True, True)
 
 
-def _start(system: _System, digits: int) -> tuple[Any, list[Any]]:
+def _start(system: _System) -> tuple[Any, list[Any]]:
     """A solution to begin with: equal masses, or the merging threshold; with its log R."""
     pair = system.pair
     if not system.merged:
@@ -345,7 +346,7 @@ def _start(system: _System, digits: int) -> tuple[Any, list[Any]]:
         e = (-gap).exp()
         known["m"] = (pair.K * e / (1 + (pair.K - 1) * e)).log()
         return arb(0), [known[name].mid() for name in system.names]
-    t = hull(_merge_parameter(pair, digits + 10))
+    t = hull(_merge_parameter(pair, GUESS_DIGITS))
     a, s, _, ratio = _at_merging(pair, t)
     known = {"a": a, "s": s, "t": t, "m": arb(0)}
     return ratio.log().mid(), [known[name].mid() for name in system.names]

@@ -268,7 +268,7 @@ def certificate(
         budget = ball(problem.budget2).sqrt() * (1 - arb(10) ** -digits)
         point = _table(sizes, blocks, bits, budget)
         other = None if dual is None else _table(sizes, dual, bits, None)
-        for exponent in range(digits, 4, -1):
+        for exponent in range(digits, -1, -1):
             norm = _dyadics([[source.nu * (1 + arb(10) ** -exponent)]], bits)
             witness = {"full": full, "norm": norm, "point": point, "dual": other}
             outcome = verify_certificate(json.dumps(data | {"bounds": None, "facts": None, "witness": witness}))

@@ -134,7 +134,6 @@ def read_point(data: Any, groups: list[Group]) -> dict[str, Array]:
     shapes = {"gaps": (1, len(groups)), "W": (len(groups), None), "H": (len(groups), None)}
     demand(isinstance(data, dict) and set(data) == set(shapes), "not a point")
     point = {name: read_array(data[name], *shapes[name]) for name in shapes}
-    demand(len(point["W"][1][0]) == len(point["H"][1][0]), "W and H differ in width")
     demand(all(g.classes > 1 or not a for g, a in zip(groups, point["gaps"][1][0], strict=True)), "no siblings")
     return point
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify.balls import precision
 from verify.kernel import Outcome
 from verify.peeled import groups
 from verify.peeled_blocks import certificate, narrowed, solve_groups
@@ -49,7 +50,8 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
         return certificate(problem, blocks, digits)
     if problem.K > MAX_LOGITS:
         raise ValueError(f"d = {problem.dim} is below the rank {width} of the logits")
-    point, dual = narrowed(problem, blocks)
+    with precision(64 + 4 * digits):
+        point, dual = narrowed(problem, blocks)
     return certificate(problem, point, digits, dual=dual, full=True)
 
 
