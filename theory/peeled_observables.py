@@ -140,6 +140,7 @@ def minority_zero(optimum: Optimum) -> bool | None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> p = Problem.peeled([2, 2, 1])
     >>> minority_zero(Optimum(p, "exact", logits=np.eye(3) - 1 / 3)), minority_zero(Optimum(p, "exact"))
     (False, None)
@@ -204,6 +205,7 @@ def group_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> Z = np.array([[1.0, -2.0], [-1.0, 2.0]])
     >>> optimum = Optimum(Problem.peeled([4, 1]), "exact", logits=Z, bias=0 * Z[0])
     >>> (reading,) = group_readings(optimum)

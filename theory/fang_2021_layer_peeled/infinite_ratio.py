@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from theory.claim import Claim, Hypothesis, Mutant, Reading, Root
-from theory.derivation import Derivation, Identity, Lemma, Positive
+from theory.derivation import Derivation, Identity, Lemma
 from theory.fang_2021_layer_peeled.minority_vanishes import CRITICAL_BUDGET
 from theory.fang_2021_layer_peeled.reduction import EXP_A, EXP_AB, Q_A, nuclear_steps, symmetry_steps
 from theory.fang_2021_layer_peeled.reduction import a as gap_a
@@ -100,7 +100,7 @@ def _below(known: dict[sp.Symbol, Any]) -> bool:
 
 def infinite_derivation() -> Derivation:
     """Two numbers a, s and one constraint."""
-    po, pB, m, u, v = sp.symbols("p_o p_B nu u v", positive=True)
+    u, v = sp.symbols("u v", positive=True)
     size = kA + kB
     root = sp.sqrt(kB / size)
     kappa = sp.Symbol("l", real=True)
@@ -108,7 +108,7 @@ def infinite_derivation() -> Derivation:
     value = kA * sp.log(Q_A)
     return Derivation(
         steps=(
-            *nuclear_steps()[:6],
+            *nuclear_steps()[:-1],
             *symmetry_steps(),
             Lemma(
                 "columns of weight 0 do not enter the loss; deleting a nonzero column lowers |Z|_* strictly, and "
@@ -140,7 +140,7 @@ def infinite_derivation() -> Derivation:
                 T,
             ),
             Identity("kA = 1: s = T/sqrt(kB/K)", root * (T / root), T),
-            Positive("one classifier for the minority: u has equal minority entries, b = 0", m * po * pB),
+            Lemma("W W^T = f (a C_A + r u u^T): minority rows are equal, and zero iff r = 0", "FA21-09"),
         )
     )
 
@@ -216,6 +216,7 @@ infinite_ratio = Claim(
         at_infinity(2, 1, "1", "3"),
     ),
     derivation=infinite_derivation,
+    rests_on=frozenset({"FA21-09"}),
     required="proved",
     mutants=(
         Mutant("kappa = sqrt(kB/K)", relations=(_equation(a_large, gaps(sq)[0]),), problem=LARGE),

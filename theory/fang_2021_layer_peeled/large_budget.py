@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
-from theory.derivation import Derivation, Identity, Lemma, Positive
+from theory.derivation import Derivation, Identity, Lemma
 from theory.fang_2021_layer_peeled.reduction import dual_steps, nuclear_steps
 from theory.fang_2021_layer_peeled.settings import BASIC, PAPER, WIDE, step, with_budget
 from theory.peeled_observables import (
@@ -33,18 +33,18 @@ MARGIN = sp.log(K * n / (N * nu))
 
 def margin_derivation() -> Derivation:
     """Margins within O(1) of T/(K-1), hence polar factors within O(1/T) of I - J/K, hence margins within O(1/T)."""
-    x, least, low, high = sp.symbols("x m c C", positive=True)
+    x, least, low = sp.symbols("x m C", positive=True)
     size = sp.Symbol("k", positive=True)
     beta = sp.Symbol("beta", positive=True)
     return Derivation(
         steps=(
             *nuclear_steps(),
             *dual_steps(),
-            Identity("the ETF with |Z|_* = T has margins beta = T/(K-1)", beta * (K - 1), beta * (K - 1)),
-            Positive("log(1 + (K-1) x) <= (K-1) x: the optimal loss is at most (K-1) exp(-beta)", x),
+            Identity("the ETF beta (I - J/K) with beta = T/(K-1) has |Z|_* = T", K * (1 - 1 / K) * T / (K - 1), T),
+            Lemma("the optimal loss is at most log(1 + (K-1) exp(-beta)) <= (K-1) exp(-beta)", "log(1 + x) <= x"),
             Lemma(
-                "one margin M alone costs m_min log(1 + exp(-M)) >= m_min exp(-M)/2 (M >= 0): every margin is at least "
-                "beta - C, C = log(2 (K-1)/m_min)",
+                "one margin M alone costs m_min log(1 + exp(-M)) >= m_min exp(-M)/2 (M >= 0), m relative to its "
+                "sum: for large T every margin is at least beta - C, C = log(2 (K-1)/m_min)",
                 "a sum of positive terms",
             ),
             Identity(
@@ -58,7 +58,11 @@ def margin_derivation() -> Derivation:
                 K * (K - 1) * beta / K,
                 (K - 1) * beta,
             ),
-            Positive("so none exceeds beta + (K(K-1) - 1) C: Z = beta (I - J/K) + O(1)", low * high),
+            Identity(
+                "so none exceeds beta + (K(K-1) - 1) C: Z = beta (I - J/K) + O(1)",
+                K * (K - 1) * beta - (K * (K - 1) - 1) * (beta - low),
+                beta + (K * (K - 1) - 1) * low,
+            ),
             Lemma(
                 "the polar factor is Lipschitz where the least singular value is bounded below: "
                 "polar(Z/beta) = I - J/K + O(1/T)",

@@ -17,7 +17,9 @@ from theory.fang_2021_layer_peeled.reduction import (
     alive_steps,
     gradient_steps,
     nuclear_steps,
+    s,
     symmetry_steps,
+    t,
 )
 from theory.fang_2021_layer_peeled.settings import (
     BASIC,
@@ -178,7 +180,7 @@ def system_steps() -> tuple[Step, ...]:
     True
     """
     E, q, y, grow_q, grow_s = sp.symbols("E q y dq ds", positive=True)
-    rate_y, top = sp.symbols("dy E_a", positive=True)
+    rate_y, top, h = sp.symbols("dy E_a h", positive=True)
     more = sp.Symbol("c", positive=True)
     alpha = (1 - kB * y) / kA
     u = sp.Symbol("u", positive=True)
@@ -215,7 +217,14 @@ def system_steps() -> tuple[Step, ...]:
         ),
         Positive("R increases (kA >= 2)", sp.expand(rate_R * u * y).subs(kA, 1 + more) * (1 + more)),
         Positive("R increases (kA = 1)", sp.expand(rate_R * u * y).subs(kA, 1)),
-        Positive("T increases: a (kA - 1) with a, r with s and t", between_norm(grow_s, t0) ** 2 + more * rise),
+        Identity(
+            "dr^2/dt with ds/dt = d_s",
+            sp.diff(between_norm(s + grow_s * h, t + h) ** 2, h).subs(h, 0),
+            2 * kA * kB * (kA * s * grow_s + kB * t) / (kA + kB),
+        ),
+        Positive("r increases, and so does T = a (kA - 1) + r", kA * s * grow_s + kB * t),
+        Identity("at t = 0: s = 0", gap_s(sp.Integer(0)), sp.Integer(0)),
+        Identity("and the odds are 1, so a = 0, T = 0", (1 - kB / (kA + kB)) / (kA / (kA + kB)), sp.Integer(1)),
         Lemma(
             "T runs from 0 to infinity as t does: exactly one t, hence one R_0, for every T",
             "intermediate value theorem",
@@ -225,8 +234,8 @@ def system_steps() -> tuple[Step, ...]:
 
 def up_set_steps() -> tuple[Step, ...]:
     """Mu is continuous in R, below 1 at R = 1, 1 at R_0 only, and at least 1 for large R."""
-    X, more = sp.symbols("X g", positive=True)
-    floor = R * (K - 1) / (K - 1 + X)
+    X, more, size = sp.symbols("X g c", positive=True)
+    floor, enough = R * (K - 1) / (K - 1 + X), 1 + X / (K - 1)
     return (
         Lemma("Z depends continuously on R, so does mu", "Berge's maximum theorem"),
         Lemma("at R = 1 the optimum is a simplex ETF with b > 0, so mu < 1", "FA21-01"),
@@ -237,8 +246,11 @@ def up_set_steps() -> tuple[Step, ...]:
             ((K - 1) * x_ / (1 + (K - 1) * x_)).subs(x_, 1 / X),
             floor / R,
         ),
-        Identity("at least 1 from R = 1 + X/(K-1) on", floor.subs(R, 1 + X / (K - 1)), sp.Integer(1)),
-        Positive("R_0 <= 1 + X/(K-1) is finite", 1 + X / more),
+        Identity("at least 1 from R = 1 + X/(K-1) on", floor.subs(R, enough), sp.Integer(1)),
+        Positive(
+            "above 1 beyond: R_0 <= 1 + X/(K-1) is finite",
+            (floor - 1).subs(R, enough + more).subs(K, 1 + size),
+        ),
     )
 
 
@@ -360,7 +372,7 @@ SHORT = sp.sqrt(eH / eW) * kA / (kB * sp.E * mu)
 def limit_derivation() -> Derivation:
     """A lower bound on mu that grows like R, and an upper bound on minority features that falls like 1/mu."""
     t, q, rr = sp.symbols("t q r", positive=True)
-    grow = sp.Symbol("g", positive=True)
+    grow = sp.Symbol("E", positive=True)
     return Derivation(
         steps=(
             *nuclear_steps(),
@@ -374,7 +386,7 @@ def limit_derivation() -> Derivation:
                 kA * kB * t * (t / (K * rr)),
             ),
             Identity("q_A = mu kB t/(K r): t/(K r) = q_A/(mu kB)", kA * kB * t * q / (mu * kB), kA * t * q / mu),
-            Positive("q_A <= exp(-t)/kB", kA * grow),
+            Positive("q_A <= exp(-t)/kB, with E = exp(t)", 1 / (kB * grow) - 1 / (kB * grow + kA)),
             Lemma("t exp(-t) <= 1/e", "exp(x) >= 1 + x"),
             Lemma("both bounds tend to their limits as R -> infinity with K and T fixed", "mu >= c R"),
         )
@@ -457,7 +469,7 @@ def large_derivation() -> Derivation:
     w2 = (kA + kB) / (kA * kB)
     root = sp.sqrt(kB / (kA + kB))
     at, log_odds, gap = sp.symbols("a_inf l s", positive=True)
-    k = sp.Symbol("c", positive=True)
+    c, u, v, m, top = sp.symbols("c u v m E_a", positive=True)
     return Derivation(
         steps=(
             *nuclear_steps(),
@@ -472,7 +484,7 @@ def large_derivation() -> Derivation:
                 (1 - root) * kB / (kA * root),
                 (1 - root) * sp.sqrt(kB * (kA + kB)) / kA,
             ),
-            Identity("r at t = 0 term: sqrt(kA) s/w = kA sr s", sp.sqrt(kA) * gap / sp.sqrt(w2), kA * root * gap),
+            Identity("r without its t term: sqrt(kA) s/w = kA sr s", sp.sqrt(kA) * gap / sp.sqrt(w2), kA * root * gap),
             Positive(
                 "sqrt(1 + d) <= 1 + d/2, so r <= kA sr s + kB t^2/(2 s sqrt(kA) w)", (1 + extra / 2) ** 2 - 1 - extra
             ),
@@ -488,15 +500,18 @@ def large_derivation() -> Derivation:
                 (kA - 1 + root) * at + kA * root * log_odds,
             ),
             Identity(
-                "a_inf + log((1 - sr)/kA) is the formula: coefficient of log(kA/(1-sr))",
-                k * root - (k - 1 + root),
-                -(k - 1) * (1 - root),
+                "a_inf + log((1 - sr)/kA) is the formula: l = log(kA/(1 - sr)), m = log(K kB), log(kappa) = m/2 - l",
+                (T - kA * root * (m / 2 - log_odds)) / (kA - 1 + root) - log_odds,
+                (T - (kA - 1) * (1 - root) * log_odds - kA * root * m / 2) / (kA - 1 + root),
             ),
-            Positive("R_0 >= (1 - sr) exp(a)/kA as y < y_inf: log R_0 >= formula - LOW", kA * (1 + extra)),
+            Positive(
+                "with 1 - kB y = (1 - sr) + d, R_0 exceeds (1 - sr) exp(a)/kA: log R_0 >= formula - LOW (kA = 1 + c)",
+                ((u + extra) * (top + c) / (1 + c) + kB * y - u * top / (1 + c)) * (1 + c),
+            ),
             Identity(
-                "R_0 kA exp(-a) with a <= a_inf: HIGH",
-                (kA * y * kB + (1 - kB * y) * (k + extra)) / k,
-                kB * kA * y / k + (1 - kB * y) * (1 + extra / k),
+                "kA R_0/E_inf with exp(a) <= E_inf = exp(a_inf), 1 - kB y = v: HIGH",
+                (kA * kB * y + v * (top + kA - 1)) / top,
+                v * (1 + (kA - 1) / top) + kA * kB * y / top,
             ),
             Lemma(
                 "t q_A <= t exp(-t)/kB -> 0 and y -> y_inf exponentially in t, while T -> infinity only as t does: "

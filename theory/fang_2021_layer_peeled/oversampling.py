@@ -38,8 +38,8 @@ def weight_readings(optimum: Optimum) -> Iterator[Reading]:
 
     Examples
     --------
-    >>> [reading[rate] for reading in weight_readings(Optimum(WEIGHTED, "exact", contrasts=("alive", "alive")))]
-    [2, 2, 2]
+    >>> [reading.get(rate) for reading in weight_readings(Optimum(WEIGHTED, "exact", contrasts=("alive", "alive")))]
+    [2, 2, None]
     """
     problem = optimum.problem
     A, B = problem.clusters[0].members, problem.clusters[1].members

@@ -15,13 +15,13 @@ import sympy as sp
 
 from theory.derivation import Identity, Lemma, Positive, Step
 from theory.peeled_observables import R, between_norm, eH, eW
-from theory.symbols import K, kA, kB, mu, qA, rA
+from theory.symbols import K, kA, kB, mu
 
 __all__ = ["a", "alive_steps", "b", "dual_steps", "gradient_steps", "loss", "nuclear_steps", "s", "symmetry_steps", "t"]
 
 a, b, s, t = sp.symbols("a b s t", positive=True)
 """Gaps inside and between groups; at 0 they are treated in words."""
-po, pB = qA, rA
+po, pB, qA = sp.symbols("p_o p_B q_A", positive=True)
 
 EXP_A, EXP_AB = sp.exp(-a), sp.exp(-a * (1 - 1 / kA) - s)
 EXP_B, EXP_BA = sp.exp(-b), sp.exp(-b * (1 - 1 / kB) - t)
@@ -63,8 +63,7 @@ def nuclear_steps() -> tuple[Step, ...]:
             K * sp.sqrt(eW * eH),
         ),
         Identity(
-            "factors sqrt(E_W/E_H)^(1/2) U S^(1/2), (E_H/E_W)^(1/4) S^(1/2) V^T of Z with |Z|_* = T use "
-            "exactly the budget: |W|^2",
+            "factors (E_W/E_H)^(1/4) U S^(1/2), (E_H/E_W)^(1/4) S^(1/2) V^T of Z, |Z|_* = T, use the budgets up: |W|^2",
             sp.sqrt(eW / eH) * K * sp.sqrt(eW * eH),
             K * eW,
         ),
@@ -80,7 +79,8 @@ def nuclear_steps() -> tuple[Step, ...]:
 
 def dual_steps() -> tuple[Step, ...]:
     """The bound by any column-stochastic P, and optimality as equality in it."""
-    prob, own = sp.symbols("p q", positive=True)
+    prob = sp.Symbol("p", positive=True)
+    logit, total = sp.symbols("z L", real=True)
     return (
         Lemma(
             "CE(z, k) >= Ent(p) - <e_k - p, z> for every probability vector p, equality iff p = softmax(z)",
@@ -88,9 +88,10 @@ def dual_steps() -> tuple[Step, ...]:
         ),
         Lemma("<(I - P) diag(m), Z> <= |(I - P) diag(m)| |Z|_*", "duality of nuclear and operator norm"),
         Identity(
-            "Gibbs in one coordinate: the tangent of -p log p at q lies above it by the divergence",
-            prob * sp.log(prob / own),
-            prob * sp.log(prob) - prob * sp.log(own),
+            "coordinate j of CE(z, k) - Ent(p) + <e_k - p, z> is p_j log(p_j/softmax_j), with L = log sum exp z: "
+            "their sum is a divergence",
+            prob * total + prob * sp.log(prob) - prob * logit,
+            prob * (sp.log(prob) - (logit - total)),
         ),
         Lemma(
             "Z is optimal iff P = softmax(Z) gives equality, with mu_true = |(I - P) diag(m)|",
@@ -129,14 +130,17 @@ def gradient_steps() -> tuple[Step, ...]:
     p_o, p_B, q_o, q_A = EXP_A / Q_A, EXP_AB / Q_A, EXP_B / Q_B, EXP_BA / Q_B
     value = loss()
     square = kA * kB * (kA * s**2 + kB * t**2) / (kA + kB)
+    x, y = R * kA * kB * pB, kA * kB * qA
     pull_s, pull_t = mu * kA * s / ((kA + kB) * r), mu * kB * t / ((kA + kB) * r)
     return (
         Identity("in a", sp.diff(value, a), -R * (kA - 1) * (kA * p_o + kB * p_B)),
         Identity("in b", sp.diff(value, b), -(kB - 1) * (kB * q_o + kA * q_A)),
         Identity("in s", sp.diff(value, s), -R * kA * kB * p_B),
         Identity("in t", sp.diff(value, t), -kB * kA * q_A),
-        Positive(
-            "the loss falls in each of them, so a, b, s, t >= 0: a negative one worsens loss and norm", R * kA * kB * po
+        Lemma(
+            "all four are negative, so a, b, s, t >= 0: replacing a negative one by 0 improves the loss and does not "
+            "raise the norm",
+            "monotone functions",
         ),
         Identity("r^2 in s", sp.diff(square, s) / (2 * r), kA**2 * kB * s / ((kA + kB) * r)),
         Identity("r^2 in t", sp.diff(square, t) / (2 * r), kA * kB**2 * t / ((kA + kB) * r)),
@@ -146,6 +150,11 @@ def gradient_steps() -> tuple[Step, ...]:
             t * kB * pull_s,
         ),
         Identity("and K (R^2 kB p_B^2 + kA q_A^2) = mu^2", (kA + kB) * (kB * pull_s**2 + kA * pull_t**2), mu**2),
+        Identity(
+            "squared dual norm of r at minus the gradient: x = R kA kB p_B, y = kA kB q_A",
+            x**2 * (kA + kB) / (kA**2 * kB) + y**2 * (kA + kB) / (kA * kB**2),
+            (kA + kB) * (R**2 * kB * pB**2 + kA * qA**2),
+        ),
         Lemma(
             "r = 0 is optimal iff the gradient in (s, t) has dual norm <= mu: K (R^2 kB p_B^2 + kA q_A^2) <= mu^2",
             "Cauchy-Schwarz inequality",
