@@ -304,7 +304,9 @@ def solve_pair(pair: Pair, ratio: Fraction, digits: int = 40) -> Scalars:
         vanished = _vanished(pair, R)
         if vanished is not None:
             return vanished
-        merged = pair.b > 1 and bool(merge_ratio(pair, GUESS_DIGITS) <= R)  # a guess: the sign of mu - 1 is checked below
+        merged = pair.b > 1 and bool(
+            merge_ratio(pair, GUESS_DIGITS) <= R
+        )  # a guess: the sign of mu - 1 is checked below
         system = _System(pair, merged)
         with precision(PATH_BITS):
             start, x = _start(system)

@@ -53,7 +53,7 @@ def solve_groups(problem: Problem, digits: int) -> Blocks:
 
     Raises
     ------
-    ValueError, ArithmeticError
+    ArithmeticError
         If no solver reaches it.
 
     Examples
@@ -65,11 +65,10 @@ def solve_groups(problem: Problem, digits: int) -> Blocks:
     found = groups(problem)
     if len(found) <= 2:
         return _from_scalars(problem, found, digits)
-    with precision(bits := 5 * digits + 128), mpmath.workprec(bits):
-        try:
-            return _newton(problem, found, digits)
-        except NotConverged as why:
-            raise ArithmeticError(str(why)) from None
+    try:
+        return _newton(problem, found, digits)
+    except (NotConverged, ValueError, np.linalg.LinAlgError) as why:
+        raise ArithmeticError(f"three masses or more need floats: {why}") from None
 
 
 def _from_scalars(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
@@ -98,17 +97,19 @@ def _space(found: tuple[Group, ...], nu: Any) -> Space:
 
 def _newton(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
     nu, start = _float_start(problem, found)
+    # the curvature of a gap is a difference of numbers near 1 that is about nu
+    few = START_BITS + 2 * max(0, math.ceil(-math.log2(nu)))
     for _ in range(6):
-        with precision(START_BITS), mpmath.workprec(START_BITS):
+        with precision(few), mpmath.workprec(few):
             space = _space(found, arb(nu) if isinstance(nu, float) else nu.mid())
             state, _ = polish(space, start, 14)
-        T = ball(problem.budget2).sqrt()
-        with precision(START_BITS):
-            space, state = _bordered(space, state, T, 14)
-        space, state = _bordered(replace(_space(found, space.x), alive=space.alive), state, T, digits)
-        if _settled(found, space, state):
-            return Blocks(state.alpha, state.A, state.B, space.x)
-        nu, start = space.x, _means(found, state)
+            space, state = _bordered(space, state, ball(problem.budget2).sqrt(), 14)
+        with precision(few + 5 * digits):
+            space = replace(_space(found, space.x), alive=space.alive)
+            space, state = _bordered(space, state, ball(problem.budget2).sqrt(), digits)
+            if _settled(found, space, state):
+                return Blocks(state.alpha, state.A, state.B, space.x)
+            nu, start = space.x, _means(found, state)
     raise NotConverged("the states did not settle")
 
 
@@ -127,7 +128,7 @@ def _float_start(problem: Problem, found: tuple[Group, ...]) -> tuple[float, Blo
         norm = float((m - 1) @ point.alpha) + float(svd(block)[1].sum())
         return math.log(norm / T) if norm > 0 else -60.0
 
-    with threadpoolctl.threadpool_limits(1):
+    with threadpoolctl.threadpool_limits(1), np.errstate(all="ignore"):
         gap = T / (problem.K - 1)
         high = math.log(max(float(g.mass) for g in found))
         low = high - gap - 2

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from math import log1p, sqrt
+from typing import Any
 
 from hypothesis import strategies as st
 
 from theory.claim import Family
 from theory.problem import Problem, Run
+from verify.balls import precision
 from verify.bracket import Bracket, fraction
 from verify.peeled import Pair, groups, merge_ratio, zero_ratio
 from verify.thresholds import Threshold
 
 __all__ = ["around", "at_threshold", "problems", "thresholds"]
 
-LARGEST_RATIO = 10**4
+BITS = 8192
 OFFSETS = [sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)]
 
 
@@ -68,8 +71,9 @@ def _pair(problem: Problem) -> Pair | None:
     return Pair(found[0].classes, found[1].classes, problem.budget2)
 
 
-def _bracket(value: object) -> Bracket:
-    return fraction(value.lower()), fraction(value.upper())  # type: ignore[attr-defined]
+def _bracket(value: Any) -> Bracket:
+    with precision(BITS):
+        return fraction(value.lower()), fraction(value.upper())
 
 
 def at_threshold(problem: Problem) -> bool:
@@ -135,9 +139,9 @@ def _budgets() -> st.SearchStrategy[Fraction]:
 
 
 @st.composite
-def _finished(draw: st.DrawFn, family: Family, sizes: list[tuple[Fraction, int]]) -> Problem:
-    """Budgets, tilt and dimension for given sizes."""
-    K, mean = sum(repeat for _, repeat in sizes), draw(_budgets())
+def _finished(draw: st.DrawFn, family: Family, sizes: list[tuple[Fraction, int]], mean: Fraction) -> Problem:
+    """Weights, tilt of the budgets and dimension for given masses and sqrt(E_W E_H)."""
+    K = sum(repeat for _, repeat in sizes)
     tilt = draw(st.sampled_from([Fraction(1), Fraction(2), Fraction(1, 3), Fraction(10)]))
     widths = [K, K, K - 1, 2 * K] if family.dims == "wide" else [K, K - 1, *range(1, K - 1)]
     weights = None
@@ -157,14 +161,27 @@ def _ratios() -> st.SearchStrategy[Fraction]:
 
 @st.composite
 def _two(draw: st.DrawFn, family: Family) -> Problem:
-    """Two masses; near a threshold where the family names one that exists."""
+    """Two masses; near one of the thresholds that the family names, or anywhere."""
+    target = draw(st.sampled_from([*family.near, *family.near, ""])) if family.near else ""
     majority, minority = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    mean = draw(_budgets())
+    if target == "minority_merge":
+        minority = max(2, minority)
+    elif target == "minority_zero":
+        majority = max(2, majority)
+        mean = _short(draw(_shares()) * _critical(majority, minority) / (majority + minority), 6)
     unit = draw(st.sampled_from([Fraction(1), Fraction(1), Fraction(10), Fraction(7, 2)]))
-    ratio = draw(_ratios())
-    problem = draw(_finished(family, [(unit * ratio, majority), (unit, minority)]))
-    close = around(problem, family.near, OFFSETS)
-    near: bool = bool(close) and draw(st.booleans())
-    return draw(st.sampled_from(close)) if near else problem
+    problem = draw(_finished(family, [(unit * draw(_ratios()), majority), (unit, minority)], mean))
+    return draw(st.sampled_from(around(problem, (target,), OFFSETS))) if target else problem
+
+
+def _critical(majority: int, minority: int) -> Fraction:
+    """About T_c, the budget from which the minority never vanishes (FA21-06)."""
+    return Fraction(majority * (majority - 1) * log1p(sqrt((majority + minority) / minority)))
+
+
+def _shares() -> st.SearchStrategy[Fraction]:
+    return st.sampled_from([Fraction(n, 1000) for n in (30, 200, 500, 800, 990)])
 
 
 @st.composite
@@ -179,4 +196,4 @@ def _any(draw: st.DrawFn, family: Family) -> Problem:
         repeats = [1] * count
     else:
         repeats = [draw(st.integers(1, 8 // count)) for _ in sizes]
-    return draw(_finished(family, list(zip(sizes, repeats, strict=True))))
+    return draw(_finished(family, list(zip(sizes, repeats, strict=True)), draw(_budgets())))

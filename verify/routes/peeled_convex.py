@@ -24,9 +24,9 @@ Array = NDArray[Any]
 LARGEST = 10
 LARGEST_RELAXATION = 6
 DIGITS = 15
-TIGHT: dict[str, dict[str, Any]] = {
-    "CLARABEL": {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 200},
-    "SCS": {"eps_abs": 1e-8, "eps_rel": 1e-8, "max_iters": 20000},
+TOLERANCES: dict[str, list[dict[str, Any]]] = {
+    "CLARABEL": [{"tol_gap_abs": e, "tol_gap_rel": e, "tol_feas": e, "max_iter": 200} for e in (1e-12, 1e-10, 1e-8)],
+    "SCS": [{"eps_abs": e, "eps_rel": e, "max_iters": 20000} for e in (1e-8, 1e-5)],
 }
 
 
@@ -55,10 +55,9 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")
     reasons = []
-    for name in TIGHT:
+    for name in TOLERANCES:
         try:
-            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with threadpoolctl.threadpool_limits(1):
                 Z, work = _conic(problem, name)
                 if work["status"] == "optimal":
                     return _certified(problem, Z, work)
@@ -90,8 +89,10 @@ def _masses(problem: Problem) -> Array:
 
 
 def _run(program: Any, solver: str) -> dict[str, Any]:
-    for options in (TIGHT[solver], {}):  # the tightest tolerance that the solver calls optimal
-        program.solve(solver=solver, **options)
+    for options in TOLERANCES[solver]:  # the tightest tolerance that the solver calls optimal
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program.solve(solver=solver, **options)
         if program.status == "optimal":
             break
     iterations = program.solver_stats.num_iters if program.solver_stats else None
