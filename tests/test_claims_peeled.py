@@ -7,8 +7,9 @@ import sympy as sp
 
 from theory.derivation import Identity
 from theory.fang_2021_layer_peeled import (
+    critical_ratio,
+    critical_ratio_growth,
     infinite_ratio,
-    minority_collapse,
     minority_vanishes,
     oversampling,
     tightness,
@@ -44,17 +45,17 @@ CLAIMS = {identifier: claim for identifier, claim in registry.load().items() if 
 REFUTED = [claim for claim in CLAIMS.values() if claim.status == "refuted"]
 
 
-def critical_ratio(majority, minority, budget):
+def solution(majority, minority, budget):
     with precision(200):
         known = resolve(
             {kA: sp.Integer(majority), kB: sp.Integer(minority), T: sp.Rational(budget)}
-            | {minority_collapse.t0: minority_collapse.root_t0()}
+            | {critical_ratio.t0: critical_ratio.root_t0()}
         )
         return {
-            "R": float(ball(minority_collapse.ratio_at(), known)),
-            "a": float(ball(minority_collapse.gap_a(), known)),
-            "s": float(ball(minority_collapse.gap_s(), known)),
-            "t": float(ball(minority_collapse.t0, known)),
+            "R": float(ball(critical_ratio.ratio_at(), known)),
+            "a": float(ball(critical_ratio.gap_a(), known)),
+            "s": float(ball(critical_ratio.gap_s(), known)),
+            "t": float(ball(critical_ratio.t0, known)),
         }
 
 
@@ -94,7 +95,7 @@ def test_worked_example_with_all_gaps_alive(route):
 
 
 def test_critical_ratios_of_the_worked_example():
-    found = critical_ratio(3, 2, 5)
+    found = solution(3, 2, 5)
     assert [found[name] for name in "Rast"] == pytest.approx(
         [2.17188298297, 2.04727341403, 0.361360500088, 0.381746189074], abs=1e-10
     )
@@ -115,7 +116,7 @@ def test_minority_vanishes_at_the_second_ratio(ratio, expected):
 
 @pytest.mark.parametrize(("majority", "minority"), [(1, 3), (2, 2), (5, 3)])
 def test_critical_ratio_tends_to_one_for_small_budgets_and_grows(majority, minority):
-    found = [critical_ratio(majority, minority, budget)["R"] for budget in ("1/1000", "1/10", 1, 3, 10)]
+    found = [solution(majority, minority, budget)["R"] for budget in ("1/1000", "1/10", 1, 3, 10)]
     assert 1 < found[0] < 1 + 2e-3
     assert found == sorted(found)
     assert found[-1] < 1 + float(sp.exp(sp.sqrt(2) * 10)) / (majority + minority - 1)
@@ -126,10 +127,10 @@ def test_large_budget_formula_lies_within_its_bounds(majority, minority, budget)
     with precision(2000):
         known = resolve(
             {kA: sp.Integer(majority), kB: sp.Integer(minority), T: sp.Integer(budget)}
-            | {minority_collapse.t0: minority_collapse.root_t0()}
+            | {critical_ratio.t0: critical_ratio.root_t0()}
         )
-        error = ball(sp.log(minority_collapse.ratio_at()) - minority_collapse.LOG_RATIO, known)
-        low, high = ball(minority_collapse.LOW, known), ball(minority_collapse.HIGH, known)
+        error = ball(sp.log(critical_ratio.ratio_at()) - critical_ratio_growth.LOG_RATIO, known)
+        low, high = ball(critical_ratio_growth.LOW, known), ball(critical_ratio_growth.HIGH, known)
     assert -low <= error <= high
     assert abs(error) < 0.25
 
@@ -192,4 +193,14 @@ def test_states_along_the_ratio():
 @pytest.mark.parametrize("claim", REFUTED, ids=lambda claim: claim.id)
 def test_refuted_statements_are_refuted_by_the_enclosure(claim):
     findings = findings_for(claim, claim.witness, "enclosure", 0, frozenset())
+    assert "violated" in {finding.outcome for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("claim", "mutant"),
+    [(claim, mutant) for claim in REFUTED for mutant in claim.mutants],
+    ids=lambda item: getattr(item, "id", None) or item.text,
+)
+def test_variants_of_refuted_statements_are_refuted_too(claim, mutant):
+    findings = findings_for(claim.mutated(mutant), mutant.problem, "enclosure", 0, frozenset())
     assert "violated" in {finding.outcome for finding in findings}

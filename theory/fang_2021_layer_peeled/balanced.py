@@ -17,7 +17,6 @@ from theory.peeled_observables import (
     eH,
     entry_readings,
     eW,
-    groups,
     hh,
     hh12,
     ww,
@@ -32,6 +31,8 @@ __all__ = ["balanced", "balanced_steps"]
 
 apart = sp.Symbol("apart", real=True)
 """Squared distance of h_k from sqrt(E_H/E_W) w_k."""
+spread = sp.Symbol("spread", nonnegative=True)
+"""Root of the sum of squared distances of features from their class means."""
 c, x = sp.symbols("c x", positive=True)
 """K - 1, and exp(-margin)."""
 
@@ -49,6 +50,8 @@ def etf_readings(optimum: Optimum) -> Iterator[Reading]:
             ratio = optimum.problem.e_h / optimum.problem.e_w
             scale = (0 * reading[ww] + ratio.numerator) / ratio.denominator
             reading[apart] = reading[hh] + scale * reading[ww] - 2 * scale.sqrt() * reading[z_own]
+        if optimum.spread is not None:
+            reading[spread] = optimum.spread
         yield reading
         return
 
@@ -97,7 +100,11 @@ def balanced_steps() -> Derivation:
 
 EQUAL_FOUR = Problem.peeled([(5, 4)], 2, "1/2", dim=3)
 EQUAL_TWO = Problem.peeled([(1, 2)], "1/3", 3, dim=1)
-EQUAL = Hypothesis("all weights are equal", lambda problem: len(groups(problem)) == 1, dropped=BOTH_LIVE)
+EQUAL = Hypothesis(
+    "all sizes are equal, no loss weights",
+    lambda problem: len(problem.clusters) == 1 and problem.runs[0].weight == 1,
+    dropped=BOTH_LIVE,
+)
 
 balanced = Claim(
     id="FA21-01",
@@ -118,6 +125,7 @@ balanced = Claim(
         sp.Eq(hh, eH, evaluate=False),
         sp.Eq(hh12, -eH / (K - 1), evaluate=False),
         sp.Eq(apart, 0, evaluate=False),
+        sp.Eq(spread, 0, evaluate=False),
     ),
     read=etf_readings,
     hypotheses=(EQUAL, WIDE),

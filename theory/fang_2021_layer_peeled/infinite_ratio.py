@@ -113,7 +113,7 @@ def infinite_derivation() -> Derivation:
             Lemma(
                 "columns of weight 0 do not enter the loss; deleting a nonzero column lowers |Z|_* strictly, and "
                 "budget is worth something: minority columns and features are 0, so b = t = 0",
-                "(Z Z^T)^(1/2) is strictly monotone in Z Z^T",
+                "operator monotonicity of the square root",
             ),
             Lemma("the other columns are unique", "strict convexity"),
             Identity("r = kA sqrt(kB/K) s at t = 0", sp.sqrt(kA * kB * kA * gap_s**2 / size), kA * root * gap_s),

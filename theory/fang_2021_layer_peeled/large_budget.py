@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
-from theory.derivation import Derivation, Identity, Lemma
+from theory.derivation import Derivation, Identity, Lemma, Step
 from theory.fang_2021_layer_peeled.reduction import dual_steps, nuclear_steps
 from theory.fang_2021_layer_peeled.settings import BASIC, PAPER, WIDE, step, with_budget
 from theory.peeled_observables import (
@@ -31,62 +31,63 @@ __all__ = ["balanced_limit", "ridge_limit"]
 MARGIN = sp.log(K * n / (N * nu))
 
 
-def margin_derivation() -> Derivation:
-    """Margins within O(1) of T/(K-1), hence polar factors within O(1/T) of I - J/K, hence margins within O(1/T)."""
-    x, least, low = sp.symbols("x m C", positive=True)
-    size = sp.Symbol("k", positive=True)
-    beta = sp.Symbol("beta", positive=True)
-    return Derivation(
-        steps=(
-            *nuclear_steps(),
-            *dual_steps(),
-            Identity("the ETF beta (I - J/K) with beta = T/(K-1) has |Z|_* = T", K * (1 - 1 / K) * T / (K - 1), T),
-            Lemma("the optimal loss is at most log(1 + (K-1) exp(-beta)) <= (K-1) exp(-beta)", "log(1 + x) <= x"),
-            Lemma(
-                "one margin M alone costs m_min log(1 + exp(-M)) >= m_min exp(-M)/2 (M >= 0), m relative to its "
-                "sum: for large T every margin is at least beta - C, C = log(2 (K-1)/m_min)",
-                "a sum of positive terms",
-            ),
-            Identity(
-                "m/2 exp(-M) <= (K-1) exp(-beta) at M = beta - C",
-                least / 2 * sp.exp(-(beta - sp.log(2 * size / least))),
-                size * sp.exp(-beta),
-            ),
-            Lemma("<Z, I - J/K> <= |Z|_* = T", "duality of nuclear and operator norm"),
-            Identity(
-                "<Z, I - J/K> is the sum of the K (K-1) margins over K: their mean is at most beta",
-                K * (K - 1) * beta / K,
-                (K - 1) * beta,
-            ),
-            Identity(
-                "so none exceeds beta + (K(K-1) - 1) C: Z = beta (I - J/K) + O(1)",
-                K * (K - 1) * beta - (K * (K - 1) - 1) * (beta - low),
-                beta + (K * (K - 1) - 1) * low,
-            ),
-            Lemma(
-                "the polar factor is Lipschitz where the least singular value is bounded below: "
-                "polar(Z/beta) = I - J/K + O(1/T)",
-                "perturbation of the polar decomposition",
-            ),
-            Lemma("rank Z = K - 1 makes (I - P) diag(m) = mu_true polar(Z)", "equality in norm duality"),
-            Identity(
-                "off-diagonal entry: m_y p_cy = mu_true/K (1 + O(1/T)); own probability 1 - O(exp(-beta)): "
-                "exp(-margin) = N mu_true/(K n_y)",
-                sp.exp(-MARGIN),
-                N * nu / (K * n),
-            ),
-            Identity(
-                "two-group form: N mu_true = mu n_B, n_y = R n_B: log(K R/mu)",
-                MARGIN.subs(n, R * n).subs(nu, x * n / N),
-                sp.log(K * R / x),
-            ),
-            Identity(
-                "W W^T is a multiple of (Z Z^T)^(1/2) = beta (I - J/K) + O(1): cosines -1/(K-1)",
-                (-1 / K) / (1 - 1 / K),
-                -1 / (K - 1),
-            ),
-        )
+def margin_steps() -> tuple[Step, ...]:
+    """Margins within O(1) of T/(K-1), hence polar factors within O(1/T) of I - J/K, hence margins within O(1/T).
+
+    Examples
+    --------
+    >>> all(step.verify() for step in margin_steps())
+    True
+    """
+    x, least, low, size, beta = sp.symbols("x m C k beta", positive=True)
+    return (
+        Identity("the ETF beta (I - J/K) with beta = T/(K-1) has |Z|_* = T", K * (1 - 1 / K) * T / (K - 1), T),
+        Lemma("the optimal loss is at most log(1 + (K-1) exp(-beta)) <= (K-1) exp(-beta)", "log(1 + x) <= x"),
+        Lemma(
+            "one margin M alone costs m_min log(1 + exp(-M)) >= m_min exp(-M)/2 (M >= 0), m relative to its "
+            "sum: for large T every margin is at least beta - C, C = log(2 (K-1)/m_min)",
+            "a sum of positive terms",
+        ),
+        Identity("where both agree", least / 2 * sp.exp(sp.log(2 * size / least) - beta), size * sp.exp(-beta)),
+        Lemma("<Z, I - J/K> <= |Z|_* = T", "duality of nuclear and operator norm"),
+        Identity(
+            "<Z, I - J/K> is the sum of the K (K-1) margins over K: their mean is at most beta",
+            K * (K - 1) * beta / K,
+            (K - 1) * beta,
+        ),
+        Identity(
+            "so none exceeds beta + (K(K-1) - 1) C: Z = beta (I - J/K) + O(1)",
+            K * (K - 1) * beta - (K * (K - 1) - 1) * (beta - low),
+            beta + (K * (K - 1) - 1) * low,
+        ),
+        Lemma(
+            "the polar factor is Lipschitz where the least singular value is bounded below: "
+            "polar(Z/beta) = I - J/K + O(1/T)",
+            "perturbation of the polar decomposition",
+        ),
+        Lemma("rank Z = K - 1 makes (I - P) diag(m) = mu_true polar(Z)", "equality in norm duality"),
+        Identity(
+            "off-diagonal entry: m_y p_cy = mu_true/K (1 + O(1/T)); own probability 1 - O(exp(-beta)): "
+            "exp(-margin) = N mu_true/(K n_y)",
+            sp.exp(-MARGIN),
+            N * nu / (K * n),
+        ),
+        Identity(
+            "two-group form: N mu_true = mu n_B, n_y = R n_B: log(K R/mu)",
+            MARGIN.subs(n, R * n).subs(nu, x * n / N),
+            sp.log(K * R / x),
+        ),
+        Identity(
+            "W W^T is a multiple of (Z Z^T)^(1/2) = beta (I - J/K) + O(1): cosines -1/(K-1)",
+            (-1 / K) / (1 - 1 / K),
+            -1 / (K - 1),
+        ),
     )
+
+
+def margin_derivation() -> Derivation:
+    """The limit of the margins for any sizes."""
+    return Derivation(steps=(*nuclear_steps(), *dual_steps(), *margin_steps()))
 
 
 REACH = Hypothesis(

@@ -8,7 +8,7 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.fang_2021_layer_peeled.minority_collapse import ratio_at, root_t0, t0
+from theory.fang_2021_layer_peeled.critical_ratio import ratio_at, root_t0, t0
 from theory.fang_2021_layer_peeled.reduction import alive_steps, gradient_steps, nuclear_steps, symmetry_steps
 from theory.fang_2021_layer_peeled.settings import BASIC, BOTH_LIVE, COLLAPSED, PAPER, VANISHED, step
 from theory.optimum import Optimum
@@ -144,7 +144,7 @@ def transition_steps() -> tuple[Step, ...]:
             (1 + root / small) * (root * small - small**2),
             root**2 - small**2,
         ),
-        Lemma("so the bracket is positive iff a < kA log(1/kappa), iff T < T_c", "exp(-a/kA) decreases in a"),
+        Lemma("so the bracket is positive iff a < kA log(1/kappa), iff T < T_c", "monotone functions"),
         Identity(
             "R_1: equality in the condition", (R**2 * g - kA / size).subs(R, sp.sqrt(kA / size / g)), sp.Integer(0)
         ),

@@ -8,7 +8,8 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Mutant, Reading, Root
 from theory.derivation import Derivation
-from theory.fang_2021_layer_peeled.minority_collapse import budget_at, collapse_derivation, ratio_at
+from theory.fang_2021_layer_peeled.critical_ratio import budget_at, ratio_at
+from theory.fang_2021_layer_peeled.minority_collapse import collapse_derivation
 from theory.fang_2021_layer_peeled.settings import BASIC, BOTH_LIVE, COLLAPSED, MINORITY, PAPER, VANISHED, step
 from theory.optimum import Optimum
 from theory.peeled_observables import R, T, group_readings, groups, merged

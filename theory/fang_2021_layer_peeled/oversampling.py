@@ -9,13 +9,8 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading, Root
 from theory.derivation import Derivation, Identity, Lemma
-from theory.fang_2021_layer_peeled.minority_collapse import (
-    budget_at,
-    collapse_derivation,
-    ratio_at,
-    root_t0,
-    t0,
-)
+from theory.fang_2021_layer_peeled.critical_ratio import budget_at, ratio_at, root_t0, t0
+from theory.fang_2021_layer_peeled.minority_collapse import collapse_derivation
 from theory.fang_2021_layer_peeled.reduction import a as gap_a
 from theory.fang_2021_layer_peeled.reduction import loss
 from theory.fang_2021_layer_peeled.settings import PAPER, WEIGHTED, WIDE
@@ -142,8 +137,8 @@ def weighted(kA_: int, kB_: int, ratio: str, weight: str, share: str = "1") -> P
 
 
 RESTORED = weighted(3, 2, "6", "6")
-NEAR = tuple(weighted(2, 2, "3", rate_) for rate_ in ("10.144000725", "10.138929992", "10.141467894", "10.141462823"))
-"""w_r at relative distances 2.5e-4 and 2.5e-7 from R R_0(4), above and below."""
+NEAR = tuple(weighted(2, 2, "3", rate_) for rate_ in ("10.141467894", "10.141462823"))
+"""w_r at a relative distance of 2.5e-7 from R R_0(4), above and below."""
 STILL, OVER = weighted(3, 2, "6", "5/2"), weighted(3, 2, "6", "40")
 
 
@@ -180,7 +175,7 @@ oversampling = Claim(
     hypotheses=(TWO_SIZES, WIDE),
     witness=WEIGHTED,
     family=Family(sizes="two", bias=("none",), near=("minority_merge",), weights=True, model="layer-peeled"),
-    settings=(RESTORED, STILL, OVER, weighted(1, 2, "9", "9", "2"), weighted(2, 2, "3", "50"), *NEAR),
+    settings=(RESTORED, STILL, OVER, weighted(1, 2, "9", "9", "2"), *NEAR),
     derivation=weight_derivation,
     rests_on=frozenset({"FA21-01", "FA21-04"}),
     required="proved",

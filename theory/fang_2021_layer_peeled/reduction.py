@@ -200,5 +200,8 @@ def alive_steps() -> tuple[Step, ...]:
             "that is below R^2: a > 0 for R >= 1",
             sp.expand((1 + gap) ** 2 * (kA + kB) - (1 + gap) ** 2 * kB - kA),
         ),
-        Lemma("Z = 0 has slack, so for mu <= 1 <= R the condition of r = 0 fails: r > 0", "|Z|_* = T > 0"),
+        Lemma(
+            "Z = 0 has slack, so for mu <= 1 <= R the condition of r = 0 fails: r > 0",
+            "a convex program with slack has gradient 0",
+        ),
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import sympy as sp
 
-from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
+from theory.claim import Claim, Family, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
 from theory.fang_2021_layer_peeled.reduction import dual_steps, nuclear_steps
-from theory.fang_2021_layer_peeled.settings import BOTH_LIVE, COLLAPSED, PAPER, VANISHED, step
+from theory.fang_2021_layer_peeled.settings import BOTH_LIVE, COLLAPSED, PAPER, VANISHED, WIDE, step
 from theory.optimum import Optimum
 from theory.peeled_observables import T, budget_parameters, e, eH, eW, nu
 from theory.problem import Problem
@@ -85,11 +85,6 @@ def _equation(left: sp.Expr, right: sp.Expr) -> sp.Eq:
 
 
 TIGHT = step(2, 1, "2", "1", "1", dim=2)
-NARROW = Hypothesis(
-    "p >= K - 1",
-    lambda problem: problem.dim >= problem.K - 1,
-    dropped=replace(TIGHT, dim=1),
-)
 
 tight = Claim(
     id="FA21-02",
@@ -110,7 +105,7 @@ tight = Claim(
         _equation(square_W, eW / eH * square_Z),
     ),
     read=tightness_readings,
-    hypotheses=(NARROW,),
+    hypotheses=(replace(WIDE, dropped=replace(TIGHT, dim=1)),),
     witness=TIGHT,
     family=Family(bias=("none",), near=("minority_merge", "minority_zero"), weights=True, model="layer-peeled"),
     settings=(BOTH_LIVE, COLLAPSED, VANISHED, Problem.peeled([4, 2, 1], 1, 2, dim=2)),
