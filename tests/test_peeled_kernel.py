@@ -88,6 +88,7 @@ def direct(problem: Problem, norm: float, point: dict, dual: dict) -> tuple[floa
     return float(mu @ -(P * np.log(P)).sum(axis=0)) - norm * float(problem.budget2) ** 0.5, float(upper)
 
 
+ALONE = {"gaps": (0, [[0]]), "W": (0, [[0]]), "H": (0, [[0]])}
 LOOSE = (
     (FIRST, (1, 1), ROUGH, ROUGH),
     (MERGED, (3, 3), ROUGH, {"gaps": (1, [[5, 1]]), "W": (2, [[1, 2], [-3, 1]]), "H": (2, [[2, 0], [-1, 3]])}),
@@ -111,7 +112,7 @@ REJECTED = (
     file(Problem.peeled([2, 1], 10, 10), (10, -540), ZERO | {"W": (0, [[-3], [3]]), "H": (0, [[3], [-3]])}, ZERO),
     file(FIRST, (0, 0), ZERO),
     file(Problem.peeled([(4, 3), 1]), (0, 1), ZERO | {"gaps": (0, [[0, 1]])}),
-    file(FIRST, (0, 1), ZERO, class_weights=[["0", 5]]),
+    file(FIRST, (0, 1), ALONE, class_weights=[["0", 5]]),
     file(FIRST, (0, 1), ZERO, class_weights=[["-1", 3], ["1", 2]]),
     file(FIRST, (0, 1), ZERO, class_weights=[["2/2", 5]]),
     file(FIRST, (0, 1), ZERO, class_weights=[["2", 6]]),
@@ -243,18 +244,18 @@ def complaints(kernel: types.ModuleType) -> Iterator[str]:
 FAULTS = [
     ('set(options) == {"e_w", "e_h", "class_weights", "dim"}', "True"),
     ('type(witness["full"]) is bool', "True"),
-    ("* sum(g.classes for g in groups) ** 2", "* sum(g.classes for g in groups)"),
+    ("K**2 * budgets", "K * budgets"),
     ('positive_rational(options["e_w"]) * ', ""),
-    ("demand(width <= task.dim", "demand(True"),
+    ("demand(width <= dim", "demand(True"),
     ("if a)\n    demand(width", "if a < 0)\n    demand(width"),
-    ("price**2 <= budget2", "True"),
-    ("price**2 <= budget2", "price <= budget2"),
+    ("price**2 <= task.budget2", "True"),
+    ("price**2 <= task.budget2", "price <= task.budget2"),
     ("m * abs(a) for m, a", "m * a for m, a"),
     ('for name in ("W", "H"):', 'for name in ("W",):'),
     ('for name in ("W", "H"):', 'for name in ("H",):'),
     ("g.classes * sum(x * x for x in row)", "sum(x * x for x in row)"),
-    ("all(v >= 0 and str(v)", "all(str(v)"),
-    ("all(n > 0 for n, _ in sizes) and", ""),
+    ('Fraction(0) if w == "0" else positive_rational(w)', "Fraction(w)"),
+    ("demand(any(w for w, _ in factors)", "demand(True"),
     ("K >= 2 and sum(m for _, m in factors) == K", "K >= 2"),
     ("(K if full else len(members)) <= MAX_GROUPS", "True"),
     ("sum(n * m for n, m in sizes)", "sum(n for n, m in sizes)"),

@@ -29,8 +29,8 @@ from .core import (
     positive,
     positive_rational,
     precisions,
-    rational,
     read_array,
+    runs,
     total,
     whole,
 )
@@ -66,9 +66,8 @@ class Task:
     @property
     def precisions(self) -> list[int]:
         """Bits to try."""
-        return precisions(
-            [array[0] for array in (self.norm, *self.point.values(), *self.dual.values())], len(self.groups)
-        )
+        arrays = (self.norm, *self.point.values(), *self.dual.values())
+        return precisions([array[0] for array in arrays], len(self.groups))
 
 
 def read(data: dict[str, Any]) -> Task:
@@ -78,44 +77,30 @@ def read(data: dict[str, Any]) -> Task:
     demand(isinstance(witness, dict) and set(witness) == {"full", "norm", "point", "dual"}, "not a witness")
     demand(type(witness["full"]) is bool, "full is not a boolean")
     groups = read_groups(data["counts"], options["class_weights"], witness["full"])
-    budget2 = (
-        positive_rational(options["e_w"]) * positive_rational(options["e_h"]) * sum(g.classes for g in groups) ** 2
-    )
-    point = read_point(witness["point"], groups)
+    budgets, K = positive_rational(options["e_w"]) * positive_rational(options["e_h"]), sum(g.classes for g in groups)
+    point, dim, norm = read_point(witness["point"], groups), whole(options["dim"], 1), read_array(witness["norm"], 1, 1)
     dual = point if witness["dual"] is None else read_point(witness["dual"], groups)
-    task = Task(
-        groups, witness["full"], budget2, whole(options["dim"], 1), read_array(witness["norm"], 1, 1), point, dual
-    )
+    task = Task(groups, witness["full"], K**2 * budgets, dim, norm, point, dual)
     (P, (gaps,)), inside = point["gaps"], [g.classes - 1 for g in groups]
     width = len(point["W"][1][0]) + sum(m for m, a in zip(inside, gaps, strict=True) if a)
-    demand(width <= task.dim, f"the point has width {width}, the features only {task.dim}")
+    demand(width <= dim, f"the point has width {width}, the features only {dim}")
     for name in ("W", "H"):  # gaps_g (I - J/m_g) = X X^T with |X|^2 = gaps_g (m_g - 1), up to signs
         p, rows = point[name]
-        price = Fraction(sum(m * abs(a) for m, a in zip(inside, gaps, strict=True)), 1 << P)
-        price += Fraction(
-            sum(g.classes * sum(x * x for x in row) for g, row in zip(groups, rows, strict=True)), 1 << 2 * p
-        )
-        demand(price**2 <= budget2, f"the point exceeds the budget of {name}")
+        quotient = sum(g.classes * sum(x * x for x in row) for g, row in zip(groups, rows, strict=True))
+        contrasts = sum(m * abs(a) for m, a in zip(inside, gaps, strict=True))
+        price = Fraction(quotient, 1 << 2 * p) + Fraction(contrasts, 1 << P)
+        demand(price**2 <= task.budget2, f"the point exceeds the budget of {name}")
     return task
 
 
 def read_groups(counts: Any, weights: Any, full: bool) -> list[Group]:
-    """Classes by coefficient in the loss, largest first."""
-
-    def table(pairs: Any) -> list[tuple[Fraction, int]]:
-        demand(
-            isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs), "not [value, repeat]"
-        )
-        found = [(rational(value), whole(repeat, 1)) for value, repeat in reversed(pairs)]
-        demand(
-            all(v >= 0 and str(v) == p[0] for (v, _), p in zip(found, reversed(pairs), strict=True)), "not canonical"
-        )
-        return found
-
-    sizes = table(counts)
+    """Classes by coefficient in the loss, largest first; a weight may be 0."""
+    sizes = runs(counts)
     K, N = sum(m for _, m in sizes), sum(n * m for n, m in sizes)
-    factors = [(Fraction(1), K)] if weights is None else table(weights)
-    demand(all(n > 0 for n, _ in sizes) and any(w > 0 for w, _ in factors), "not positive")
+    factors = [(Fraction(1), K)]
+    if weights is not None:
+        factors = [(Fraction(0) if w == "0" else positive_rational(w), whole(m, 1)) for w, m in reversed(weights)]
+    demand(any(w for w, _ in factors), "all weights are zero")
     demand(K >= 2 and sum(m for _, m in factors) == K, "numbers of classes differ")
     members: dict[Fraction, int] = {}
     while sizes:
@@ -148,9 +133,8 @@ def times(groups: list[Group], g: int) -> list[int]:
 
 def log_probabilities(groups: list[Group], point: dict[str, Array]) -> Blocks:
     """Of the softmax of the logits of a point."""
-    (gaps,), W, H = (
-        [[arb((x, -P)) for x in row] for row in rows] for P, rows in (point[n] for n in ("gaps", "W", "H"))
-    )
+    arrays = (point[name] for name in ("gaps", "W", "H"))
+    (gaps,), W, H = ([[arb((x, -P)) for x in row] for row in rows] for P, rows in arrays)
     own, columns = [], []
     for g, group in enumerate(groups):
         z = [total(u * v for u, v in zip(row, H[g], strict=True)) for row in W]
@@ -188,10 +172,8 @@ def lower_bound(task: Task) -> Any:
     demand(norm > 0 and all(positive(norm - x) for x in inside) and count_above(M, norm) == 0, "the norm is too small")
     value = -norm * ball(task.budget2).sqrt()
     for g, group in enumerate(task.groups):
-        column = [(1, log_p.own[g])] + [
-            (m, row[g]) for m, row in zip(times(task.groups, g), log_p.others, strict=True) if m
-        ]
-        value -= ball(group.mu * group.classes) * total(m * x.exp() * x for m, x in column)
+        column = [(m, row[g]) for m, row in zip(times(task.groups, g), log_p.others, strict=True) if m]
+        value -= ball(group.mu * group.classes) * total(m * x.exp() * x for m, x in [(1, log_p.own[g]), *column])
     return value
 
 
@@ -246,14 +228,12 @@ def distance(A: Any) -> Any:
 
 def rank_at_most(task: Task, log_p: Blocks, nu: Any, merged: list[bool | None]) -> int:
     """Z* lives on singular directions where (I - P*) diag(mu) attains nu (norm duality); Weyl for its ball."""
-    M, most = (
-        gradient(task.groups, log_p)[0],
-        sum(g.classes - 1 for g, m in zip(task.groups, merged, strict=True) if m is False),
-    )
-    if None in [m for g, m in zip(task.groups, merged, strict=True) if g.classes > 1]:
-        return task.K - 1
-    c = nu.lower() - distance(M)
-    return min(most + count_above(M.mid(), c), task.K - 1) if c > 0 else task.K - 1
+    M = gradient(task.groups, log_p)[0]
+    c, most = nu.lower() - distance(M), task.K - 1
+    if not c > 0 or None in [m for g, m in zip(task.groups, merged, strict=True) if g.classes > 1]:
+        return most
+    alive = sum(g.classes - 1 for g, together in zip(task.groups, merged, strict=True) if together is False)
+    return min(most, alive + count_above(M.mid(), c))
 
 
 def quotient(task: Task, logits: Blocks) -> Any:
@@ -329,14 +309,9 @@ def prove(task: Task, problem: str) -> Outcome:
 
 def describe(task: Task, result: Outcome) -> dict[str, Any]:
     """Facts as JSON data, per group; they rely on no claim."""
-
-    def table(blocks: Any) -> dict[str, Any]:
-        cross = [[interval(z, z) if h != g else None for g, z in enumerate(row)] for h, row in enumerate(blocks.others)]
-        sibling = [
-            interval(row[g], row[g]) if task.groups[g].classes > 1 else None for g, row in enumerate(blocks.others)
-        ]
-        return {"own": [interval(z, z) for z in blocks.own], "sibling": sibling, "cross": cross}
-
+    logits = result.logits or Blocks([], [])
+    cross = [[interval(z, z) if h != g else None for g, z in enumerate(row)] for h, row in enumerate(logits.others)]
+    sibling = [interval(row[g], row[g]) if task.groups[g].classes > 1 else None for g, row in enumerate(logits.others)]
     rank = result.rank or (0, 0)
     return {
         "groups": [[str(g.mu), g.classes] for g in task.groups],
@@ -345,6 +320,5 @@ def describe(task: Task, result: Outcome) -> dict[str, Any]:
         "zero": result.zero,
         "minority_zero": result.found["minority_zero"],
         "multiplier": interval(result.found["multiplier"], result.found["multiplier"]),
-        "log_probabilities": table(result.log_probabilities),
-        "logits": table(result.logits),
+        "logits": {"own": [interval(z, z) for z in logits.own], "sibling": sibling, "cross": cross},
     }
