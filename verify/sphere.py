@@ -149,22 +149,22 @@ def point_facts(problem: Problem, U: Array, V: Array) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``gram`` (n, n) of the v_i, ``alignment`` (n,) of the <u_i, v_i>, ``mean_norm`` |vbar|, ``frame_potential``
-        sum_ij <v_i, v_j>^2, ``slacks`` (three), and, where d >= 2, ``log_c`` = log c_d(a) and ``uniform_bound``.
+        (n, n) arrays of inner products at the point: ``point_gram`` <u_k, v_j> (row j, column k, as logits),
+        ``point_features`` <u_i, u_j>, ``point_classifier`` <v_i, v_j>; ``slacks`` (three); where d >= 2 ``log_c``, the
+        logarithm of c_d(a), and ``uniform_bound``.
 
     Examples
     --------
     >>> facts = point_facts(Problem.sphere(4, 2), n_gon(4), n_gon(4))
-    >>> round(float(facts["frame_potential"]), 12), float(facts["mean_norm"].upper()) < 1e-7
-    (8.0, True)
+    >>> [round(float(x), 9) for x in facts["point_classifier"][0]]
+    [1.0, 0.0, -1.0, 0.0]
     """
-    gram, mean = V @ V.T, V.sum(axis=0) / len(V)
+    cross = V @ U.T
     facts = {
-        "gram": gram,
-        "alignment": (U * V).sum(axis=1),
-        "mean_norm": _root(sum((x * x for x in mean), arb(0))),
-        "frame_potential": sum((x * x for x in gram.ravel()), arb(0)),
-        "slacks": slacks(U @ V.T, exact(problem.temperature)),
+        "point_gram": cross,
+        "point_features": U @ U.T,
+        "point_classifier": V @ V.T,
+        "slacks": slacks(cross.T, exact(problem.temperature)),
     }
     if problem.dim >= 2:
         facts |= {
@@ -226,11 +226,6 @@ def near_optimal(problem: Problem, upper: Any, U: Array, V: Array) -> dict[str, 
         "gram_features": grams[0],
         "gram_classifier": grams[1],
     }
-
-
-def _root(square: Any) -> Any:
-    """Square root of a ball around a number that is not negative."""
-    return arb.max(square, arb(0)).sqrt()
 
 
 # --- known configurations ----------------------------------------------------------------------------------------

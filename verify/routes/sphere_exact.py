@@ -14,15 +14,15 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.sphere import codes, exact, loss, point_facts, simplex_value
+from verify.sphere import codes, exact, loss, point_facts, simplex_value, uniform_bound
 
 __all__ = ["solve"]
 
 BITS = 320
-LARGEST = 64
+LARGEST = 100
 USES = {
     "simplex": frozenset({"LS20-01", "LS20-02"}),
-    "n-gon": frozenset({"LS20-10", "LS20-11"}),
+    "n-gon": frozenset({"LS20-11"}),
     "orthoplex": frozenset({"LS20-11"}),
     "icosahedron": frozenset({"LS20-11"}),
     "bipyramid": frozenset({"LS20-16"}),
@@ -52,8 +52,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Returns
     -------
     Optimum
-        For d < n - 1 a configuration with a name gives an upper bound, and where LS20-11 says that it is optimal the
-        value. Nothing where no configuration has a name.
+        For d < n - 1 a configuration with a name gives an upper bound; for one family the lower bound is the same where
+        LS20-11 says that it is optimal, else that of LS20-05. Nothing where no configuration has a name.
 
     Examples
     --------
@@ -70,18 +70,14 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         if problem.K > LARGEST or not (named := codes(problem)):
             return Optimum(problem, "exact", reason="no configuration of this size and dimension has a closed form")
         ((name, V),) = named.items()
-        Z = V @ V.T
-        value = loss(Z, exact(problem.temperature))
-        sharp = problem.families == 1 and problem.temperature <= SHARP.get((name, problem.K), 0)
-        return Optimum(
-            problem,
-            "exact",
-            lower=value if sharp else None,
-            upper=value,
-            uses=USES[name],
-            facts=point_facts(problem, V, V),
-            work={"configuration": name},
-        )
+        lower, value = None, loss(V @ V.T, exact(problem.temperature))
+        uses = USES[name]
+        if problem.families == 1 and problem.temperature <= SHARP.get((name, problem.K), 0):
+            lower = value
+        elif problem.families == 1:
+            lower, uses = uniform_bound(problem), uses | {"LS20-05"}
+        facts, work = point_facts(problem, V, V), {"configuration": name}
+        return Optimum(problem, "exact", lower=lower, upper=value, uses=uses, facts=facts, work=work)
 
 
 def _simplex(problem: Problem) -> Optimum:

@@ -155,7 +155,7 @@ def _optimum(problem: Problem, U: Array, V: Array, work: dict[str, Any]) -> Opti
     """The best point with the radii that its gap gives where d >= n - 1."""
     point = Point(V, U.T, np.zeros(problem.K))
     balls = [normalised(vectors) for vectors in (U, V)]
-    facts = point_facts(problem, *balls) | {"hits": work["hits"], "starts": work["starts"]}
+    facts = point_facts(problem, *balls)
     value = loss(balls[0] @ balls[1].T, exact(problem.temperature))
     found = Optimum(problem, "nonconvex", upper=value, point=point, facts=facts, work=work)
     if problem.dim < problem.K - 1:
