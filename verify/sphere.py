@@ -16,6 +16,7 @@ from theory.problem import Problem
 from verify.kernel.sphere import Task, stability
 
 __all__ = [
+    "ON_A_LINE",
     "codes",
     "exact",
     "log_c",
@@ -40,6 +41,9 @@ ALLOWANCE = 1e-14
 def exact(value: Fraction | int) -> Any:
     """Ball around a rational."""
     return arb(fmpq(value.numerator, value.denominator))
+
+
+ON_A_LINE = "d = 1: unit vectors are 1 or -1, there is no direction of descent"
 
 
 # --- objective ---------------------------------------------------------------------------------------------------

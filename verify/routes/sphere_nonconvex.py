@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.sphere import codes, exact, loss, loss_and_gradient, near_optimal, normalised, point_facts
+from verify.sphere import ON_A_LINE, codes, exact, loss, loss_and_gradient, near_optimal, normalised, point_facts
 
 __all__ = ["best_point", "solve", "tangent_slope"]
 
@@ -141,6 +141,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     """
     if problem.K > LARGEST:
         return Optimum(problem, "nonconvex", reason="too large for this route")
+    if problem.dim == 1:
+        return Optimum(problem, "nonconvex", reason=ON_A_LINE)
     wide = problem.dim >= problem.K - 1
     starts = starts if wide or problem.K > 12 else 4 * starts
     try:
