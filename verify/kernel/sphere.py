@@ -25,6 +25,7 @@ from .core import (
     positive_rational,
     precisions,
     read_array,
+    runs,
     total,
     whole,
 )
@@ -48,8 +49,9 @@ def read(data: dict[str, Any]) -> Task:
     """Task with shapes, caps and nonzero vectors checked on integers."""
     options, counts, witness = data["options"], data["counts"], data["witness"]
     demand(set(options) == {"dim", "temperature", "families"}, "unexpected options")
-    demand(isinstance(counts, list) and len(counts) == 1 and counts[0][0] == "1", "one vector per class is needed")
-    n, dim, a = whole(counts[0][1], 2), whole(options["dim"], 1), positive_rational(options["temperature"])
+    ((size, n),) = runs(counts)
+    demand(size == 1 and n >= 2, "one vector per class is needed")
+    dim, a = whole(options["dim"], 1), positive_rational(options["temperature"])
     families = whole(options["families"], 1)
     demand(n <= MAX_GROUPS and families <= 2 and a <= MAX_TEMPERATURE, "too large")
     demand(isinstance(witness, dict) and set(witness) == {"U", "V", "kernel"}, "not a witness")
@@ -59,8 +61,9 @@ def read(data: dict[str, Any]) -> Task:
     for row in arrays["U"][1] + arrays["V"][1]:
         demand(len(row) == width and any(row), "a vector vanishes, or U and V differ in width")
     demand(width <= dim, f"the vectors have {width} entries, the space only {dim} dimensions")
-    demand(len(arrays["kernel"][1][0]) <= MAX_DEGREE + 1, "the kernel has too high a degree")
-    bits = precisions([array[0] for array in arrays.values()], n)
+    degree = len(arrays["kernel"][1][0]) - 1
+    demand(degree <= MAX_DEGREE and (degree < 0 or families == 1), "a kernel of low degree bounds one family only")
+    bits = precisions([array[0] for array in arrays.values()], max(n, degree // 2))
     return Task(n, dim, a, families, arrays, bits)
 
 
@@ -190,12 +193,13 @@ def kernel_bound(task: Task) -> Any:
     convex).
     """
     P, (row,) = task.arrays["kernel"]
+    demand(row[0] > 0, "the kernel has no positive mean")
     a, mu, p, q = ball(task.a), [arb((entry, -P)) for entry in row], arb_poly([0]), arb_poly([0])
     for m, (N, C) in zip(mu, harmonics(task.dim, len(mu) - 1), strict=True):
         q += C * (m * N)
         p += C * (m * m * N)
     taylor = [arb(1)]
-    while len(taylor) < 2 * len(mu) + 80 or len(taylor) % 2:
+    while len(taylor) < 2 * len(mu) + 80:  # an even number of terms
         taylor.append(taylor[-1] * a / len(taylor))
     demand(nonnegative(q) and nonnegative(arb_poly(taylor) - p), "the kernel is not below exp, or has a negative root")
     return task.n * ((task.n * mu[0] * mu[0] + a.exp() - p(arb(1))).log() - a)
@@ -212,7 +216,7 @@ def prove(task: Task, digest: str) -> Outcome:
     lower += deficit_bound(task)
     if task.dim == 1:
         lower = arb.max(lower, line_bound(task))
-    elif task.families == 1 and task.arrays["kernel"][1][0]:
+    elif task.arrays["kernel"][1][0]:
         lower = arb.max(lower, kernel_bound(task))
     return bounds(lower, upper, digest)
 

@@ -53,8 +53,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Examples
     --------
     >>> optimum = solve(Problem.sphere(4, 2, families=1))
-    >>> optimum.facts["relaxation"].str(8, radius=False), round(float(optimum.upper), 9)
-    ('2.3318624', 2.575184577)
+    >>> optimum.facts["relaxation"].str(4, radius=False), round(float(optimum.upper), 9)
+    ('2.331', 2.5060935)
     """
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")

@@ -6,7 +6,8 @@ itself (the bound of LS20-05), or its Hermite interpolant at the inner products 
 every sign it needs; nothing rests on a claim. d = 1: all signs.
 
 Balls for EVERY minimiser, d >= n - 1 only: ``logits``, ``gram_features``, ``gram_classifier``, ``rank``.
-``facts`` of this and the other routes speak of the point of ``upper``, see :func:`verify.sphere.point_facts`.
+``facts`` of this and the other routes speak of the point of ``upper``, see :func:`verify.sphere.point_facts`; here also
+:func:`verify.sphere_measures.divergences` for few vectors of one family in the plane.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
 from verify.kernel.sphere import MAX_DEGREE, harmonics, read
 from verify.routes.sphere_nonconvex import best_point
 from verify.sphere import codes, exact, log_c, loss, point_facts
+from verify.sphere_measures import divergences
 
 __all__ = ["certify", "hermite", "solve", "truncation"]
 
@@ -34,6 +36,8 @@ Array = NDArray[Any]
 MOST_DIGITS = 100
 SEARCHED = 12
 """Most vectors for which a descent looks for a better point than the configuration with a name."""
+HOT = 8
+"""Largest temperature for which divergences are integrated."""
 SHARE = 2.0**-90
 """Part of the mean of a kernel that is given up, to leave it strictly below exp(a t)."""
 
@@ -218,6 +222,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         U, V = (_unit_rows(*task.arrays[name]) for name in ("U", "V" if problem.families == 2 else "U"))
         found = _arrays(problem, outcome.found) if outcome.found else {}
         facts = point_facts(problem, U, V)
+        if problem.families == 1 and problem.dim == 2 and problem.K <= SEARCHED and problem.temperature <= HOT:
+            facts |= divergences(exact(problem.temperature), V)
     return Optimum(
         problem,
         "enclosure",
