@@ -106,6 +106,9 @@ def test_the_closed_form_lies_in_every_ball_of_the_certificate(problem):
             pairs = zip(getattr(closed, name).ravel(), getattr(proved, name).ravel(), strict=True)
             assert all(a.overlaps(b) and float(b.rad()) < 1e-30 for a, b in pairs), name
         assert proved.rank[0] == problem.K - 1
+        assert proved.merged == proved.zero == ()
+        spectrum = zip(closed.singular_values, proved.singular_values, strict=True)
+        assert all(a.overlaps(b) and float(b.rad()) < 1e-30 for a, b in spectrum)
 
 
 @settings(max_examples=12)

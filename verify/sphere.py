@@ -13,7 +13,7 @@ from flint import arb, fmpq
 from numpy.typing import NDArray
 
 from theory.problem import Problem
-from verify.kernel.sphere import Task, stability
+from verify.kernel.sphere import Task, is_simplex, stability
 
 __all__ = [
     "ON_A_LINE",
@@ -27,6 +27,7 @@ __all__ = [
     "normalised",
     "point_facts",
     "simplex",
+    "simplex_spectrum",
     "simplex_value",
     "slacks",
     "task_of",
@@ -221,15 +222,32 @@ def near_optimal(problem: Problem, upper: Any, U: Array, V: Array) -> dict[str, 
         ).reshape(n, n)
 
     own = 2 * n * delta if problem.families == 2 else arb(0)
+    distinct = is_simplex(task_of(problem), gap)
     grams = [around(vectors @ vectors.T, arb(0), apart + turn) for vectors in (U, V)]
     return {
         "lower": lower,
         "logits": around(V @ U.T, own, apart),
         "bias": np.array([arb(0)] * n, dtype=object),
-        "rank": (n - 1, min(problem.dim, n)) if apart < 1 / arb(n - 1) else (0, min(problem.dim, n)),
+        "rank": (n - 1, min(problem.dim, n)) if distinct else (0, min(problem.dim, n)),
         "gram_features": grams[0],
         "gram_classifier": grams[1],
+        "singular_values": simplex_spectrum(n, apart.max(own)),
+        "merged": () if distinct else None,
+        "zero": (),
     }
+
+
+def simplex_spectrum(n: int, radius: Any) -> Array:
+    """Singular values of an (n, n) matrix whose entries are within ``radius`` of those of the simplex (Weyl).
+
+    Examples
+    --------
+    >>> simplex_spectrum(3, arb(0)).astype(float).tolist()
+    [1.5, 1.5, 0.0]
+    """
+    distance = (n * radius).upper()
+    values = [arb(n) / (n - 1) + arb(0, distance)] * (n - 1)
+    return np.array([*values, arb(0).union(distance)], dtype=object)
 
 
 # --- known configurations ----------------------------------------------------------------------------------------

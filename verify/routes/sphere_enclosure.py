@@ -27,7 +27,7 @@ from verify.balls import precision
 from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
 from verify.kernel.sphere import MAX_DEGREE, harmonics, read
 from verify.routes.sphere_nonconvex import best_point
-from verify.sphere import codes, exact, log_c, loss, point_facts
+from verify.sphere import codes, exact, log_c, loss, point_facts, simplex_spectrum
 from verify.sphere_measures import divergences
 
 __all__ = ["certify", "hermite", "solve", "truncation"]
@@ -254,10 +254,13 @@ def _arrays(problem: Problem, found: dict[str, Any]) -> dict[str, Any]:
         return table
 
     gram = matrix(arb(1), found["gram"])
-    bias = np.array([arb(0)] * n, dtype=object)
+    radius = found["other"].rad().max(1 - found["own"].lower())
     return {
         "logits": matrix(found["own"], found["other"]),
-        "bias": bias,
+        "bias": np.array([arb(0)] * n, dtype=object),
         "gram_features": gram,
         "gram_classifier": gram,
+        "singular_values": simplex_spectrum(n, radius),
+        "merged": () if found["gram"] < 1 else None,
+        "zero": (),
     }

@@ -14,7 +14,7 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.sphere import codes, exact, loss, point_facts, simplex_value, uniform_bound
+from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum, simplex_value, uniform_bound
 
 __all__ = ["solve"]
 
@@ -94,6 +94,9 @@ def _simplex(problem: Problem) -> Optimum:
         bias=np.array([arb(0)] * n, dtype=object),
         gram_features=gram,
         gram_classifier=gram,
+        singular_values=simplex_spectrum(n, arb(0)),
+        merged=(),
+        zero=(),
         facts=point_facts(problem, V, V),
     )
 
