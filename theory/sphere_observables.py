@@ -29,6 +29,7 @@ __all__ = [
     "frame_potential",
     "point_readings",
     "point_values",
+    "search_readings",
     "simplex_value",
     "sphere_parameters",
     "uniform_bound",
@@ -49,6 +50,10 @@ energy, double_mean, spread = sp.symbols("E log_mean S2", real=True)
 """At that point (one family): E, the logarithm of the mean of all exp(a <v_i, v_j>), |sum_i v_i|^2."""
 potential = sp.Symbol("FP", real=True)
 """Frame potential sum_ij <v_i, v_j>^2 of the v_i of that point."""
+code = sp.Symbol("L1_code", real=True)
+"""L1 of the code with a name, see :func:`code_value`."""
+found, turned = sp.symbols("L_found uv", real=True)
+"""Where the best random start of a search ended; <u_1, v_1> at the best point."""
 
 PAPER = "lu_steinerberger_2020"
 
@@ -219,6 +224,27 @@ def value_readings(optimum: Optimum) -> Iterator[Reading]:
     1
     """
     yield values(optimum)
+
+
+def search_readings(optimum: Optimum) -> Iterator[Reading]:
+    """The end of the best random start of a search, beside the code: for statements that no certificate reaches.
+
+    Examples
+    --------
+    >>> searched = Optimum(Problem.sphere(5, 2), "nonconvex", upper=sp.Integer(2), work={"values": [2.5, 2.75]})
+    >>> [reading[found] for reading in search_readings(searched)]
+    [2.50000000000000]
+    """
+    problem, ends = optimum.problem, optimum.work.get("values")
+    if not ends or optimum.upper is None:
+        return
+    reading = {**sphere_parameters(problem), found: 0 * optimum.upper + min(ends)}
+    known, gram = code_value(problem), optimum.facts.get("point_gram")
+    if known is not None:
+        reading[code] = known
+    if gram is not None:
+        reading[turned] = gram[0, 0]
+    yield reading
 
 
 def frame_potential(gram: Array) -> Any:

@@ -118,7 +118,7 @@ def variation_readings(optimum: Optimum) -> Iterator[Reading]:
         return
     size, zero = problem.K, 0 * optimum.upper
     temperature = (zero + problem.temperature.numerator) / problem.temperature.denominator
-    turns = 2 * np.arccos(np.array([zero - 1]))[0] / size
+    turns = 2 * (zero - 1).acos() / size
     cosines = np.cos(np.array([turns * j for j in range(size)]))
     kernel = np.exp(temperature * cosines)
     circulant = np.array([[kernel[(i - j) % size] for j in range(size)] for i in range(size)])

@@ -30,8 +30,10 @@ from theory.sphere_observables import (
     d,
     double_mean,
     energy,
+    found,
     n,
     point_readings,
+    search_readings,
     uniform_bound,
     value_readings,
 )
@@ -217,8 +219,8 @@ two = Claim(
     paper=PAPER,
     status="conjecture",
     statement=(r"L_2(U, V) \geq n (\log n + \log c_d(a) - a) \text{ for all } n, d, a",),
-    relations=(sp.Le(BOUND, best, evaluate=False),),
-    read=value_readings,
+    relations=(sp.Le(BOUND, found, evaluate=False),),
+    read=search_readings,
     hypotheses=(
         UNIT,
         Hypothesis("two families", lambda problem: problem.families == 2, dropped="for one family it is LS20-05"),
@@ -231,12 +233,12 @@ two = Claim(
     mutants=(
         Mutant(
             "log(n + 1)",
-            relations=(sp.Le(BOUND + n * sp.log((n + 1) / n), best, evaluate=False),),
+            relations=(sp.Le(BOUND + n * sp.log((n + 1) / n), found, evaluate=False),),
             problem=Problem.sphere(12, 2, 1),
         ),
         Mutant(
             "c_(d-1)",
-            relations=(sp.Le(uniform_bound(d - 1), best, evaluate=False),),
+            relations=(sp.Le(uniform_bound(d - 1), found, evaluate=False),),
             problem=Problem.sphere(12, 2, 2),
         ),
     ),
