@@ -21,7 +21,7 @@ def divergences(a: Any, vectors: Array) -> dict[str, Any]:
     Parameters
     ----------
     a : inverse temperature, a ball.
-    vectors : (n, 2) array of balls, unit vectors in the rows; mu gives each the weight 1/n.
+    vectors : (n, 2) array of balls, unit vectors in the rows (n x 1 on a line); mu gives each the weight 1/n.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def _ratios(a: Any) -> list[Any] | None:
 
 def _moments(vectors: Array, count: int) -> list[Any]:
     """Means of exp(i k theta), k = 1..count."""
-    points = [acb(x, y) for x, y in vectors]
+    points = [acb(*vector) for vector in vectors]
     powers, found = [acb(1)] * len(points), []
     for _ in range(count):
         powers = [power * z for power, z in zip(powers, points, strict=True)]
