@@ -174,5 +174,23 @@ def test_no_route_may_contradict_the_bounds_of_the_kernel(monkeypatch, route, fi
 def test_random_starts_and_hits_are_counted():
     found = check(PLANTED["PLANT-UNDERIVED"], examples=0, routes=["enclosure", "nonconvex"], mutants=False)
     row = found.routes["nonconvex"]
-    assert row.starts and 0 < row.hits <= row.starts
+    assert 0 < (row.hits or 0) <= (row.starts or 0)
     assert found.routes["enclosure"].starts is None
+
+
+def test_companions_are_solved_by_the_same_route_and_count_as_used():
+    def companions(problem):
+        return (problem.at(problem.x2 / 4),)
+
+    def read(optimum):
+        (other,) = optimum.companions
+        assert other.route == optimum.route
+        if optimum.lower is not None and other.upper is not None:
+            yield {value_here: optimum.lower, value_there: other.upper}
+
+    value_here, value_there = sp.symbols("f_here f_there", real=True)
+    claim = replace(threshold, read=read, companions=companions, hypotheses=(), mutants=(), derivation=None)
+    less = replace(claim, relations=(sp.Gt(value_here, value_there, evaluate=False),))
+    assert check(less, examples=2, mutants=False).verdict == "enclosed"
+    more = replace(claim, relations=(sp.Lt(value_here, value_there, evaluate=False),), mutants=())
+    assert check(more, examples=2, mutants=False).verdict == "refuted"

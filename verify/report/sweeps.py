@@ -19,10 +19,9 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import alpha, dead, k, n, w
 from verify.balls import Undecided, ball, decide, precision, resolve
-from verify.findings import LIMIT_BITS
+from verify.findings import LIMIT_BITS, optimum_for
 from verify.report.axes import Axis, axis, threshold_markers
 from verify.report.figures import Marker, Plot, Series
-from verify.routes import solve
 from verify.schemas import ClaimResult
 
 __all__ = ["Sweep", "claim_plots", "sweep"]
@@ -82,15 +81,15 @@ def sweep(claim: Claim, base: Problem, seed: int) -> Sweep:
     for i, (_, problem) in enumerate(along.points):
         inside = claim.applies(problem)
         some = inside and i % SPARSE == SPARSE // 2 and base.K <= MOST_CLASSES
-        optima["exact"].append(_optimum("exact", problem, seed) if inside else None)
-        optima["nonconvex"].append(_optimum("nonconvex", problem, seed) if some else None)
+        optima["exact"].append(_optimum(claim, "exact", problem, seed) if inside else None)
+        optima["nonconvex"].append(_optimum(claim, "nonconvex", problem, seed) if some else None)
     readings = {route: [_readings(claim, optimum) for optimum in row] for route, row in optima.items()}
     return Sweep(along, base, tuple(value for value, _ in along.points), optima, readings)
 
 
-def _optimum(route: str, problem: Problem, seed: int) -> Optimum | None:
+def _optimum(claim: Claim, route: str, problem: Problem, seed: int) -> Optimum | None:
     try:
-        return solve(route, problem, seed)
+        return optimum_for(claim, problem, route, seed, frozenset())
     except (ArithmeticError, ValueError):  # a point is left out of the picture; the run itself reports the failure
         return None
 
@@ -329,10 +328,7 @@ def _scale_label(base: Problem) -> str:
 
 def _limit_plots(claim: Claim, base: Problem) -> list[Plot]:
     """Scaled remainders L^order (left - right), which must approach constants."""
-    from verify.routes.limits import solve_at_scale
-
-    assert claim.along is not None
-    optima = [solve_at_scale("enclosure", claim.along(base, scale), scale) for scale in SCALES]
+    optima = [optimum_for(claim, base, "enclosure", 0, frozenset(), scale) for scale in SCALES]
     readings = [_readings(claim, optimum) for optimum in optima]
     series: list[Series] = []
     for relation in claim.relations:
