@@ -26,7 +26,7 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
 from verify.kernel.sphere import MAX_DEGREE, harmonics, read
-from verify.routes.sphere_nonconvex import best_point
+from verify.routes.sphere_nonconvex import LARGEST, best_point
 from verify.sphere import codes, exact, log_c, loss, point_facts, simplex_spectrum
 from verify.sphere_measures import divergences
 
@@ -103,7 +103,7 @@ def _point(problem: Problem) -> tuple[Array, Array]:
     named = next(iter(codes(problem).values()), None)
     if named is not None and (problem.dim in (1, 2) or problem.dim >= problem.K - 1 or problem.K > SEARCHED):
         return named, named
-    U, V, _ = best_point(problem, 0, 16 if problem.K <= SEARCHED else 4)
+    U, V, _ = best_point(problem, 0, 16 if problem.K <= SEARCHED else 4 if problem.K <= LARGEST else 1)
     if named is not None:
         a = float(problem.temperature)
         if not loss(U @ V.T, a) < loss((named @ named.T).astype(float), a) * (1 - 1e-12):
