@@ -1,12 +1,13 @@
 """Symbols, formulas and readings of unit vectors u_i, v_i in R^d (model ``ce-sphere``).
 
-L2(U, V) = sum_i log sum_j exp(a <v_j - v_i, u_i>) for two families, L1(V) = L2(V, V) for one. E(mu) is the mean over mu of
-log(mean over mu of exp(a <x, y>)), so that L1 = n (log n - a + E) for the measure that gives each v_i the weight 1/n.
+L2(U, V) = sum_i log sum_j exp(a <v_j - v_i, u_i>) for two families, L1(V) = L2(V, V) for one. E(mu) is the mean over
+mu of log(mean over mu of exp(a <x, y>)), so L1 = n (log n - a + E) for the measure with weight 1/n at each v_i.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,10 +24,12 @@ from theory.problem import Problem
 __all__ = [
     "bessel_mean",
     "bessel_ratio",
+    "bipyramid_value",
     "code_cosines",
     "code_value",
     "double_sum",
     "frame_potential",
+    "one_family",
     "point_readings",
     "point_values",
     "search_readings",
@@ -52,8 +55,8 @@ potential = sp.Symbol("FP", real=True)
 """Frame potential sum_ij <v_i, v_j>^2 of the v_i of that point."""
 code = sp.Symbol("L1_code", real=True)
 """L1 of the code with a name, see :func:`code_value`."""
-found, turned = sp.symbols("L_found uv", real=True)
-"""Where the best random start of a search ended; <u_1, v_1> at the best point."""
+found, found_one, turned = sp.symbols("L_found L_found_1 uv", real=True)
+"""Where the best random start of a search ended, and for one family (u = v); <u_1, v_1> at the best point."""
 
 PAPER = "lu_steinerberger_2020"
 
@@ -95,7 +98,7 @@ def bessel_ratio(degree: Any, dim: Any = d, temperature: Any = a) -> sp.Expr:
 
 
 def uniform_bound(dim: Any = d, temperature: Any = a, vectors: Any = n) -> sp.Expr:
-    """n (log n + log c_d(a) - a).
+    """The bound n (log n + log c_d(a) - a).
 
     Examples
     --------
@@ -140,7 +143,7 @@ def code_cosines(problem: Problem) -> list[sp.Expr] | None:
 
 
 def code_value(problem: Problem, temperature: Any = a) -> sp.Expr | None:
-    """L1 = n log(sum over the cosines c of exp(a (c - 1))) of the code of :func:`code_cosines`.
+    """L1 = n log(sum over the cosines c of exp(a (c - 1))) of a code of :func:`code_cosines`; the bipyramid for (5, 3).
 
     Examples
     --------
@@ -149,8 +152,32 @@ def code_value(problem: Problem, temperature: Any = a) -> sp.Expr | None:
     """
     cosines = code_cosines(problem)
     if cosines is None:
-        return None
+        return bipyramid_value(temperature) if (problem.K, problem.dim) == (5, 3) else None
     return problem.K * sp.log(sum(sp.exp(temperature * (c - 1)) for c in cosines))
+
+
+def bipyramid_value(temperature: Any = a) -> sp.Expr:
+    """L1 of two poles and an equilateral triangle on the equator.
+
+    Examples
+    --------
+    >>> round(float(bipyramid_value(1)), 9)
+    4.920119587
+    """
+    pole = sp.exp(temperature) + sp.exp(-temperature) + 3
+    equator = sp.exp(temperature) + 2 * sp.exp(-temperature / 2) + 2
+    return 2 * sp.log(pole) + 3 * sp.log(equator) - 5 * temperature
+
+
+def one_family(problem: Problem) -> tuple[Problem, ...]:
+    """The same problem under u = v.
+
+    Examples
+    --------
+    >>> [other.families for other in one_family(Problem.sphere(5, 3))]
+    [1]
+    """
+    return (replace(problem, families=1),)
 
 
 def sphere_parameters(problem: Problem) -> dict[sp.Symbol, Any]:
@@ -242,6 +269,9 @@ def search_readings(optimum: Optimum) -> Iterator[Reading]:
     known, gram = code_value(problem), optimum.facts.get("point_gram")
     if known is not None:
         reading[code] = known
+    for other in optimum.companions:
+        if other.work.get("values"):
+            reading[found_one] = 0 * optimum.upper + min(other.work["values"])
     if gram is not None:
         reading[turned] = gram[0, 0]
     yield reading

@@ -70,9 +70,9 @@ def _moments(vectors: Array, count: int) -> list[Any]:
 def smeared_divergence(coefficients: list[Any], moments: list[Any]) -> Any:
     """Mean over the circle of h log h, h(t) = 1 + 2 sum_k coefficient_k Re(moment_k exp(-i k t)).
 
-    Midpoint rule with the second derivative h'' log h + h'^2/h of h log h - h + 1 enclosed on each box. Coefficients beyond
-    the last one shrink by 1/4 or faster; as (K + j)^2 <= K^2 (1 + j)^2, they add at most 4 K^2 times the last one to h,
-    h' and h''.
+    Midpoint rule with the second derivative h'' log h + h'^2/h of h log h - h + 1 enclosed on each box. Coefficients
+    beyond the last one shrink by 1/4 or faster; as (K + j)^2 <= K^2 (1 + j)^2, they add at most 4 K^2 times the last
+    one to h, h' and h''.
 
     Examples
     --------

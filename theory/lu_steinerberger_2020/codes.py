@@ -1,4 +1,4 @@
-"""Codes in which all vertices look alike: the regular polygon, codes that are proved optimal for one family, u = v for two."""
+"""Codes in which all vertices look alike: regular polygons, codes proved optimal for one family, u = v for two."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from theory.sphere_observables import (
     at_most,
     bessel_mean,
     code,
-    code_cosines,
     code_value,
     d,
     found,
+    found_one,
     n,
+    one_family,
     search_readings,
     sphere_parameters,
     turned,
@@ -33,7 +34,7 @@ from theory.sphere_observables import (
 from theory.symbols import F
 
 polygon, formula, formula_short = sp.symbols("L1_polygon L1_row L1_short", real=True)
-"""L1 of the regular n-gon from all n^2 inner products of its coordinates, from one row, from one row without its end."""
+"""L1 of the regular n-gon from all n^2 inner products of its coordinates, from one row, from a row without its end."""
 alias, alias_all = sp.symbols("A A_all", positive=True)
 """Sum over m >= 1 of I_(mn)(a)/I_0(a); the same with I_m."""
 MOST_TERMS = 120
@@ -125,7 +126,9 @@ ngon = Claim(
         for text, wrong in (
             (
                 "I_m instead of I_(mn)",
-                sp.Eq(polygon / n - (sp.log(n) + sp.log(bessel_mean(2)) - a), sp.log(1 + 2 * alias_all), evaluate=False),
+                sp.Eq(
+                    polygon / n - (sp.log(n) + sp.log(bessel_mean(2)) - a), sp.log(1 + 2 * alias_all), evaluate=False
+                ),
             ),
             (
                 "factor 2 missing",
@@ -194,7 +197,7 @@ def code_readings(optimum: Optimum) -> Iterator[Reading]:
     reading, known = values(optimum), code_value(problem)
     if known is not None:
         reading[code] = known
-        if problem.K == 2 * problem.dim:
+        if 2 * problem.dim == problem.K:
             reading |= orthoplex_kernel(sp.Integer(problem.dim))
     yield reading
 
@@ -204,12 +207,18 @@ def code_derivation() -> Derivation:
     kappa = sp.exp(-a) - 1 + a
     return Derivation(
         (
-            Lemma("exp(a t) - p(t) = exp(a s) a^m/m! times (t + 1) prod (t - c_i)^2 >= 0 on [-1, 1]", "Hermite remainder"),
+            Lemma(
+                "exp(a t) - p(t) = exp(a s) a^m/m! times (t + 1) prod (t - c_i)^2 >= 0 on [-1, 1]", "Hermite remainder"
+            ),
             Lemma("p = q * q on the sphere for q = sum_k sqrt(lam_k) N_k C_k, lam_k >= 0", "addition theorem"),
             Lemma("sum_j exp(a <x, v_j>) >= e^a - p(1) + n p * mu at x = v_i, as the term j = i is exact", "p <= exp"),
             Lemma("Jensen for q/sqrt(lam_0) >= 0, then for s log(const + n lam_0 s), as for LS20-05", "Jensen"),
             Identity("p at -1", 1 - a + kappa, sp.exp(-a)),
-            Identity("p and its slope at 0", sp.Matrix([1, a]), sp.Matrix([1, sp.diff(1 + a * n + kappa * n**2, n).subs(n, 0)])),
+            Identity(
+                "p and its slope at 0",
+                sp.Matrix([1, a]),
+                sp.Matrix([1, sp.diff(1 + a * n + kappa * n**2, n).subs(n, 0)]),
+            ),
             Identity(
                 "p = lam_0 + lam_1 d t + lam_2 N_2 C_2(t), C_2 = (d t^2 - 1)/(d - 1), N_2 = (d + 2)(d - 1)/2",
                 1 + a * n + kappa * n**2,
@@ -236,10 +245,10 @@ sharp = Claim(
     kind="structure",
     paper=PAPER,
     statement=(
-        r"n\text{-gon } (n = 4..8),\ \text{octahedron},\ 16\text{-cell},\ \text{icosahedron minimise } L_1 \text{ for } a"
-        r" \leq 1.1, 1.3, 1.7, 1.9, 2.3;\ 1.1;\ 1.1;\ 1.5",
-        r"L_1 \geq n \left(\log(n \lambda_0 + e^a - p(1)) - a\right),\quad p = \sum_k \lambda_k N_k C_k \leq e^{a t},\quad"
-        r" q = \sum_k \sqrt{\lambda_k} N_k C_k \geq 0",
+        r"n\text{-gon } (n = 4..8),\ \text{octahedron},\ 16\text{-cell},\ \text{icosahedron minimise } L_1 \text{ for }"
+        r" a \leq 1.1, 1.3, 1.7, 1.9, 2.3;\ 1.1;\ 1.1;\ 1.5",
+        r"L_1 \geq n \left(\log(n \lambda_0 + e^a - p(1)) - a\right),\quad p = \sum_k \lambda_k N_k C_k \leq e^{a"
+        r" t},\quad q = \sum_k \sqrt{\lambda_k} N_k C_k \geq 0",
     ),
     relations=(
         sp.Eq(F, code, evaluate=False),
@@ -290,6 +299,7 @@ sharp = Claim(
     note="Beyond these temperatures the polygons were optimal in every run (n <= 10, a <= 30), which proves nothing.",
 )
 
+
 def row_derivation() -> Derivation:
     """Where all rows of exp(a G) have the same sum, (V, V) is critical for two families."""
     own, other, mass = sp.symbols("Z_i Z_j e_ij", positive=True)
@@ -302,6 +312,9 @@ def row_derivation() -> Derivation:
             ),
             Lemma("sum_j (p_ij + p_ji) v_j parallel to v_i, as a symmetric code is critical for L1", "symmetry"),
             Identity("so sum_j p_ij v_j is parallel to v_i, which is half of it", 2 * mass / own / 2, mass / own),
+            Lemma(
+                "the bipyramid: the symmetries that fix a vertex fix only its axis, so both parts are on it", "symmetry"
+            ),
         ),
         complete=False,
         gap="criticality is not optimality",
@@ -315,26 +328,26 @@ equal_rows = Claim(
     paper=PAPER,
     status="conjecture",
     statement=(
-        r"\text{at codes whose vertices all look alike } \min L_2 = \min L_1 = n \log \sum_j e^{a (\langle v_1, v_j \rangle"
-        r" - 1)}",
+        r"\text{at codes whose vertices all look alike } \min L_2 = \min L_1 = n \log \sum_j e^{a (\langle v_1, v_j"
+        r" \rangle - 1)}",
+        r"\min L_2 = \min L_1 \text{ also for } (n, d) = (5, 3) \text{ (the bipyramid) and } (8, 3)",
     ),
-    relations=(sp.Eq(found, code, evaluate=False),),
+    relations=(sp.Eq(found, code, evaluate=False), sp.Eq(found, found_one, evaluate=False)),
     read=search_readings,
+    companions=one_family,
     hypotheses=(
         UNIT,
         Hypothesis(
-            "a code with a name, n <= 6",
-            lambda problem: code_cosines(problem) is not None and problem.K <= 6,
-            dropped="elsewhere there is no code to compare with; n only bounds the cost of the search",
+            "a polygon, an orthoplex, or (n, d) = (5, 3), (6, 4), (8, 3); n <= 8",
+            lambda problem: problem.K <= 8 and (code_value(problem) is not None or (problem.K, problem.dim) == (8, 3)),
+            dropped="elsewhere see LS20-17; n only bounds the cost of the search",
         ),
-        Hypothesis(
-            "two families", lambda problem: problem.families == 2, dropped="for one family see LS20-11"
-        ),
+        Hypothesis("two families", lambda problem: problem.families == 2, dropped="for one family see LS20-11"),
         at_most(3, "only the check needs it: the searches must find the optimum"),
     ),
     witness=Problem.sphere(5, 2, 1),
     family=None,
-    settings=(Problem.sphere(4, 2, 2), Problem.sphere(6, 3, 1), Problem.sphere(6, 4, 1)),
+    settings=(Problem.sphere(5, 3, 1), Problem.sphere(6, 3, 1), Problem.sphere(6, 4, 1), Problem.sphere(8, 3, 1)),
     derivation=row_derivation,
     required="agrees",
     mutants=tuple(
@@ -345,5 +358,6 @@ equal_rows = Claim(
         )
     ),
     source="re-derived numerically; criticality re-derived",
-    note="Equal row sums make the softmax matrix symmetric. LS20-17 shows what happens where they differ.",
+    note="Equal row sums make the softmax matrix symmetric. The row sums of the bipyramid differ; there every vertex"
+    " lies on an axis of symmetry, which is enough. LS20-17 shows what happens without either.",
 )

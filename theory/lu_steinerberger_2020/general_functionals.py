@@ -62,7 +62,9 @@ def readings(optimum: Optimum) -> Iterator[Reading]:
         if gram is not None:
             temperature = (0 * gram[0, 0] + problem.temperature.numerator) / problem.temperature.denominator
             reading |= dict(zip(symbols, sums(gram, temperature), strict=True))
-    reading[split] = sum(-sp.exp(-sum(y * x - 1 for y in line)) for line in [[1] + [-1] * (problem.K - 1)] for x in line)
+    reading[split] = sum(
+        -sp.exp(-sum(y * x - 1 for y in line)) for line in [[1] + [-1] * (problem.K - 1)] for x in line
+    )
     if problem.K == 4:
         reading[axes] = 4 * sp.exp(sum(cosine - 1 for cosine in code_cosines(SQUARE) or []))
     yield reading

@@ -120,8 +120,12 @@ def relaxation_derivation() -> Derivation:
                 x - y - sp.log(sp.exp(x) / total) + sp.log(sp.exp(y) / total),
                 sp.Integer(0),
             ),
-            Lemma("with the best p the relaxation is the minimum of L over Gram matrices of any rank", "Gibbs, equality"),
-            Lemma("a positive semidefinite matrix with unit diagonal is a Gram matrix of unit vectors", "spectral theorem"),
+            Lemma(
+                "with the best p the relaxation is the minimum of L over Gram matrices of any rank", "Gibbs, equality"
+            ),
+            Lemma(
+                "a positive semidefinite matrix with unit diagonal is a Gram matrix of unit vectors", "spectral theorem"
+            ),
             *slack_steps(),
             *point_steps(),
             Lemma("the Gram matrix of the simplex is admissible, whatever d is", "LS20-01"),
@@ -137,8 +141,8 @@ relaxation = Claim(
     kind="bound",
     paper=PAPER,
     statement=(
-        r"\min_{G \succeq 0,\, G_{ii} = 1} \max_p \sum_i \Big(\sum_j p_{ij}\, a\, G_{ij} + H(p_i) - a\, G_{ii}\Big) = L^*"
-        r" \text{ for every } d",
+        r"\min_{G \succeq 0,\, G_{ii} = 1} \max_p \sum_i \Big(\sum_j p_{ij}\, a\, G_{ij} + H(p_i) - a\, G_{ii}\Big) ="
+        r" L^* \text{ for every } d",
     ),
     relations=(sp.Eq(relaxed, VALUE, evaluate=False),),
     read=relaxation_readings,
@@ -161,6 +165,6 @@ relaxation = Claim(
         )
     ),
     source="re-derived",
-    note="So no semidefinite program in the Gram matrix alone certifies an optimum of low dimension: a constraint on the"
-    " rank or on Gegenbauer coefficients is needed, as in LS20-05 and LS20-11.",
+    note="So no semidefinite program in the Gram matrix alone certifies an optimum of low dimension: a constraint on"
+    " the rank or on Gegenbauer coefficients is needed, as in LS20-05 and LS20-11.",
 )

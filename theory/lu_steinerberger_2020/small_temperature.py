@@ -11,7 +11,7 @@ import sympy as sp
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.lu_steinerberger_2020.settings import BIPYRAMID, CROSSING, PYRAMID, SQUARE, TRIANGLE
-from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, height
+from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, height, pyramid
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.sphere_observables import (
@@ -19,8 +19,8 @@ from theory.sphere_observables import (
     PAPER,
     UNIT,
     a,
-    at_most,
     best,
+    bipyramid_value,
     code_cosines,
     d,
     double_sum,
@@ -41,14 +41,14 @@ ONE_FAMILY = Family(model="ce-sphere", near=(), dims="any", families=(1,))
 
 
 def cool(problem: Problem, scale: int) -> Problem:
-    """Inverse temperature a/scale.
+    """Inverse temperature 1/scale.
 
     Examples
     --------
     >>> cool(SQUARE, 200).temperature
     Fraction(1, 200)
     """
-    return Problem.sphere(problem.K, problem.dim, problem.temperature / scale, families=1)
+    return Problem.sphere(problem.K, problem.dim, Fraction(1, scale), families=1)
 
 
 def rational_vectors(size: int, dim: int) -> sp.Matrix:
@@ -97,7 +97,9 @@ def expansion_derivation() -> Derivation:
         (
             Identity("log of the mean of exp(a x): order 0", mean.subs(t, 0), sp.Integer(0)),
             Identity("order 1: the mean m_1", sp.diff(mean, t).subs(t, 0), first),
-            Identity("order 2: half the variance m_2 - m_1^2", sp.diff(mean, t, 2).subs(t, 0) / 2, (second - first**2) / 2),
+            Identity(
+                "order 2: half the variance m_2 - m_1^2", sp.diff(mean, t, 2).subs(t, 0) / 2, (second - first**2) / 2
+            ),
             Lemma("|<v_i, v_j>| <= 1 bounds the third derivative: the remainder is O(a^3)", "Taylor"),
             Identity("m_1 = <v_i, vbar>, summed over i: |S|^2/n", n * (spread**2 / n**2), spread**2 / n),
             Identity("m_2 summed over i: FP/n", n * (potential / n**2), potential / n),
@@ -125,11 +127,12 @@ expansion = Claim(
     hypotheses=(
         UNIT,
         ONE,
-        Hypothesis("n <= 8", lambda problem: problem.K <= 8, dropped="only the check needs it: it sums n^2 exponentials"),
-        at_most(1, "only the check needs it: a/200 must be small"),
+        Hypothesis(
+            "n <= 8", lambda problem: problem.K <= 8, dropped="only the check needs it: it sums n^2 exponentials"
+        ),
     ),
     witness=BIPYRAMID,
-    family=None,
+    family=ONE_FAMILY,
     settings=(Problem.sphere(3, 1, 1, families=1), Problem.sphere(4, 3, "1/2", families=1)),
     derivation=expansion_derivation,
     required="proved",
@@ -152,7 +155,7 @@ narrow = sp.Symbol("FP_narrow", real=True)
 
 
 def potential_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Frame potentials of the best point, of the proved simplex for d = n - 1, and of codes; the defect from coordinates.
+    """Frame potentials of the best point, of the proved simplex (d = n - 1), and of codes; the defect from coordinates.
 
     Examples
     --------
@@ -180,14 +183,16 @@ def potential_readings(optimum: Optimum) -> Iterator[Reading]:
 
 def potential_derivation() -> Derivation:
     """Cauchy-Schwarz on the eigenvalues of sum v v^T."""
-    first, second = sp.symbols("lam_1 lam_2", positive=True)
-    square = sp.Symbol("FP", positive=True)
+    s, square = sp.symbols("s FP", positive=True)
     return Derivation(
         (
             Lemma("FP = tr(M^2), tr(M) = n for M = sum v_i v_i^T", "cyclic trace"),
             Identity("|M - (n/d) I|^2 = FP - n^2/d", square - 2 * n / d * n + (n / d) ** 2 * d, square - n**2 / d),
-            Positive("a square is not negative; zero only for M = (n/d) I", (first - second) ** 2 + 4 * first * second),
-            Identity("(which is the square of a sum here)", (first - second) ** 2 + 4 * first * second, (first + second) ** 2),
+            Lemma("a Frobenius norm is not negative, and zero only for M = (n/d) I", "norm"),
+            Positive(
+                "in the plane: eigenvalues n/2 +- s have FP - n^2/2 = 2 s^2",
+                (n / 2 + s) ** 2 + (n / 2 - s) ** 2 - n**2 / 2,
+            ),
             Identity("n <= d: FP = n + the sum over i != j of <v_i, v_j>^2", square - n + n, square),
             Lemma("zero only where all of them vanish: orthonormal vectors", "sum of squares"),
         )
@@ -275,11 +280,13 @@ def design_derivation() -> Derivation:
             Lemma("L1 >= n (log n + log c_d(a) - a)", "LS20-05"),
             Lemma("c_d(a) = 1 + a^2/(2 d) + O(a^4): x_1 has mean square 1/d and odd moments vanish", "symmetry"),
             Identity("log c_d(a): order 1", sp.diff(series, temperature).subs(temperature, 0), sp.Integer(0)),
-            Identity(
-                "order 2", sp.diff(series, temperature, 2).subs(temperature, 0) / 2, 1 / (2 * d)
-            ),
+            Identity("order 2", sp.diff(series, temperature, 2).subs(temperature, 0) / 2, 1 / (2 * d)),
             Lemma("LS20-12 at a 2-design: S = 0, FP = n^2/d", "LS20-12"),
-            Identity("L1 = n (log n - a + a^2/(2 d)) + O(a^3)", temperature**2 / 2 * (n**2 / d) / n, n * temperature**2 / (2 * d)),
+            Identity(
+                "L1 = n (log n - a + a^2/(2 d)) + O(a^3)",
+                temperature**2 / 2 * (n**2 / d) / n,
+                n * temperature**2 / (2 * d),
+            ),
             Lemma("so |S|^2/n = O(a) at minimisers, then FP = n^2/d + O(a): limits are 2-designs", "LS20-13"),
             Lemma("2-designs exist for n >= d + 1, except n = d + 2 with d odd", "Mimura 1990"),
         )
@@ -292,8 +299,8 @@ designs = Claim(
     kind="limit",
     paper=PAPER,
     statement=(
-        r"a \to 0:\quad \min L_1 = n \left(\log n - a + \tfrac{a^2}{2 d}\right) + O(a^3),\quad S \to 0,\quad \mathrm{FP} \to"
-        r" n^2/d \text{ where a spherical 2-design of } n \text{ points exists}",
+        r"a \to 0:\quad \min L_1 = n \left(\log n - a + \tfrac{a^2}{2 d}\right) + O(a^3),\quad S \to 0,\quad"
+        r" \mathrm{FP} \to n^2/d \text{ where a spherical 2-design of } n \text{ points exists}",
     ),
     relations=(
         Asymptotic((F - n * sp.log(n) + n * a) / (n * a**2), 1 / (2 * d), order=1),
@@ -345,15 +352,15 @@ basis = Claim(
     paper=PAPER,
     status="refuted",
     statement=(
-        r"n = d:\quad \min L_1 = n \log\left(1 + (n-1) e^{-a}\right), \text{ attained by an orthonormal basis } (\mathrm{FP} ="
-        r" n)",
+        r"n = d:\quad \min L_1 = n \log\left(1 + (n-1) e^{-a}\right), \text{ attained by an orthonormal basis }"
+        r" (\mathrm{FP} = n)",
     ),
     relations=(sp.Le(BASIS, best, evaluate=False),),
     read=design_readings,
     hypotheses=(
         UNIT,
         ONE,
-        Hypothesis("n = d", lambda problem: problem.K == problem.dim, dropped="a basis has d vectors"),
+        Hypothesis("n = d", lambda problem: problem.dim == problem.K, dropped="a basis has d vectors"),
     ),
     witness=Problem.sphere(4, 4, "1/2", families=1),
     family=None,
@@ -372,14 +379,14 @@ basis = Claim(
         ),
     ),
     source="re-derived",
-    note="A basis has |S|^2 = n, a loss of first order in a (LS20-12): at n = d = 4, a = 1/2 it costs 4.146368744931, the"
-    " simplex in a hyperplane 3.729052142486. Minimisers of FP are unique up to rotations for n = d; for n > d changing"
-    " the sign of one vector gives others.",
+    note="A basis has |S|^2 = n, a loss of first order in a (LS20-12): at n = d = 4, a = 1/2 it costs 4.146368744931,"
+    " the simplex in a hyperplane 3.729052142486. Minimisers of FP are unique up to rotations for n = d; for n > d"
+    " changing the sign of one vector gives others.",
 )
 
 found_potential = sp.Symbol("FP_found", real=True)
-pyramid = sp.Symbol("L1_pyramid", real=True)
-BIPYRAMID_VALUE = 2 * sp.log(sp.exp(a) + sp.exp(-a) + 3) + 3 * sp.log(sp.exp(a) + 2 * sp.exp(-a / 2) + 2) - 5 * a
+
+BIPYRAMID_VALUE = bipyramid_value()
 
 
 def bipyramid_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -410,17 +417,21 @@ def bipyramid_derivation() -> Derivation:
         ]
     )
     gram = V * V.T
-    wanted = sp.Matrix(5, 5, lambda i, j: 1 if i == j else -1 if i + j == 1 else 0 if min(i, j) < 2 else -sp.Rational(1, 2))
-    factored = BIPYRAMID_VALUE - (2 * sp.log(sp.exp(a) + sp.exp(-a) + 3) + 3 * sp.log(sp.exp(a) + 2 * sp.exp(-a / 2) + 2))
+    wanted = sp.Matrix(
+        5, 5, lambda i, j: 1 if i == j else -1 if i + j == 1 else 0 if min(i, j) < 2 else -sp.Rational(1, 2)
+    )
+    factored = BIPYRAMID_VALUE - (
+        2 * sp.log(sp.exp(a) + sp.exp(-a) + 3) + 3 * sp.log(sp.exp(a) + 2 * sp.exp(-a / 2) + 2)
+    )
     return Derivation(
         (
             Identity("Gram matrix: poles -1, pole and triangle 0, triangle -1/2", gram, wanted),
             Identity("FP = n^2/d + 1/6", sum(entry**2 for entry in gram), sp.Rational(25, 3) + sp.Rational(1, 6)),
             Identity("S = 0", sp.ones(1, 5) * V, sp.zeros(1, 3)),
-            Identity("a row of exp(a G) at a pole", sum(sp.exp(a * t) for t in gram.row(0)), sp.exp(a) + sp.exp(-a) + 3),
             Identity(
-                "at the triangle", sum(sp.exp(a * t) for t in gram.row(2)), sp.exp(a) + 2 * sp.exp(-a / 2) + 2
+                "a row of exp(a G) at a pole", sum(sp.exp(a * t) for t in gram.row(0)), sp.exp(a) + sp.exp(-a) + 3
             ),
+            Identity("at the triangle", sum(sp.exp(a * t) for t in gram.row(2)), sp.exp(a) + 2 * sp.exp(-a / 2) + 2),
             Identity("L1 = sum of the logarithms - 5 a", factored, -5 * a),
         ),
         complete=False,
@@ -436,8 +447,8 @@ five = Claim(
     status="conjecture",
     statement=(
         r"n = 5,\ d = 3,\ a \leq 6.8:\quad \min L_1 = 2 \log(e^a + e^{-a} + 3) + 3 \log(e^a + 2 e^{-a/2} + 2) - 5 a",
-        r"\text{attained by } \pm e_3 \text{ and an equilateral triangle orthogonal to } e_3,\quad \mathrm{FP} = n^2/d +"
-        r" \tfrac16",
+        r"\text{attained by } \pm e_3 \text{ and an equilateral triangle orthogonal to } e_3,\quad \mathrm{FP} = n^2/d"
+        r" + \tfrac16",
     ),
     relations=(
         sp.Eq(found, BIPYRAMID_VALUE, evaluate=False),
@@ -472,6 +483,6 @@ five = Claim(
         ),
     ),
     source="re-derived numerically; value re-derived",
-    note="There is no spherical 2-design of five points in space. The bipyramid was best in every run up to a = 6.8; the"
-    " two levels cross near a = 6.885, beyond which a square pyramid (not centred) is better.",
+    note="There is no spherical 2-design of five points in space. The bipyramid was best in every run up to a = 6.8;"
+    " the two levels cross near a = 6.885, beyond which a square pyramid (not centred) is better.",
 )

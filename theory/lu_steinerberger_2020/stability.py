@@ -1,4 +1,4 @@
-"""How far from uniform a set of nearly optimal loss can be: a divergence, and the second variation at the uniform measure."""
+"""How far from uniform a nearly optimal set can be: a divergence, and the second variation at the uniform measure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from theory.sphere_observables import (
 )
 
 kl_root, kl_kernel = sp.symbols("KL_q KL_p", real=True)
-"""KL(q * mu | sigma) and KL(p * mu | sigma) of the best point: smeared by the square root of the kernel, and by the kernel."""
+"""KL(q * mu | sigma) and KL(p * mu | sigma) of the best point: smeared by the root of the kernel, and by the kernel."""
 GAP = best / n - sp.log(n) + a - sp.log(bessel_mean())
 PLANE = Hypothesis(
     "d = 2, at most 12 vectors, a <= 8",
@@ -60,8 +60,8 @@ divergence = Claim(
     kind="bound",
     paper=PAPER,
     statement=(
-        r"\tfrac1n L_1(V) - \log n + a - \log c_d(a) \geq \mathrm{KL}(q * \mu_n \,|\, \sigma) = \int h \log h\, d\sigma,"
-        r"\quad h = q * \mu_n,\quad q * q = e^{a \langle x, y \rangle}/c_d(a)",
+        r"\tfrac1n L_1(V) - \log n + a - \log c_d(a) \geq \mathrm{KL}(q * \mu_n \,|\, \sigma) = \int h \log h\,"
+        r" d\sigma,\quad h = q * \mu_n,\quad q * q = e^{a \langle x, y \rangle}/c_d(a)",
     ),
     relations=(sp.Le(kl_root, GAP, evaluate=False),),
     read=divergence_readings,
@@ -83,8 +83,8 @@ divergence = Claim(
         )
     ),
     source="re-derived",
-    note="Smeared by p instead of q and with the factor 2 it fails at second order where r_k > 2/3, and at small a it held"
-    " in every trial.",
+    note="Smeared by p instead of q and with the factor 2 it fails at second order where r_k > 2/3, and at small a it"
+    " held in every trial.",
 )
 
 degree = sp.Symbol("k", positive=True)
@@ -106,7 +106,7 @@ def grow(problem: Problem, scale: int) -> Problem:
 
 
 def variation_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Cost of the density 1 + eps cos(k theta) on the n vertices of a polygon over the optimum, eps = 1/(10 n), k = 1, 2, 3.
+    """Cost of the density 1 + eps cos(k theta) on a polygon of n vertices over the optimum, eps = 1/(10 n), k = 1, 2, 3.
 
     Examples
     --------
@@ -152,8 +152,10 @@ def variation_derivation() -> Derivation:
             Positive("positive as 0 < r_k < 1: with r = 1/(1 + s)", (1 / (1 + eps)) * (1 - 1 / (1 + eps) / 2)),
             Lemma("0 < r_k < 1 for k >= 1", "Bessel functions decrease in their order"),
             Identity(
-                "f = cos(k theta) in closed form, with s = sqrt(1 - eps^2 r^2): log((1 + s)/2) + (1 - s)/r, order 2 in eps^2",
-                sp.diff(sp.log((1 + sp.sqrt(1 - f * ratio**2)) / 2) + (1 - sp.sqrt(1 - f * ratio**2)) / ratio, f).subs(f, 0),
+                "f = cos(k theta) in closed form, s = sqrt(1 - eps^2 r^2): log((1 + s)/2) + (1 - s)/r, order eps^2",
+                sp.diff(sp.log((1 + sp.sqrt(1 - f * ratio**2)) / 2) + (1 - sp.sqrt(1 - f * ratio**2)) / ratio, f).subs(
+                    f, 0
+                ),
                 ratio * (1 - ratio / 2) / 2,
             ),
         )
@@ -187,7 +189,6 @@ variation = Claim(
         )
     ),
     source="re-derived",
-    note="Read in the plane, where |f|^2 = 1/2 for f = cos(k theta) and the uniform measure is the limit of the polygons"
-    " that are optimal there.",
+    note="Read in the plane, where |f|^2 = 1/2 for f = cos(k theta) and the uniform measure is the limit of the"
+    " polygons that are optimal there.",
 )
-

@@ -1,12 +1,10 @@
-"""A lower bound for vectors spread uniformly: proved for one family, open for two, and the step that does not prove it."""
+"""A lower bound by uniform spread: proved for one family, open for two, and the step that does not prove it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import sympy as sp
 
-from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
+from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.lu_steinerberger_2020.settings import (
     BIPYRAMID,
@@ -17,7 +15,6 @@ from theory.lu_steinerberger_2020.settings import (
     SQUARE,
     TRIANGLE,
 )
-from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.sphere_observables import (
     ONE,
@@ -61,13 +58,17 @@ def kernel_steps() -> tuple[Identity | Lemma | Positive, ...]:
         ),
         KENT,
         Lemma("log(p * mu) = log(q * h) >= q * log h for the density h = q * mu: q is a Markov kernel", "Jensen"),
-        Lemma("integrated against mu: >= integral of h log h, the divergence KL(h | sigma), as q is symmetric", "Fubini"),
+        Lemma(
+            "integrated against mu: >= integral of h log h, the divergence KL(h | sigma), as q is symmetric", "Fubini"
+        ),
         Identity(
             "h log h - h + 1 vanishes at h = 1",
             (density * sp.log(density) - density + 1).subs(density, 1),
             sp.Integer(0),
         ),
-        Identity("its slope there", sp.diff(density * sp.log(density) - density + 1, density).subs(density, 1), sp.Integer(0)),
+        Identity(
+            "its slope there", sp.diff(density * sp.log(density) - density + 1, density).subs(density, 1), sp.Integer(0)
+        ),
         Positive("it is convex", sp.diff(density * sp.log(density) - density + 1, density, 2)),
         Lemma("so h log h >= h - 1, whose integral is 0: KL >= 0, and 0 only for h = 1", "convexity"),
     )
@@ -84,7 +85,7 @@ bound = Claim(
     kind="bound",
     paper=PAPER,
     statement=(
-        r"L_1(V) = n (\log n - a + E(\mu_n)),\quad E(\mu) = \int \log \int e^{a \langle x, y \rangle} d\mu(y)\, d\mu(x)",
+        r"L_1(V) = n (\log n - a + E(\mu_n)),\quad E(\mu) = \int \log \int e^{a \langle x, y \rangle} d\mu(y) d\mu(x)",
         r"L_1(V) \geq n (\log n + \log c_d(a) - a),\quad c_d(a) = \Gamma(\tfrac d2) (2/a)^{d/2 - 1} I_{d/2-1}(a)",
     ),
     relations=(sp.Eq(best, n * (sp.log(n) - a + energy), evaluate=False), sp.Le(BOUND, best, evaluate=False)),
@@ -108,8 +109,8 @@ bound = Claim(
         )
     ),
     source="asymptotic uniformity published (abstract); this form re-derived",
-    note="The certificates do not rest on the cited theorem: for each problem the kernel proves the sign of a polynomial"
-    " square root that it can evaluate. For two families the bound is open (LS20-19).",
+    note="The certificates do not rest on the cited theorem: for each problem the kernel proves the sign of a"
+    " polynomial square root that it can evaluate. For two families the bound is open (LS20-19).",
 )
 
 
@@ -119,9 +120,7 @@ step = Claim(
     kind="bound",
     paper=PAPER,
     status="refuted",
-    statement=(
-        r"E(\mu) \geq \log \iint e^{a \langle x, y \rangle} d\mu\, d\mu \text{ for every } \mu",
-    ),
+    statement=(r"E(\mu) \geq \log \iint e^{a \langle x, y \rangle} d\mu\, d\mu \text{ for every } \mu",),
     relations=(sp.Ge(energy, double_mean, evaluate=False),),
     read=point_readings,
     hypotheses=(UNIT, ONE),
@@ -164,7 +163,9 @@ def limit_derivation() -> Derivation:
     return Derivation(
         (
             *kernel_steps(),
-            Lemma("equality needs q * mu = sigma, and q * mu has the harmonic moments of mu times sqrt(r_k)", "Funk-Hecke"),
+            Lemma(
+                "equality needs q * mu = sigma, and q * mu has the harmonic moments of mu times sqrt(r_k)", "Funk-Hecke"
+            ),
             Lemma("r_k > 0 for every k: all moments of degree k >= 1 vanish, so mu = sigma", "density of polynomials"),
             Lemma("measures on the sphere are weak-* compact and sigma is a limit of empirical measures", "Prokhorov"),
             Lemma("E is weak-* continuous: the logarithms of p * mu are equicontinuous and bounded", "Arzela-Ascoli"),
