@@ -258,7 +258,7 @@ def test_two_families_may_beat_one(n, a, one, two):
     assert tangent_slope(pair, U, V) > 1e-4
 
 
-def test_published_values_of_small_configurations():
+def test_values_of_small_configurations():
     basis = loss(np.eye(4), 0.5)
     assert basis == pytest.approx(4.146368744931, abs=1e-12)
     assert value(solve("exact", Problem.sphere(4, 4, "1/2")).upper) == pytest.approx(3.729052142486, abs=1e-12)

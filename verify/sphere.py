@@ -44,6 +44,7 @@ def exact(value: Fraction | int) -> Any:
     return arb(fmpq(value.numerator, value.denominator))
 
 
+MOST_PRODUCTS = 250_000
 ON_A_LINE = "d = 1: unit vectors are 1 or -1, there is no direction of descent"
 
 
@@ -156,7 +157,7 @@ def point_facts(problem: Problem, U: Array, V: Array) -> dict[str, Any]:
     dict
         (n, n) arrays of inner products at the point: ``point_gram`` <u_k, v_j> (row j, column k, as logits),
         ``point_features`` <u_i, u_j>, ``point_classifier`` <v_i, v_j>; ``slacks`` (three); where d >= 2 ``log_c``, the
-        logarithm of c_d(a), and ``uniform_bound``.
+        logarithm of c_d(a), and ``uniform_bound``. Empty for more than about 60 vectors in general position.
 
     Examples
     --------
@@ -164,6 +165,8 @@ def point_facts(problem: Problem, U: Array, V: Array) -> dict[str, Any]:
     >>> [round(float(x), 9) for x in facts["point_classifier"][0]]
     [1.0, 0.0, -1.0, 0.0]
     """
+    if U.size * len(U) > MOST_PRODUCTS:
+        return {}
     cross = V @ U.T
     facts = {
         "point_gram": cross,

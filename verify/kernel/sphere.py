@@ -30,7 +30,7 @@ from .core import (
     whole,
 )
 
-MAX_DEGREE, MAX_BOXES, MAX_TEMPERATURE = 300, 2000, 10**4
+MAX_DEGREE, MAX_BOXES, MAX_TEMPERATURE = 200, 2000, 10**4
 
 
 @dataclass(frozen=True)
