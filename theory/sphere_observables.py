@@ -162,7 +162,7 @@ def bipyramid_value(temperature: Any = a) -> sp.Expr:
     Examples
     --------
     >>> round(float(bipyramid_value(1)), 9)
-    4.920119587
+    3.952787163
     """
     pole = sp.exp(temperature) + sp.exp(-temperature) + 3
     equator = sp.exp(temperature) + 2 * sp.exp(-temperature / 2) + 2

@@ -58,8 +58,8 @@ def rational_vectors(size: int, dim: int) -> sp.Matrix:
     --------
     >>> rational_vectors(2, 2)
     Matrix([
-    [4/5, 3/5],
-    [  1,   0]])
+    [  3/5,  4/5],
+    [24/25, 7/25]])
     """
     rows = []
     for i in range(size):
@@ -467,7 +467,7 @@ five = Claim(
     ),
     witness=BIPYRAMID,
     family=None,
-    settings=(Problem.sphere(5, 3, 4, families=1), Problem.sphere(5, 3, "1/3", families=1)),
+    settings=tuple(Problem.sphere(5, 3, t, families=1) for t in ("1/3", 4, CROSSING)),
     derivation=bipyramid_derivation,
     required="agrees",
     mutants=(

@@ -106,7 +106,7 @@ def grow(problem: Problem, scale: int) -> Problem:
 
 
 def variation_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Cost of the density 1 + eps cos(k theta) on a polygon of n vertices over the optimum, eps = 1/(10 n), k = 1, 2, 3.
+    """Cost of the density 1 + eps cos(k theta) on a regular n-gon over the optimum, eps = 1/(10 n), k = 1, 2, 3.
 
     Examples
     --------
