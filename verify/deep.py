@@ -22,6 +22,7 @@ from flint import arb, ctx, fmpq
 from numpy.typing import NDArray
 
 from theory.problem import Problem
+from verify.balls import precision
 
 __all__ = [
     "Best",
@@ -33,6 +34,8 @@ __all__ = [
     "code_value",
     "codes",
     "contrasts",
+    "critical_code",
+    "critical_frame",
     "cross_curve",
     "frame_curve",
     "price",
@@ -274,15 +277,84 @@ def best_codes(problem: Problem, count: int = 3) -> list[tuple[float, tuple[int,
     >>> [blocks for _, blocks, _ in best_codes(Problem.ce([(1, 4)], ["0.02"] * 3, "0.02"))]
     [(2, 2), (4,), (3, 1)]
     """
-    g = float(price(problem))
-    if not 1e-150 < g < 1e150:
+    return _ranked(problem.K, min(problem.layer_widths), problem.depth, float(price(problem)))[:count]
+
+
+def _ranked(classes: int, width: int, depth: int, g: float) -> list[tuple[float, tuple[int, ...], tuple[float, ...]]]:
+    if not 1e-150 < g < 1e150:  # scales beyond 700 leave the range of floats
         return []
-    width = min(problem.layer_widths)
     found = []
-    for blocks in codes(problem.K, width):
-        value, scales = best_code(blocks, problem.depth, g)
+    for blocks in codes(classes, width):
+        value, scales = best_code(blocks, depth, g)
         found.append((value, blocks, scales))
-    return sorted(found)[:count]
+    return sorted(found)
+
+
+# --- where zero takes over ----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def critical_frame(classes: int, depth: int, bits: int) -> tuple[Any, Any]:
+    """Two balls: G_n at which the best frame ties with zero, and G_n from which the lower bound proves zero optimal.
+
+    At such a tie log K - log(1 + (K-1) e^-a) = (L/2)(K-1) a/(e^a + K-1), whatever the weight of the penalty. The
+    difference of the sides falls from 0 and then rises, so it has one zero a > 0.
+
+    Examples
+    --------
+    >>> [g.str(8, radius=False) for g in critical_frame(5, 2, 128)]
+    ['0.12414656', '0.19707038']
+    """
+    k, q = classes - 1, arb(2) / (depth + 1)
+
+    def surplus(a: Any) -> Any:
+        return arb(classes).log() - (k * (-a).exp()).log1p() - k * a / (a.exp() + k) / q
+
+    with precision(bits):
+        low, high = _crossing(surplus, arb(2) ** -16, arb(8))
+        a = low.union(high)
+        frame = ((1 - q) * a.log()).exp() / (a.exp() + k)
+        return frame, frame * ((1 - q) * arb(k).log()).exp()
+
+
+@lru_cache(maxsize=256)
+def critical_code(classes: int, width: int, depth: int) -> tuple[Any, tuple[int, ...]]:
+    """A G_n, as large as found, up to which an explicit block code beats zero, and the code.
+
+    Its own scales s tie with zero at G_n = q (log K - loss)/sum (k_j - 1) s_j^q; iterating this on the best code climbs.
+
+    Examples
+    --------
+    >>> g, blocks = critical_code(3, 2, 2)
+    >>> g.str(8, radius=False), blocks
+    ('0.19418637', (2, 1))
+    """
+    bits, q = 128, arb(2) / (depth + 1)
+    with precision(bits):
+        best, code, g = arb(0), (classes,), float(critical_frame(classes, depth, bits)[1])
+        for _ in range(100):
+            found = [entry for entry in _ranked(classes, width, depth, g) if entry[0] < np.log(classes)]
+            ties = _tie(*found[0][1:], q) if found else best
+            if ties > best * (1 + arb(1e-12)):
+                best, code, g = ties, found[0][1], float(ties)
+            elif best > 0:
+                break
+            else:
+                g /= 2
+        return best.mid(), code
+
+
+def _tie(blocks: Sequence[int], scales: Sequence[float], q: Any) -> Any:
+    """Ball around the G_n at which the code with these scales ties with zero."""
+    K, loss, weight = sum(blocks), arb(0), arb(0)
+    for k, scale in zip(blocks, scales, strict=True):
+        a = arb(scale)
+        loss += arb(k) / K * ((k - 1) * (-a).exp() + (K - k) * (-a * (k - 1) / k).exp()).log1p()
+        weight += (k - 1) * (q * a.log()).exp() if k > 1 else 0
+    return q * (arb(K).log() - loss) / weight
+
+
+# --- factors -----------------------------------------------------------------------------------------------------
 
 
 def contrasts(blocks: Sequence[int]) -> list[list[Any]]:
