@@ -321,7 +321,7 @@ def critical_frame(classes: int, depth: int, bits: int) -> tuple[Any, Any]:
 def critical_code(classes: int, width: int, depth: int) -> tuple[Any, tuple[int, ...]]:
     """A G_n, as large as found, up to which an explicit block code beats zero, and the code.
 
-    Its own scales s tie with zero at G_n = q (log K - loss)/sum (k_j - 1) s_j^q; iterating this on the best code climbs.
+    Its own scales s tie with zero at G_n = q (log K - loss)/sum (k_j - 1) s_j^q; iterated on the best code.
 
     Examples
     --------
@@ -331,7 +331,8 @@ def critical_code(classes: int, width: int, depth: int) -> tuple[Any, tuple[int,
     """
     bits, q = 128, arb(2) / (depth + 1)
     with precision(bits):
-        best, code, g = arb(0), (classes,), float(critical_frame(classes, depth, bits)[1])
+        code: tuple[int, ...] = (classes,)
+        best, g = arb(0), float(critical_frame(classes, depth, bits)[1])
         for _ in range(100):
             found = [entry for entry in _ranked(classes, width, depth, g) if entry[0] < np.log(classes)]
             ties = _tie(*found[0][1:], q) if found else best

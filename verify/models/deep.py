@@ -27,15 +27,7 @@ __all__ = ["around", "at_threshold", "problems", "thresholds"]
 
 MOST_CLASSES = 8
 LARGEST = 64
-FAR = [
-    Fraction(1, 1000),
-    Fraction(1, 50),
-    Fraction(1, 10),
-    Fraction(1, 3),
-    Fraction(2, 3),
-    Fraction(5, 2),
-    Fraction(100),
-]
+FAR = [*(Fraction(1, d) for d in (1000, 50, 10, 3)), Fraction(2, 3), Fraction(5, 2), Fraction(100)]
 """G_n over its value where frame and zero tie."""
 OFFSETS = [sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)]
 
@@ -58,6 +50,7 @@ def thresholds(problem: Problem, digits: int) -> list[Threshold]:
         x2=None,
         consequence="From this common weight decay on, all layers and features are zero.",
         at_equality="tie",
+        digits=digits,
     )
     if len(problem.clusters) > 1 or problem.K > LARGEST:
         return [replace(entry, verdict="undecided", reason="known for equal sizes (and at most 64 classes) only")]
