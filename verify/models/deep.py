@@ -27,7 +27,7 @@ __all__ = ["around", "at_threshold", "problems", "thresholds"]
 
 MOST_CLASSES = 8
 LARGEST = 64
-FAR = [*(Fraction(1, d) for d in (1000, 50, 10, 3)), Fraction(2, 3), Fraction(5, 2), Fraction(100)]
+FAR = [Fraction(97, 100), *(Fraction(1, d) for d in (5, 50, 1000)), Fraction(2, 3), Fraction(5, 2), Fraction(100)]
 """G_n over its value where frame and zero tie."""
 OFFSETS = [sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)]
 
@@ -108,12 +108,18 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
     counts = [(draw(sizes), K)] if equal else [(draw(sizes), 1) for _ in range(K)]
     mode = draw(st.sampled_from(family.bias))
     widths = st.sampled_from([K, K, K - 1, K + 2] if family.dims == "wide" else [1, K - 1, K])
+    near = [1 + offset for offset in OFFSETS] if family.near else []
+    price = _short(_frame_tie(K, depth) * draw(st.sampled_from([*FAR, *near])))
     base = Problem.ce(
         counts,
-        [Fraction(10) ** draw(st.integers(-2, 2)) for _ in range(depth)],
+        [price * Fraction(10) ** draw(st.integers(-2, 2)) for _ in range(depth)],
         1,
         bias=Fraction(1, 10 ** draw(st.integers(0, 4))) if mode == "penalised" else mode,
         widths=[max(1, draw(widths)) for _ in range(depth)],
     )
-    near = [1 + offset for offset in OFFSETS] if family.near else []
-    return at_price(base, _frame_tie(K, depth) * draw(st.sampled_from([*FAR, *near])))
+    return at_price(base, price)
+
+
+def _short(value: Fraction) -> Fraction:
+    """The value to nine digits."""
+    return Fraction(f"{float(value):.8e}")

@@ -30,7 +30,7 @@ from verify.routes import deep_nonconvex
 
 __all__ = ["certify", "solve"]
 
-MOST_CLASSES = 64
+MOST_CLASSES, MOST_DIGITS = 64, 60
 SPARE = 16
 """Bits of a bracket beyond the precision it was found with."""
 
@@ -159,7 +159,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     ----------
     problem : model ``ce`` with at least two layers.
     seed, avoid : not used; the proof relies on no claim.
-    digits : digits of the certificate.
+    digits : relative digits of the certificate; 60 at most, as nothing small is added to something large.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     ((2, 2), '0.287047326377')
     """
     try:
-        certificate, outcome = certify(problem, digits)
+        certificate, outcome = certify(problem, min(digits, MOST_DIGITS))
     except ValueError as why:
         return Optimum(problem, "enclosure", reason=str(why))
     zero, frame = outcome.found["zero"], outcome.found["frame"]

@@ -6,7 +6,6 @@ shape, and it is the optimum.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from flint import arb
@@ -51,12 +50,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
             value, scale = _optimum(cross_curve(K, M, g))
             facts |= {"cross_value": value, "cross_scale": scale}
             upper = arb.min(upper, value)
-    found = Optimum(problem, "exact", upper=upper, facts=facts, uses=USES)
-    if K == 2:
-        return replace(found, lower=upper)
-    return replace(
-        found, reason="several layers, more than two classes: the optimum among known shapes is an upper bound"
-    )
+    return Optimum(problem, "exact", lower=upper if K == 2 else None, upper=upper, facts=facts, uses=USES)
 
 
 def _optimum(curve: Curve) -> tuple[Any, Any]:
