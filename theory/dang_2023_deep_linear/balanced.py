@@ -82,7 +82,10 @@ class BalancedReader:
         common[mse.p] = sp.Integer(0)
         if mode.state == "alive":
             common[mse.p] = mse.largest_root(problem, mse.p, size * self.scale(problem))
-        yield {**common, **mse.value_readings(optimum), **({trace: optimum.facts["trace"]} if "trace" in optimum.facts else {})}
+        found = {**common, **mse.value_readings(optimum)}
+        if optimum.facts.get("trace") is not None:
+            found[trace] = optimum.facts["trace"]
+        yield found
         yield from self._spectra(optimum, common)
         for arrays in minimisers(optimum):
             yield from _entries(optimum, common, *arrays)
