@@ -45,6 +45,7 @@ __all__ = [
     "separable",
     "spectral",
     "state",
+    "stationary",
 ]
 
 Array = NDArray[Any]
@@ -277,11 +278,33 @@ def from_root(problem: Problem, mode: Mode, now: ModeState, s: Any) -> Solved:
     return Solved(mode, now, x / mode.ball.sqrt(), energy, energy / (decay * mode.ball), x * x * decay / energy)
 
 
-def minimise(problem: Problem, mode: Mode) -> Solved:
-    """The scalar problem of a mode by Newton's method on its slope, in floating balls (a proposal, not a proof).
+def stationary(problem: Problem, mode: Mode) -> Any | None:
+    """The larger zero s of the slope of the scalar problem in s, x = s^L, in floating balls (a proposal); None if there is none.
 
-    With x = s^L the slope has the sign of share s^(2L-2) - share sqrt(mu) s^(L-2) + N G, which is convex and increasing
-    from its larger zero to s = mu^(1/(2L)): Newton's method decreases to that zero, or leaves the interval if there is none.
+    The slope has the sign of share s^(2L-2) - share sqrt(mu) s^(L-2) + N G, which is convex and increasing from that zero to
+    s = mu^(1/(2L)): Newton's method decreases to it, or leaves the interval.
+    """
+    L, N, share, r = problem.depth + 1, ball(problem.N), ball(mode.share), mode.ball.sqrt()
+    price = N * ball(problem.product).root(L)
+    if L == 2:
+        square = r - price / share
+        return square.mid().sqrt().mid() if square > 0 else None
+    s, polished = r.root(L).mid(), 0
+    for _ in range(10 * ctx.prec):
+        slope = share * (_power(s, 2 * L - 2) - r * _power(s, L - 2)) + price
+        bend = share * ((2 * L - 2) * _power(s, L) - (L - 2) * r) * _power(s, L - 3)
+        if not bend > 0:
+            return None
+        step = (slope / bend).mid()
+        s = (s - step).mid()
+        polished += bool(abs(step) * arb(2) ** (ctx.prec // 2) < s)
+        if not s > 0 or polished == 2:
+            break
+    return s if s > 0 else None
+
+
+def minimise(problem: Problem, mode: Mode) -> Solved:
+    """The scalar problem of a mode: the better of 0 and its other stationary point, in floating balls (a proposal).
 
     Examples
     --------
@@ -289,24 +312,11 @@ def minimise(problem: Problem, mode: Mode) -> Solved:
     >>> [minimise(problem, mode).p.str(8, radius=False) for mode in modes(problem)]
     ['0.79963498', '0.71224611', '0']
     """
-    L, N, share, r = problem.depth + 1, ball(problem.N), ball(mode.share), mode.ball.sqrt()
-    price = N * ball(problem.product).root(L)
-    s = r.root(L).mid()
-    for _ in range(10 * ctx.prec):
-        slope = share * (_power(s, 2 * L - 2) - r * _power(s, L - 2)) + price
-        bend = (2 * L - 2) * _power(s, L) - (L - 2) * r  # times share s^(L-3)
-        if not bend > 0:
-            return from_root(problem, mode, "dead", s)
-        step = (slope * s / (share * bend * _power(s, L - 2))).mid()
-        s = (s - step).mid()
-        if not s > 0 or abs(step) * (arb(2) ** (ctx.prec // 2)) < s:
-            break
-    if not s > 0:
+    L, r, s = problem.depth + 1, mode.ball.sqrt(), stationary(problem, mode)
+    if s is None:
         return from_root(problem, mode, "dead", s)
-    for _ in range(2):
-        slope = share * (_power(s, 2 * L - 2) - r * _power(s, L - 2)) + price
-        s = (s - slope * s / (share * ((2 * L - 2) * _power(s, L) - (L - 2) * r) * _power(s, L - 2))).mid()
-    gain = share * (2 * r * _power(s, L - 2) - _power(s, 2 * L - 2)) - L * price
+    price = ball(problem.N) * ball(problem.product).root(L)
+    gain = ball(mode.share) * (2 * r * _power(s, L - 2) - _power(s, 2 * L - 2)) - L * price
     close = abs(gain) < L * price * arb(2) ** (20 - ctx.prec)
     return from_root(problem, mode, state(problem, mode) if close else "alive" if gain > 0 else "dead", s)
 
@@ -369,7 +379,7 @@ def _merged(problem: Problem, found: Sequence[Solved], states: Sequence[State]) 
     return tuple(sorted(groups))
 
 
-def facts(problem: Problem, found: Sequence[Solved]) -> dict[str, Any]:
+def facts(problem: Problem, found: Sequence[Solved], *, arrays: bool = True) -> dict[str, Any]:
     """Fields of an :class:`theory.optimum.Optimum` that follow from its modes, for every minimiser.
 
     Textbook facts used: equality in von Neumann's trace inequality (the logits share the singular vectors of the labels),
@@ -432,9 +442,9 @@ def facts(problem: Problem, found: Sequence[Solved]) -> dict[str, Any]:
         }
         if problem.bias != "free":
             result["facts"]["trace"] = sum(own, arb(0))
-    if unique is False and problem.K <= FEW:
+    if unique is False and arrays and problem.K <= FEW:
         result["facts"]["alternatives"] = alternatives(problem, found)
-    if unique:
+    if unique and arrays:
         result |= _arrays(problem, found)
         result["facts"]["top_gram"] = spectral(problem, found, [one.energy / ball(problem.lambda_w) for one in found])
         result["facts"]["trace"] = sum(result["logits"].diagonal(), arb(0))
@@ -460,7 +470,7 @@ def alternatives(problem: Problem, found: Sequence[Solved]) -> list[dict[str, An
     settled = [one if one is loose or one.state != "tie" else replace(one, state="dead") for one in found]
     results = []
     for r in range(loose.mode.kept + 1) if loose.state == "tie" else (loose.mode.kept,):
-        for basis in _bases(problem, loose.mode):
+        for basis in _bases(problem, loose.mode)[: 1 if r in (0, loose.mode.copies) else None]:
             block = sum((np.outer(u, u) for u in basis[:r]), np.array([[arb(0)] * problem.K] * problem.K, dtype=object))
             rank = r + sum(one.mode.kept for one in settled if one is not loose and one.state == "alive")
             results.append({"rank": rank, **_with_block(problem, settled, loose, block)})
