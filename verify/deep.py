@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
+import threadpoolctl
 from flint import arb, ctx, fmpq
 from numpy.typing import NDArray
 
@@ -284,9 +285,10 @@ def _ranked(classes: int, width: int, depth: int, g: float) -> list[tuple[float,
     if not 1e-150 < g < 1e150:  # scales beyond 700 leave the range of floats
         return []
     found = []
-    for blocks in codes(classes, width):
-        value, scales = best_code(blocks, depth, g)
-        found.append((value, blocks, scales))
+    with threadpoolctl.threadpool_limits(1):  # threads only wait for each other on matrices this small
+        for blocks in codes(classes, width):
+            value, scales = best_code(blocks, depth, g)
+            found.append((value, blocks, scales))
     return sorted(found)
 
 

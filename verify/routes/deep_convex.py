@@ -13,7 +13,7 @@ from verify.routes import convex
 __all__ = ["solve"]
 
 REASON = "several layers are not a convex problem: the nuclear-norm program gives a lower bound only"
-FLOOR = Fraction(1, 10**9)
+FLOOR, SMALLEST = Fraction(1, 10**9), Fraction(1, 10**12)
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
@@ -43,8 +43,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         lam = Fraction(weight * largest ** (2 / L - 1)) * (1 - FLOOR)
     except (ArithmeticError, ValueError) as error:
         return Optimum(problem, "convex", reason=f"does not fit floats: {error}")
-    if not lam > 0:
-        return Optimum(problem, "convex", reason="does not fit floats: the weight of the nuclear norm is 0")
+    if not SMALLEST < lam < 1 / SMALLEST:
+        return Optimum(problem, "convex", reason="the weight of the nuclear norm is out of range of the solvers")
     one = Problem.ce([(run.size, run.repeat) for run in problem.runs], lam, bias=problem.bias, dim=problem.K)
     found = convex.solve(one, seed=seed, avoid=avoid)
     reason = REASON if found.lower is not None else found.reason
