@@ -176,7 +176,9 @@ def _between(problem: Problem, index: int, power: int) -> tuple[Any, int, ModeSt
     if len(clusters) == 2 and power == 2:
         exact = problem.K * high * low / problem.N
         return rational(exact), 1, mode_state(problem, exact)
-    secular = sum((rational(c.classes * c.size**power) / (rational(c.size) - mu) for c in clusters), -rational(problem.N))
+    secular = sum(
+        (rational(c.classes * c.size**power) / (rational(c.size) - mu) for c in clusters), -rational(problem.N)
+    )
     return Root(mu, secular, rational(low), rational(high)), 1, _bracketed_state(problem, low, high)
 
 
@@ -353,7 +355,7 @@ def pair_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
 
 def class_states(optimum: Optimum) -> list[tuple[str | None, str | None]]:
-    """Per cluster without a bias: whether its features vanish as the route saw it, and its state by the route's exact rule.
+    """Per cluster without a bias: whether its features vanish as the route saw it, and by its exact rule.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Equal class sizes: an orthogonal frame, a simplex ETF with a free bias, and every rank at once exactly at the threshold."""
+"""Equal class sizes: an orthogonal frame, a simplex ETF with a free bias, every rank at once at the threshold."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from typing import Any
 import sympy as sp
 
 from theory import mse_observables as mse
-from theory.claim import Claim, Hypothesis, Mutant, Reading, Root
+from theory.claim import Claim, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings
 from theory.dang_2023_deep_linear.mode_equation import psi
-from theory.dang_2023_deep_linear.modes import bias_steps, gram_steps, landscape_steps, mode_steps, mu, p, r, reduction_steps
+from theory.dang_2023_deep_linear.modes import (
+    bias_steps,
+    gram_steps,
+    landscape_steps,
+    mode_steps,
+    mu,
+    p,
+    r,
+    reduction_steps,
+)
 from theory.derivation import Derivation, Identity, Lemma
 from theory.mse_observables import Lam, M, base, best, hh, lH, lM, vv, ww, z_own, z_wrong
 from theory.observables import rational
@@ -25,7 +34,7 @@ n_some, n_every, n_shallow = sp.symbols("n_some n_every n_shallow", positive=Tru
 R, rank = sp.symbols("R r", nonnegative=True)
 """Rank budget; number of live modes."""
 trace, s_live, s_zero, energy, energy_zero = sp.symbols("tr_Z sigma_live sigma_zero e_live e_zero", real=True)
-"""Trace of Z; one of the R largest singular values of Z D^(1/2), one of the others; lambda_m s_i(factor m)^2 of these."""
+"""Trace of Z; one of the R largest singular values of Z D^(1/2), one of the others; the same of s_i(factor m)^2."""
 z_kl, z_lk, zz_kl, first, second = sp.symbols("Z_kl Z_lk' ZZ_kl ww_1 ww_2", real=True)
 """Entries of Z, of Z Z, and |row|^2 of two classes where R is too small for all."""
 z_d, hh_d, ww_d = sp.symbols("z_d hh_d ww_d", real=True)
@@ -116,11 +125,13 @@ class BalancedReader:
 decay_m = sp.Symbol("lambda_m", positive=True)
 
 
-def _entries(optimum: Optimum, common: dict[sp.Symbol, Any], Z: Any, features: Any, classifier: Any) -> Iterator[Reading]:
+def _entries(
+    optimum: Optimum, common: dict[sp.Symbol, Any], Z: Any, features: Any, classifier: Any
+) -> Iterator[Reading]:
     """Entries of one minimiser for the first classes."""
     top = optimum.facts.get("top_gram") if optimum.logits is not None else None
     classes = range(min(len(Z), 3))
-    full = common[R] == len(Z) or optimum.problem.bias == "free" and common[R] == len(Z) - 1
+    full = common[R] == len(Z) or (optimum.problem.bias == "free" and common[R] == len(Z) - 1)
     for k in classes:
         for other in classes:
             reading = {**common, z_kl: Z[k, other], z_lk: Z[other, k], zz_kl: (Z[k, :] * Z[:, other]).sum()}
@@ -171,7 +182,8 @@ def _frame_steps() -> tuple[Any, ...]:
     depth = sp.Symbol("M", positive=True)
     return (
         Lemma(
-            "all mu = n: equality in von Neumann's inequality makes X = p Pi Y with an orthogonal projector Pi of rank R "
+            "all mu = n: equality in von Neumann's inequality makes X = p Pi Y with an orthogonal projector Pi of "
+            "rank R "
             "(M >= 2, off the tie), so Z = p Pi, trace(Z) = R p",
             "von Neumann's trace inequality",
         ),
@@ -192,7 +204,9 @@ def _match() -> tuple[sp.Expr, sp.Expr]:
 
 def orthogonal_derivation() -> Derivation:
     """DA23-02 and DA23-03 with all modes equal."""
-    return Derivation(steps=(*reduction_steps(), *mode_steps(), *_frame_steps(), Lemma("the modes are the classes", "DA23-02")))
+    return Derivation(
+        steps=(*reduction_steps(), *mode_steps(), *_frame_steps(), Lemma("the modes are the classes", "DA23-02"))
+    )
 
 
 BALANCED = (
@@ -250,7 +264,11 @@ def simplex_derivation() -> Derivation:
     return Derivation(
         steps=(
             *bias_steps(),
-            Identity("diag(n) - n n^T/N = n (I - J/K) (three classes written out)", labels, n * (sp.eye(3) - sp.ones(3, 3) / 3)),
+            Identity(
+                "diag(n) - n n^T/N = n (I - J/K) (three classes written out)",
+                labels,
+                n * (sp.eye(3) - sp.ones(3, 3) / 3),
+            ),
             Identity("it is n times a projector of rank K - 1", (labels / n) * (labels / n), labels / n),
             *reduction_steps(),
             *mode_steps(),
@@ -297,7 +315,9 @@ simplex = Claim(
     required="proved",
     mutants=(
         *(
-            Mutant(text, relations=(sp.Eq(left, wrong, evaluate=False),), problem=replace(settings.BALANCED, bias="free"))
+            Mutant(
+                text, relations=(sp.Eq(left, wrong, evaluate=False),), problem=replace(settings.BALANCED, bias="free")
+            )
             for text, left, wrong in (
                 ("K live modes", trace, K * mse.p),
                 ("b = 0", bias, sp.Integer(0)),
@@ -318,7 +338,7 @@ f_mid, trace_shallow = sp.symbols("f_mid tr_shallow", real=True)
 
 
 def tie_value(own: sp.Expr) -> sp.Expr:
-    """f at r live modes with the given p: loss and the least penalty of DA23-01.
+    """F at r live modes with the given p: loss and the least penalty of DA23-01.
 
     Examples
     --------
@@ -364,11 +384,20 @@ def tie_derivation() -> Derivation:
         steps=(
             *landscape_steps(),
             *mode_steps(),
-            Identity("psi at p = (M-1)/M is mu/(2N)", mu * (1 - p) * (1 + M * p) / (2 * N) - half, -mu * p * (M * p - (M - 1)) / (2 * N)),
+            Identity(
+                "psi at p = (M-1)/M is mu/(2N)",
+                mu * (1 - p) * (1 + M * p) / (2 * N) - half,
+                -mu * p * (M * p - (M - 1)) / (2 * N),
+            ),
             Identity("which vanishes there", (M * p - (M - 1)).subs(p, (M - 1) / M), sp.Integer(0)),
-            Identity("r live modes and K - r dead ones: K n/(2N) = 1/2 at N = K n", rank * half + (K - rank) * half, K * half),
+            Identity(
+                "r live modes and K - r dead ones: K n/(2N) = 1/2 at N = K n", rank * half + (K - rank) * half, K * half
+            ),
             Identity("K n/(2 K n) = 1/2", K * n / (2 * (K * n)), sp.Rational(1, 2)),
-            Lemma("each of the R modes with room may be alive or dead, and any projector of rank r <= R is one choice", "DA23-08"),
+            Lemma(
+                "each of the R modes with room may be alive or dead, and any projector of rank r <= R is one choice",
+                "DA23-08",
+            ),
             Lemma("M = 1: the root at the tie is p = 0", "DA23-03"),
         )
     )
@@ -382,7 +411,8 @@ tie = Claim(
     kind="structure",
     paper=settings.PAPER,
     statement=(
-        r"b_{\mathrm{bal}} = \tfrac{(M-1)^{(M-1)/M}}{M},\ M \geq 2:\quad Z = \tfrac{M-1}{M} \Pi \text{ is optimal for every "
+        r"b_{\mathrm{bal}} = \tfrac{(M-1)^{(M-1)/M}}{M},\ M \geq 2:\quad Z = \tfrac{M-1}{M} \Pi \text{ is optimal "
+        r"for every "
         r"orthogonal projector of rank } r \in \{0, \ldots, R\},\qquad f^* = \tfrac12",
         r"M = 1:\ \text{only } Z = 0",
     ),

@@ -1,11 +1,10 @@
-"""Unequal sizes without a bias: orthogonal class vectors with lengths set by the counts, the value, and how lengths order."""
+"""Unequal sizes without a bias: orthogonal class vectors with lengths set by the counts, the value, the order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import sympy as sp
 
@@ -27,7 +26,7 @@ from theory.dang_2023_deep_linear.modes import (
     u,
 )
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.mse_observables import Lam, M, best, hh, hh12, lH, lM, total, vv, vv12, ww, ww12, z_own, z_wrong
+from theory.mse_observables import M, best, hh, hh12, lH, lM, total, vv, vv12, ww, ww12, z_own, z_wrong
 from theory.observables import rational
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -110,7 +109,8 @@ def frame_derivation() -> Derivation:
             ),
             Identity("and with the features: their product is (sqrt(mu) p)^2", a ** (depth + 1) / LAM_OF_P, mu * p**2),
             Lemma(
-                "equal counts have equal p: diag(p) does not depend on the basis chosen inside the block", "linear algebra"
+                "equal counts have equal p: diag(p) does not depend on the basis chosen inside the block",
+                "linear algebra",
             ),
         )
     )
@@ -124,11 +124,13 @@ frame = Claim(
     kind="structure",
     paper=settings.PAPER,
     statement=(
-        r"Z = P \bar H = \mathrm{diag}(p),\quad P P^\top = \mathrm{diag}\left(\tfrac{N \lambda_H p_k}{1 - p_k}\right),\quad"
+        r"Z = P \bar H = \mathrm{diag}(p),\quad P P^\top = \mathrm{diag}\left(\tfrac{N \lambda_H p_k}{1 - "
+        r"p_k}\right),\quad"
         r" \bar H^\top \bar H = \mathrm{diag}\left(\tfrac{p_k (1 - p_k)}{N \lambda_H}\right),\quad"
         r" W_M W_M^\top = \mathrm{diag}\left(\tfrac{n_k p_k (1 - p_k)}{N \lambda_M}\right)",
         r"\text{squared singular values of factor } m: \tfrac{n_k p_k (1 - p_k)}{N \lambda_m};\qquad"
-        r" \mathrm{row}_k(P) = \tfrac{N \lambda_H}{1 - p_k} \bar h_k = (\|\mathrm{row}_k(P)\|^2 + N \lambda_H)\, \bar h_k",
+        r" \mathrm{row}_k(P) = \tfrac{N \lambda_H}{1 - p_k} \bar h_k = (\|\mathrm{row}_k(P)\|^2 + N \lambda_H)\, "
+        r"\bar h_k",
     ),
     relations=(
         sp.Eq(z_own, mse.p, evaluate=False),
@@ -164,7 +166,7 @@ frame = Claim(
 )
 
 data, data_total, energy_total, gain_total, square = sp.symbols("data data_pred e_pred gain_pred e_m", real=True)
-"""Loss without penalties, its prediction, predicted lambda_m |factor|^2, predicted gain over f(0), observed lambda_m |factor|^2."""
+"""Loss without penalties and its prediction; predicted lambda_m |factor|^2 and gain over f(0); observed lambda_m |factor|^2."""
 
 
 class SplitReader:
@@ -225,9 +227,17 @@ def value_derivation() -> Derivation:
             *reduction_steps(),
             *mode_steps(),
             Lemma("lambda_m |factor m|^2 = sum_k n_k p_k (1-p_k)/N for every factor", "DA23-14"),
-            Identity("psi = mu/(2N) - mu p (M p - (M-1))/(2N)", mode, mu / (2 * N) - mu * p * (depth * p - (depth - 1)) / (2 * N)),
+            Identity(
+                "psi = mu/(2N) - mu p (M p - (M-1))/(2N)",
+                mode,
+                mu / (2 * N) - mu * p * (depth * p - (depth - 1)) / (2 * N),
+            ),
             Identity("sum_k n_k/(2N) = 1/2", N / (2 * N), sp.Rational(1, 2)),
-            Identity("loss of a class: n (p - 1)^2/(2N), W H - Y = diag(p - 1) Y", mu * (p - 1) ** 2 / (2 * N), mu * (1 - p) ** 2 / (2 * N)),
+            Identity(
+                "loss of a class: n (p - 1)^2/(2N), W H - Y = diag(p - 1) Y",
+                mu * (p - 1) ** 2 / (2 * N),
+                mu * (1 - p) ** 2 / (2 * N),
+            ),
             Identity(
                 "loss plus (L/2) penalties is psi",
                 mu * (1 - p) ** 2 / (2 * N) + (depth + 1) / 2 * mu * p * (1 - p) / N,
@@ -323,7 +333,9 @@ class OrderReader:
             names: tuple[sp.Symbol, ...] = (h_big, h_small)
             if problem.depth == 1:
                 limit = self.peak * problem.N**2 * problem.product
-                names = (rise_big, rise_small) if one.size <= limit else (fall_big, fall_small) if two.size >= limit else ()
+                names = (
+                    (rise_big, rise_small) if one.size <= limit else (fall_big, fall_small) if two.size >= limit else ()
+                )
             yield {**reading, **dict(zip(names, (features[i, i], features[j, j]), strict=False))}
 
 
@@ -337,7 +349,9 @@ def order_derivation() -> Derivation:
             *mode_steps(),
             *monotone_steps(),
             Lemma("the lengths in terms of p", "DA23-14"),
-            Positive("|row_k(P)|^2 = N lambda_H p/(1-p) increases with p", sp.diff(u / (1 - u), u).subs(u, 1 / (1 + c))),
+            Positive(
+                "|row_k(P)|^2 = N lambda_H p/(1-p) increases with p", sp.diff(u / (1 - u), u).subs(u, 1 / (1 + c))
+            ),
             Identity(
                 "d(log n p (1-p))/dp along the mode equation is 1/(M p (1-p)): |row_k(W_M)| increases",
                 slope + sp.diff(sp.log(p) + sp.log(1 - p), p),
@@ -349,7 +363,9 @@ def order_derivation() -> Derivation:
                 2 * inside.subs(c, c + 1) - 1,
             ),
             Positive("M = 2", 2 * inside.subs(c, 1) - 1),
-            Identity("M = 1: p = 1 - sqrt(n_star/n) = 1/2 at n = 4 n_star", 1 - sp.sqrt(n / (4 * n)), sp.Rational(1, 2)),
+            Identity(
+                "M = 1: p = 1 - sqrt(n_star/n) = 1/2 at n = 4 n_star", 1 - sp.sqrt(n / (4 * n)), sp.Rational(1, 2)
+            ),
         )
     )
 
@@ -365,7 +381,8 @@ order = Claim(
     statement=(
         r"n_k > n_l,\ \text{both alive}:\quad p_k > p_l,\quad \|\mathrm{row}_k(P)\| > \|\mathrm{row}_l(P)\|,\quad"
         r" \|\mathrm{row}_k(W_M)\| > \|\mathrm{row}_l(W_M)\|",
-        r"M \geq 2:\ \|\bar h_k\| < \|\bar h_l\|;\qquad M = 1:\ \|\bar h_k\| \text{ increases up to } n_k = 4 n_* \text{ and "
+        r"M \geq 2:\ \|\bar h_k\| < \|\bar h_l\|;\qquad M = 1:\ \|\bar h_k\| \text{ increases up to } n_k = 4 n_* "
+        r"\text{ and "
         r"decreases beyond}",
     ),
     relations=(
@@ -377,7 +394,11 @@ order = Claim(
         sp.Lt(fall_big, fall_small, evaluate=False),
     ),
     read=OrderReader(4),
-    hypotheses=(*settings.BASIC, replace(ROOM, dropped="without room the orders hold among the classes that are kept"), OFF_TIE),
+    hypotheses=(
+        *settings.BASIC,
+        replace(ROOM, dropped="without room the orders hold among the classes that are kept"),
+        OFF_TIE,
+    ),
     witness=settings.DEEP,
     family=replace(settings.CLASSES, sizes="distinct"),
     settings=(settings.SHALLOW, RISING, settings.EXAMPLE, settings.FOUR, Problem.mse([16, 9, 4], "1/29", "1/29")),

@@ -93,7 +93,8 @@ collapse = Claim(
         r"\bar h_k = 0,\ \mathrm{row}_k(P) = 0 \iff n_k < n_*\quad (M \geq 2),\qquad n_k \leq n_*\quad (M = 1)",
         r"n_* = M^2 (M-1)^{-\frac{M-1}{M}} N (N \Lambda)^{1/M}\quad (M = 1:\ N^2 \lambda_W \lambda_H),\qquad"
         r" \sqrt{n_*} = \tfrac{M}{M-1} \left(N \Lambda^{\frac{1}{M+1}} (M-1)\right)^{\frac{M+1}{2M}}",
-        r"n_k = n_*,\ M \geq 2:\ \text{both are optimal};\qquad \text{everything is zero} \iff n_1 < n_*\ (M = 1:\ \leq)",
+        r"n_k = n_*,\ M \geq 2:\ \text{both are optimal};\qquad \text{everything is zero} \iff n_1 < n_*\ (M = 1:\ "
+        r"\leq)",
     ),
     relations=(
         sp.Equivalent(dead, n_some <= star),
@@ -101,7 +102,9 @@ collapse = Claim(
         sp.Equivalent(dead, n_shallow <= star),
         sp.Equivalent(dead, largest_some <= star),
         sp.Equivalent(dead, largest_every < star),
-        sp.Eq(deep_star, (M / (M - 1) * (N * Lam ** (1 / (M + 1)) * (M - 1)) ** ((M + 1) / (2 * M))) ** 2, evaluate=False),
+        sp.Eq(
+            deep_star, (M / (M - 1) * (N * Lam ** (1 / (M + 1)) * (M - 1)) ** ((M + 1) / (2 * M))) ** 2, evaluate=False
+        ),
         sp.Eq(hh_dead, 0, evaluate=False),
         sp.Eq(ww_dead, 0, evaluate=False),
         sp.Gt(hh_alive, 0, evaluate=False),

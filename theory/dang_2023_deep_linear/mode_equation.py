@@ -1,6 +1,6 @@
-"""One scalar problem per class: value, mode equation and its hard threshold, and the non-zero points that are not optimal.
+"""One scalar problem per class: value, mode equation and its hard threshold, non-zero points that are not optimal.
 
-Everything is stated for model ``mse`` without a bias, where the squared singular values of the labels are the class sizes.
+Everything is stated without a bias, where the squared singular values of the labels are the class sizes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from theory import mse_observables as mse
 from theory.claim import Claim, Mutant, Reading, Root
 from theory.dang_2023_deep_linear import settings
 from theory.dang_2023_deep_linear.modes import M as DEPTH
-from theory.dang_2023_deep_linear.modes import c, mode_steps, monotone_steps, mu, p, r, reduction_steps, schatten_steps, u
+from theory.dang_2023_deep_linear.modes import (
+    c,
+    mode_steps,
+    monotone_steps,
+    mu,
+    p,
+    r,
+    reduction_steps,
+    schatten_steps,
+    u,
+)
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.mse_observables import STRENGTH, Lam, M, Mode, base, best, total, value_readings, z_own
 from theory.observables import rational
@@ -235,7 +245,8 @@ equation = Claim(
     kind="threshold",
     paper=settings.PAPER,
     statement=(
-        r"t_k = \frac{N (N \Lambda)^{1/M}}{n_k} < t_*(M) = \frac{(M-1)^{(M-1)/M}}{M^2}:\quad p_k \text{ the largest root "
+        r"t_k = \frac{N (N \Lambda)^{1/M}}{n_k} < t_*(M) = \frac{(M-1)^{(M-1)/M}}{M^2}:\quad p_k \text{ the largest "
+        r"root "
         r"of } p^{\frac{M-1}{M}} (1-p)^{\frac{M+1}{M}} = t_k,\quad p_k > \frac{M-1}{M}",
         r"t_k > t_*(M):\ p_k = 0;\qquad t_k = t_*(M):\ p \in \{0, \tfrac{M-1}{M}\} \text{ are both optimal}",
         r"M = 1:\quad p_k = \max\left(0, 1 - N \sqrt{\Lambda/n_k}\right)",
@@ -309,7 +320,7 @@ def x_readings(optimum: Optimum, law: Callable[[sp.Expr, int], sp.Expr] | None =
 
 
 def x_derivation() -> Derivation:
-    """p = x^M/(1+x^M) turns one problem into the other."""
+    """P = x^M/(1+x^M) turns one problem into the other."""
     y, depth = sp.symbols("x M", positive=True)
     power = y**depth
     share, ratio = power / (1 + power), sp.Symbol("b", positive=True)
@@ -324,7 +335,9 @@ def x_derivation() -> Derivation:
                 (power * r) ** (depth - 1) * r ** (depth + 1),
                 (y ** (depth - 1) * r**2) ** depth,
             ),
-            Identity("b/n_k = M t_k", depth * N * (N * Lam) ** (1 / depth) / n, depth * (N * (N * Lam) ** (1 / depth) / n)),
+            Identity(
+                "b/n_k = M t_k", depth * N * (N * Lam) ** (1 / depth) / n, depth * (N * (N * Lam) ** (1 / depth) / n)
+            ),
             Identity(
                 "g'(x) = b/n - M x^(M-1)/(1+x^M)^2: stationary points solve the x-equation",
                 sp.diff(objective, y),
@@ -403,15 +416,15 @@ x_equation = Claim(
     rests_on=frozenset({"DA23-02", "DA23-03"}),
     required="proved",
     mutants=(
-        Mutant(
-            "p = x/(1+x) (M >= 2)", relations=(sp.Eq(z_own, x / (1 + x), evaluate=False),), problem=settings.DEEP
-        ),
+        Mutant("p = x/(1+x) (M >= 2)", relations=(sp.Eq(z_own, x / (1 + x), evaluate=False),), problem=settings.DEEP),
         Mutant(
             "no M in front (M >= 2)",
             read=_wrong_x(lambda y, M_: y ** (M_ - 1) / (1 + y**M_) ** 2),
             problem=settings.DEEP,
         ),
-        Mutant("1 + x^M not squared", read=_wrong_x(lambda y, M_: M_ * y ** (M_ - 1) / (1 + y**M_)), problem=settings.DEEP),
+        Mutant(
+            "1 + x^M not squared", read=_wrong_x(lambda y, M_: M_ * y ** (M_ - 1) / (1 + y**M_)), problem=settings.DEEP
+        ),
         Mutant("smallest root (M >= 2)", read=small_x, problem=settings.DEEP),
     ),
     source="published result; constants re-derived",
@@ -453,7 +466,7 @@ def window_readings(optimum: Optimum) -> Iterator[Reading]:
         found = stationary_points(problem, index)
         reading = {**common, n: mode.value, dead: not found}
         if mode.state == "dead" and found and found[-1][0] < found[-1][1]:
-            own, size = mse.mode_symbols(index)
+            _, size = mse.mode_symbols(index)
             reading[p_root] = Root(p_root, mse.largest_root(problem, p_root, mode.value).equation, *found[-1])
             reading[f_root] = mse.total_over_modes(modes, psi) + psi(size, p_root) - psi(size, sp.Integer(0))
         yield reading
@@ -472,7 +485,8 @@ def window_derivation() -> Derivation:
             Identity(
                 "h^L = p^(M-1) (1-p)^(M+1) at its maximum p = (M-1)/(2M) is t_exist^M (c for M - 1 as a base)",
                 peak,
-                ((c / (2 * depth)) ** ((depth - 1) / depth) * ((depth + 1) / (2 * depth)) ** ((depth + 1) / depth)) ** depth,
+                ((c / (2 * depth)) ** ((depth - 1) / depth) * ((depth + 1) / (2 * depth)) ** ((depth + 1) / depth))
+                ** depth,
             ),
             Identity(
                 "so a root exists iff q <= t_exist^M, q = N^(M+1) Lam/n^M",
@@ -483,7 +497,8 @@ def window_derivation() -> Derivation:
                 "tstar < t < t_exist: the larger root has (M-1)/(2M) < p < (M-1)/M, as h falls there", "monotonicity"
             ),
             Lemma(
-                "there phi' = L s (g - h) changes from - to +: a local minimum, with phi > phi(0) = 1/2 as p < (M-1)/M, "
+                "there phi' = L s (g - h) changes from - to +: a local minimum, with phi > phi(0) = 1/2 as p < "
+                "(M-1)/M, "
                 "so not a global one",
                 "DA23-03",
             ),
@@ -506,7 +521,8 @@ window = Claim(
     statement=(
         r"\text{a non-zero stationary point of the mode exists} \iff t_k \leq t_{\mathrm{exist}}(M) ="
         r" \left(\tfrac{M-1}{2M}\right)^{\frac{M-1}{M}} \left(\tfrac{M+1}{2M}\right)^{\frac{M+1}{M}}",
-        r"t_*(M) < t_k < t_{\mathrm{exist}}(M):\quad \tfrac{M-1}{2M} < p < \tfrac{M-1}{M} \text{ at the largest root, a "
+        r"t_*(M) < t_k < t_{\mathrm{exist}}(M):\quad \tfrac{M-1}{2M} < p < \tfrac{M-1}{M} \text{ at the largest "
+        r"root, a "
         r"local minimum and not a global one}",
     ),
     relations=(
@@ -532,7 +548,7 @@ window = Claim(
     mutants=(
         Mutant(
             "the window closes at thr",
-            relations=(sp.Equivalent(dead, M ** (2 * M) * STRENGTH > n**M * base),),
+            relations=(sp.Equivalent(dead, n**M * base < M ** (2 * M) * STRENGTH),),
             problem=settings.WINDOW,
         ),
         Mutant(
@@ -544,5 +560,6 @@ window = Claim(
             "a global minimum inside the window", relations=(sp.Le(f_root, F, evaluate=False),), problem=settings.WINDOW
         ),
     ),
-    note="At t = t_exist, and 1e-6 on either side, for sizes (16, 16) with M = 2. Existence is decided by Sturm sequences of the mode equation. M = 1: the window is empty.",
+    note="At t = t_exist, and 1e-6 on either side, for sizes (16, 16) with M = 2. Existence is decided by Sturm "
+    "sequences of the mode equation. M = 1: the window is empty.",
 )

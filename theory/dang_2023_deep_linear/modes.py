@@ -3,8 +3,8 @@
 Write L = M + 1, X = P H with P = W_M ... W_1, Lam = lambda_H prod_m lambda_m, G = Lam^(1/L). For a squared singular
 value mu of the labels, x = sqrt(mu) p is the singular value of X and p = s^L. With g = N G mu^(-M/L) the scalar problem is
 
-    (x - sqrt(mu))^2/(2N) + (L/2) G x^(2/L) = (mu/N) phi(s),    phi(s) = (1 - s^L)^2/2 + (L/2) g s^2,
-    phi'(s) = L s (g - h(s)),    h(s) = (1 - s^L) s^(M-1),    g^L = q = N^(M+1) Lam/mu^M,    h^L = p^(M-1) (1-p)^(M+1).
+    (x - sqrt(mu))^2/(2N) + (L/2) G x^(2/L) = (mu/N) phi(s),   phi(s) = (1 - s^L)^2/2 + (L/2) g s^2,
+    phi'(s) = L s (g - h(s)),   h(s) = (1 - s^L) s^(M-1),   g^L = q = N^(M+1) Lam/mu^M,   h^L = p^(M-1) (1-p)^(M+1).
 
 In the derivations c = M - 1, and r = 1 - p where a power of 1 - p is taken.
 """
@@ -16,9 +16,9 @@ import sympy as sp
 from theory.derivation import Identity, Lemma, Positive, Step
 
 __all__ = [
+    "LAM_OF_P",
     "G",
     "L",
-    "LAM_OF_P",
     "M",
     "balance_steps",
     "bias_steps",
@@ -234,7 +234,7 @@ def mode_steps() -> tuple[Step, ...]:
 
 
 def landscape_steps() -> tuple[Step, ...]:
-    """phi falls between the two roots of h = g and rises elsewhere."""
+    """Phi falls between the two roots of h = g and rises elsewhere."""
     x = sp.sqrt(mu) * s**L
     turn = c / (2 * (c + 1))
     return (
@@ -249,7 +249,8 @@ def landscape_steps() -> tuple[Step, ...]:
         Positive("and falls for p > (M-1)/(2M), down to h = 0 at p = 1", 2 * (c + 1) * (turn + u) - c),
         Lemma(
             "where g < max h, h = g has two roots, phi rises, falls between them and rises: its minimum is at s = 0 or "
-            "at the larger root, the only root with p > (M-1)/(2M); where g >= max h, phi rises and its minimum is s = 0",
+            "at the larger root, the only root with p > (M-1)/(2M); where g >= max h, phi rises and its minimum is "
+            "s = 0",
             "intermediate value theorem",
         ),
     )
@@ -299,7 +300,8 @@ def _threshold_steps() -> tuple[Step, ...]:
         ),
         Lemma(
             "h falls there: the larger root has p > (M-1)/M iff g < h((M-1)/M) iff t < tstar, and then it is the only "
-            "minimiser; for t > tstar the only minimiser is 0; at t = tstar the root is (M-1)/M and ties with 0 (M > 1)",
+            "minimiser; for t > tstar the only minimiser is 0; at t = tstar the root is (M-1)/M and ties with 0 (M "
+            "> 1)",
             "monotonicity",
         ),
     )
@@ -319,7 +321,7 @@ def _shallow_steps() -> tuple[Step, ...]:
 
 
 def monotone_steps() -> tuple[Step, ...]:
-    """p increases with mu, with derivatives of logarithms along the mode equation.
+    """P increases with mu, with derivatives of logarithms along the mode equation.
 
     Examples
     --------

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+
 import sympy as sp
 
 from theory import mse_observables as mse
 from theory.claim import Claim, Mutant, Reading, Root
 from theory.dang_2023_deep_linear import settings
 from theory.dang_2023_deep_linear.mode_equation import ClassReader, b, n_some, thr, x, z_alive
-from theory.dang_2023_deep_linear.modes import c, equality_steps, gram_steps, mode_steps, monotone_steps, reduction_steps, u
+from theory.dang_2023_deep_linear.modes import (
+    c,
+    equality_steps,
+    gram_steps,
+    mode_steps,
+    monotone_steps,
+    reduction_steps,
+    u,
+)
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.mse_observables import Lam, M, hh, hh12, lH, lM, ww, z_own, z_wrong
 from theory.optimum import Optimum
@@ -43,13 +52,21 @@ def shallow_derivation() -> Derivation:
             *mode_steps(),
             *equality_steps(),
             *gram_steps(),
-            Identity("p = 1 - g, g = N sqrt(Lam/n); sqrt(n) p = sqrt(n) - N sqrt(Lam)", sp.sqrt(n) * own, sp.sqrt(n) - N * sp.sqrt(Lam)),
+            Identity(
+                "p = 1 - g, g = N sqrt(Lam/n); sqrt(n) p = sqrt(n) - N sqrt(Lam)",
+                sp.sqrt(n) * own,
+                sp.sqrt(n) - N * sp.sqrt(Lam),
+            ),
             Identity(
                 "|w_k|^2 = N lambda_H p/(1-p) = sqrt(n lambda_H/lambda_W) - N lambda_H",
                 (N * lH * own / g).subs(Lam, lM * lH),
                 sp.sqrt(n * lH / lM) - N * lH,
             ),
-            Identity("w_k = N lambda_H/(1-p) hbar_k = sqrt(n lambda_H/lambda_W) hbar_k", (N * lH / g).subs(Lam, lM * lH), sp.sqrt(n * lH / lM)),
+            Identity(
+                "w_k = N lambda_H/(1-p) hbar_k = sqrt(n lambda_H/lambda_W) hbar_k",
+                (N * lH / g).subs(Lam, lM * lH),
+                sp.sqrt(n * lH / lM),
+            ),
             Identity("g = 1 at n = N^2 lambda_W lambda_H, where p = 0", g.subs(n, N**2 * Lam), sp.Integer(1)),
             Positive("larger classes are alive: g < 1", 1 - (g**2).subs(n, N**2 * Lam + u)),
         )
@@ -62,7 +79,8 @@ plain = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"M = 1:\quad W \bar H = \mathrm{diag}(p_k),\quad p_k = \max\left(0, 1 - N \sqrt{\lambda_W \lambda_H/n_k}\right)",
+        r"M = 1:\quad W \bar H = \mathrm{diag}(p_k),\quad p_k = \max\left(0, 1 - N \sqrt{\lambda_W "
+        r"\lambda_H/n_k}\right)",
         r"\|w_k\|^2 = \max\left(0, \sqrt{n_k \lambda_H/\lambda_W} - N \lambda_H\right),\quad"
         r" \|\bar h_k\|^2 = \frac{p_k (1 - p_k)}{N \lambda_H},\quad w_k = \sqrt{n_k \lambda_H/\lambda_W}\, \bar h_k",
         r"\bar h_k = 0 \iff n_k \leq N^2 \lambda_W \lambda_H",
@@ -153,8 +171,12 @@ def quartic_derivation() -> Derivation:
                 (ratio / n - 2 * y / (1 + y**2) ** 2) * n * (1 + y**2) ** 2,
                 ratio * (y**2 + 1) ** 2 - 2 * n * y,
             ),
-            Identity("b = 2 N (N Lam)^(1/2), thr(2) = 1^(1/2)/2", sp.Integer(1) ** sp.Rational(1, 2) / 2, sp.Rational(1, 2)),
-            Identity("p (1-p)^3 = x^2/(1+x^2)^4 = (b/(2n))^2 = t^2", share * (1 - share) ** 3, (y / (1 + y**2) ** 2) ** 2),
+            Identity(
+                "b = 2 N (N Lam)^(1/2), thr(2) = 1^(1/2)/2", sp.Integer(1) ** sp.Rational(1, 2) / 2, sp.Rational(1, 2)
+            ),
+            Identity(
+                "p (1-p)^3 = x^2/(1+x^2)^4 = (b/(2n))^2 = t^2", share * (1 - share) ** 3, (y / (1 + y**2) ** 2) ** 2
+            ),
             Identity("p >= 1/2 is x >= 1", share.subs(y, 1), sp.Rational(1, 2)),
             Positive("p increases with x", sp.diff(share, y)),
         )
@@ -257,14 +279,23 @@ def cubic_derivation() -> Derivation:
                 own * (1 - own) ** 2,
                 sp.Rational(2, 27) * (1 - (4 * cosine**3 - 3 * cosine)),
             ),
-            Lemma("cos(3 v) = 4 cos(v)^3 - 3 cos(v): C = cos(v) solves it iff cos(3 v) = 1 - 27 t^(3/2)/2", "triple angle formula"),
             Lemma(
-                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 pi. The first "
-                "has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is the largest root "
+                "cos(3 v) = 4 cos(v)^3 - 3 cos(v): C = cos(v) solves it iff cos(3 v) = 1 - 27 t^(3/2)/2",
+                "triple angle formula",
+            ),
+            Lemma(
+                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 "
+                "pi. The first "
+                "has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is the "
+                "largest root "
                 "below 1, and falls from 1 to 1/3 as w grows",
                 "monotonicity of the cosine on [0, pi] and [pi, 2 pi]",
             ),
-            Identity("p = 2/3 at C = 0: w = pi/2, 27 t^(3/2)/2 = 1", own.subs(cosine, 0) * (1 - own.subs(cosine, 0)) ** 2, sp.Rational(2, 27)),
+            Identity(
+                "p = 2/3 at C = 0: w = pi/2, 27 t^(3/2)/2 = 1",
+                own.subs(cosine, 0) * (1 - own.subs(cosine, 0)) ** 2,
+                sp.Rational(2, 27),
+            ),
             Identity("which is t = tstar(3) = 4^(1/3)/9: t^3 = 4/729", sp.Rational(2, 27) ** 2, sp.Rational(4, 729)),
             Positive("p >= (M-1)/M iff x^M >= M - 1: p/(1-p) at p = c/(c+1) is c", (c / (c + 1)) / (1 - c / (c + 1))),
             Identity("exactly c = M - 1", (c / (c + 1)) / (1 - c / (c + 1)), c),
@@ -293,7 +324,12 @@ cubic = Claim(
     read=cubic_readings,
     hypotheses=(
         *settings.FULL,
-        replace(settings.SEVERAL, text="depth M >= 3", holds=lambda problem: problem.depth >= 3, dropped="M = 1, 2: DA23-11, 12"),
+        replace(
+            settings.SEVERAL,
+            text="depth M >= 3",
+            holds=lambda problem: problem.depth >= 3,
+            dropped="M = 1, 2: DA23-11, 12",
+        ),
     ),
     witness=settings.EXAMPLE,
     family=replace(settings.CLASSES, depths=(3, 4, 5)),
@@ -310,11 +346,15 @@ cubic = Claim(
     required="proved",
     mutants=(
         Mutant(
-            "+ 2 pi, another root", relations=(sp.Eq(z_alive, closed_form(2 * sp.pi), evaluate=False),), problem=settings.EXAMPLE
+            "+ 2 pi, another root",
+            relations=(sp.Eq(z_alive, closed_form(2 * sp.pi), evaluate=False),),
+            problem=settings.EXAMPLE,
         ),
         Mutant(
             "27/2 misplaced",
-            relations=(sp.Eq(z_alive, closed_form(4 * sp.pi, sp.Rational(2, 27) * t ** sp.Rational(3, 2)), evaluate=False),),
+            relations=(
+                sp.Eq(z_alive, closed_form(4 * sp.pi, sp.Rational(2, 27) * t ** sp.Rational(3, 2)), evaluate=False),
+            ),
             problem=settings.EXAMPLE,
         ),
         Mutant(

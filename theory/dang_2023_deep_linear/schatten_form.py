@@ -26,7 +26,7 @@ from theory.symbols import N
 penalty, power_sum, wrong_sum, decay, square, own_square, sigma = sp.symbols(
     "R S S_M lambda_m w2_m s2_mi sigma_i", nonnegative=True
 )
-"""All penalties; sums of sigma^(2/L) and sigma^(2/M); of one factor its decay, squared norm, one squared singular value."""
+"""All penalties; sums of sigma^(2/L), sigma^(2/M); of one factor its decay, squared norm, one squared singular value."""
 G = Lam ** (1 / (M + 1))
 
 PROBLEMS = (
@@ -100,7 +100,8 @@ schatten = Claim(
     paper=settings.PAPER,
     statement=(
         r"\min_{W_M \cdots W_1 H = X} \sum_m \tfrac{\lambda_m}{2} \|W_m\|^2 + \tfrac{\lambda_H}{2} \|H\|^2"
-        r" = \tfrac{L}{2} \Lambda^{1/L} \sum_i \sigma_i(X)^{2/L},\qquad L = M + 1,\ \Lambda = \lambda_H \prod_m \lambda_m",
+        r" = \tfrac{L}{2} \Lambda^{1/L} \sum_i \sigma_i(X)^{2/L},\qquad L = M + 1,\ \Lambda = \lambda_H \prod_m "
+        r"\lambda_m",
         r"\lambda_m s_i(W_m)^2 = \lambda_H s_i(H)^2 = \Lambda^{1/L} \sigma_i(X)^{2/L},\qquad"
         r" \lambda_{m+1} W_{m+1}^\top W_{m+1} = \lambda_m W_m W_m^\top",
     ),
@@ -160,15 +161,20 @@ def collapse_derivation() -> Derivation:
 
     return Derivation(
         steps=(
-            Lemma("with all W_m and b fixed, f is a sum over samples of terms in one column of H each", "the loss is a sum over samples"),
+            Lemma(
+                "with all W_m and b fixed, f is a sum over samples of terms in one column of H each",
+                "the loss is a sum over samples",
+            ),
             Identity(
                 "averaging two columns of a class gains ((P (h_1-h_2))^2/N + lambda_H |h_1-h_2|^2)/4 (one coordinate)",
                 loss(first) + loss(second) - 2 * loss((first + second) / 2),
                 (z**2 / N + lH) * (first - second) ** 2 / 4,
             ),
             Positive("the gain is positive for h_1 != h_2, also where P vanishes", lH / 4),
-            Lemma("columns of one class have one and the same strictly convex problem", "uniqueness of a strictly convex "
-                  "minimiser"),
+            Lemma(
+                "columns of one class have one and the same strictly convex problem",
+                "uniqueness of a strictly convex minimiser",
+            ),
         )
     )
 
@@ -178,12 +184,13 @@ collapse = Claim(
     title="Within-class collapse",
     kind="structure",
     paper=settings.PAPER,
-    statement=(r"h_{k,i} = \bar h_k \text{ for all } i \text{ in every global minimiser, for every bias, all counts and widths}",),
+    statement=(
+        r"h_{k,i} = \bar h_k \text{ for all } i \text{ in every global minimiser, for every bias, all counts and "
+        r"widths}",
+    ),
     relations=(sp.Eq(spread, 0, evaluate=False),),
     read=spread_readings,
-    hypotheses=(
-        replace(settings.SQUARED, dropped="the same argument holds for every convex loss with lambda_H > 0"),
-    ),
+    hypotheses=(replace(settings.SQUARED, dropped="the same argument holds for every convex loss with lambda_H > 0"),),
     witness=settings.DEEP,
     family=Family(near=settings.NEAR, model="mse", depths=(1, 2), dims="any"),
     settings=(
