@@ -2,11 +2,12 @@
 
     f = (1/(2N)) |W_M ... W_1 H + b 1^T - Y|^2 + sum_m (lambda_m/2)|W_m|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
-Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (free bias, more than two sizes; else no columns). ``roots``
-2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point. The point: ``kept`` 1 x G contrasts of each
-cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M, ..., W_1, H; in the orthonormal basis of
-cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias`` 1 x G, the bias of a class. ``dual`` (penalised bias,
-several sizes, one layer): [contrast entries, G x G block] of Y; else null.
+Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (with a bias and more than two sizes; else no
+columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point. The point:
+``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M,
+..., W_1, H; in the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias``
+1 x G, the bias of a class. ``dual`` (penalised bias, several sizes, one layer): [contrast entries, G x G block] of Y;
+else null.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ MAX_LAYERS = 64
 
 @dataclass(frozen=True)
 class Mode:
-    """``copies`` singular values sqrt(mu) of the labels; ``share`` weighs them in the loss; ``kept`` fit into the layers."""
+    """``copies`` singular values sqrt(mu) of the labels, with weight ``share`` in the loss; ``kept`` have room."""
 
     mu: Fraction | tuple[Fraction, Fraction]
     copies: int
@@ -120,7 +121,7 @@ def read(data: dict[str, Any]) -> Task:
         found.append(read_array(layer, rows, None if width else G))
         rows = len(found[-1][1][0])
         used = sum(any(column) for column in zip(*found[-1][1], strict=True))  # what a zero column reads needs no room
-        demand(not width or 1 <= rows and used <= width - sum(kept), "the point is wider than a layer")
+        demand(not width or (rows >= 1 and used <= width - sum(kept)), "the point is wider than a layer")
     bias_at = read_array(witness["bias"], 1, G)
     demand(bias != "none" or not any(bias_at[1][0]), "this problem has no bias")
     dual = witness["dual"]
@@ -134,10 +135,10 @@ def read(data: dict[str, Any]) -> Task:
 def read_modes(clusters: list[tuple[Fraction, int]], bias: str | Fraction, room: int, data: Any) -> list[Mode]:
     """Squared singular values of the labels, descending, with what fits into ``room`` dimensions.
 
-    Without a bias they are the sizes. A free bias centres the labels: diag(n) - n n^T/N has each size of m classes m - 1
-    times, and between neighbouring sizes the one zero of sum_k n_k/(n_k - mu), which increases there (the matrix determinant
-    lemma); its other eigenvalue is 0. Equal classes with a penalised bias: see ``prove``; unequal ones: the modes of the
-    free bias, whose problem has fewer penalties.
+    Without a bias they are the sizes. A free bias centres the labels: diag(n) - n n^T/N has each size of m classes m -
+    1 times, and between neighbouring sizes the one zero of sum_k n_k/(n_k - mu), which increases there (the matrix
+    determinant lemma); its other eigenvalue is 0. Equal classes with a penalised bias: see ``prove``; unequal ones:
+    the modes of the free bias, whose problem has fewer penalties.
     """
     G, one = len(clusters), Fraction(1)
     P, ends = read_array(data, 2, max(0, G - 1) if bias != "none" and G > 2 else 0)
@@ -173,10 +174,11 @@ def power(x: Any, exponent: int) -> Any:
 def scalar_minimum(task: Task, mode: Mode, bracket: tuple[Fraction, Fraction]) -> tuple[Any, Any, str | None]:
     """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, r = sqrt(mu), with s > 0 and the state.
 
-    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. Up to s^L = r (L-2)/(2L-2) g decreases, beyond it increases:
-    where g changes sign right of that turn lies the only local minimum besides 0; if g > 0 at the turn (L = 2: g >= 0 at 0)
-    there is none. phi - phi(0) = (s^2/(2N)) (share s^(2L-2) - 2 share r s^(L-2) + L N G) decides between the two. The sum of both
-    is 0 and so is g exactly if mu^M (M-1)^(M-1) share^(M+1) = M^(2M) N^(M+1) Lam: a tie, compared as rationals.
+    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. Up to s^L = r (L-2)/(2L-2) g decreases, beyond it
+    increases: where g changes sign right of that turn lies the only local minimum besides 0; if g > 0 at the turn (L =
+    2: g >= 0 at 0) there is none. phi - phi(0) = (s^2/(2N)) (share s^(2L-2) - 2 share r s^(L-2) + L N G) decides
+    between the two. Both are 0 together iff mu^M (M-1)^(M-1) share^(M+1) = M^(2M) N^(M+1) Lam: a tie, compared as
+    rationals.
     """
     L, N, share = len(task.decays), ball(task.N), ball(mode.share)
     M, r = L - 1, mode.balls()[1]
@@ -210,13 +212,13 @@ def scalar_minimum(task: Task, mode: Mode, bracket: tuple[Fraction, Fraction]) -
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """Sum of scalar minima, and (s, state) of every mode.
 
-    Horn and AM-GM: the penalties at a product with singular values x_i are at least (L/2) G sum x_i^(2/L); von Neumann:
-    |X - T|^2 >= sum (x_i - t_i)^2 for the ordered singular values; only as many x_i as fit into the layers are positive.
-    (For a fixed b the features of a class have the same strictly convex problem: they are equal.)
+    Horn and AM-GM: the penalties at a product with singular values x_i are at least (L/2) G sum x_i^(2/L); von
+    Neumann: |X - T|^2 >= sum (x_i - t_i)^2 for the ordered singular values; only as many x_i as fit into the layers
+    are positive. (For a fixed b the features of a class have the same strictly convex problem: they are equal.)
 
-    Equal classes with a penalised bias: T = sqrt(n) (I - b 1^T) has K - 2 times sqrt(n), and sqrt(n) times s1 >= 1 >= s2 with
-    |b|^2 >= (s1 - s2)^2/K. In (lambda_b/(2K))(s1 - s2)^2 + ((x1 - s1)^2 + (x2 - s2)^2)/(2K) + penalties, x1 < s1 at a minimum, so
-    it increases in s1: s1 = 1, and the minimum over s2 is lambda_b/(1 + lambda_b) (1 - x2)^2/(2K).
+    Equal classes with a penalised bias: T = sqrt(n) (I - b 1^T) has K - 2 times sqrt(n), and sqrt(n) times s1 >= 1 >=
+    s2 with |b|^2 >= (s1 - s2)^2/K. In (lambda_b/(2K))(s1 - s2)^2 + ((x1 - s1)^2 + (x2 - s2)^2)/(2K) + penalties, x1 <
+    s1 at a minimum, so it increases in s1: s1 = 1, and the minimum over s2 is lambda_b/(1 + lambda_b) (1 - x2)^2/(2K).
     """
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
@@ -230,8 +232,8 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
 def dual_bound(task: Task, dual: tuple[Array, Array]) -> Any:
     """One layer, L = 2, so the penalties are at least lam |X|_*, lam^2 = lambda_w lambda_h.
 
-    With E = X + b sqrt(n)^T - D^(1/2) and |Y|_op <= lam: |E|^2/(2N) >= <Y, E> - (N/2)|Y|^2, <Y, X> + lam |X|_* >= 0, and the rest
-    is linear in b: f >= -<Y, D^(1/2)> - (N/2)|Y|^2 - |Y sqrt(n)|^2/(2 lambda_b).
+    With E = X + b sqrt(n)^T - D^(1/2) and |Y|_op <= lam: |E|^2/(2N) >= <Y, E> - (N/2)|Y|^2, <Y, X> + lam |X|_* >= 0,
+    and the rest is linear in b: f >= -<Y, D^(1/2)> - (N/2)|Y|^2 - |Y sqrt(n)|^2/(2 lambda_b).
     """
     (P, (entries,)), (Q, rows) = dual
     lam2 = prod(task.decays)
@@ -249,10 +251,11 @@ def dual_bound(task: Task, dual: tuple[Array, Array]) -> Any:
 
 def upper_bound(task: Task) -> Any:
     """Objective at the point: contrasts and the block of cluster indicators do not mix."""
+
     def entry(array: Array, i: int, j: int) -> Any:
         return arb((array[1][i][j], -array[0]))
 
-    G, L, data, penalty = len(task.clusters), len(task.decays), arb(0), arb(0)
+    L, data, penalty = len(task.decays), arb(0), arb(0)
     factors = [arb_mat([[entry(a, i, j) for j in range(len(a[1][0]))] for i in range(len(a[1]))]) for a in task.layers]
     Z = factors[0]
     for factor in factors[1:]:
@@ -262,7 +265,9 @@ def upper_bound(task: Task) -> Any:
         miss = prod(parts, start=arb(1)) - 1
         data += ball(size) * (task.kept[g] * miss * miss + (m - 1 - task.kept[g]))
         squares = [part * part * (ball(size) if i == L - 1 else 1) for i, part in enumerate(parts)]
-        penalty += task.kept[g] * total(ball(decay) * square for decay, square in zip(task.decays, squares, strict=True))
+        penalty += task.kept[g] * total(
+            ball(decay) * square for decay, square in zip(task.decays, squares, strict=True)
+        )
         for h, (_, r) in enumerate(task.clusters):
             miss = Z[h, g] + entry(task.bias_at, 0, h) * ball(m * r).sqrt() - (h == g)
             data += ball(size) * miss * miss
@@ -271,15 +276,17 @@ def upper_bound(task: Task) -> Any:
     for decay, factor in zip(task.decays[:-1], factors, strict=False):
         penalty += ball(decay) * total(a * a for a in factor.entries())
     for g, (size, _) in enumerate(task.clusters):
-        penalty += ball(task.decays[-1] * size) * total(factors[-1][i, g] * factors[-1][i, g] for i in range(factors[-1].nrows()))
+        penalty += ball(task.decays[-1] * size) * total(
+            factors[-1][i, g] * factors[-1][i, g] for i in range(factors[-1].nrows())
+        )
     return (data / ball(task.N) + penalty) / 2
 
 
 def prove(task: Task, digest: str) -> Outcome:
     """Bounds at the current precision, and the modes of every minimiser where the problem splits into modes.
 
-    Every minimiser attains the sum of scalar minima (equality in von Neumann's inequality: its logits share the singular
-    vectors of the labels), so its singular values minimise the scalar problems.
+    Every minimiser attains the sum of scalar minima (equality in von Neumann's inequality: its logits share the
+    singular vectors of the labels), so its singular values minimise the scalar problems.
     """
     lower, states = lower_bound(task)
     if not task.split and task.dual is not None:

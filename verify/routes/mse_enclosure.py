@@ -1,7 +1,7 @@
-"""Model ``mse`` in balls: scalar minima and an explicit point go into a certificate, the kernel proves bounds and modes.
+"""Model ``mse`` in balls: scalar minima and a point go into a certificate, the kernel proves bounds and modes.
 
 Everything the kernel gets is a guess. What follows from the proved modes for (W, H, b) rests on two textbook facts (see
-:func:`verify.mse.facts`) and on no claim.
+:func:`verify.mse_minimiser.facts`) and on no claim.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball, fraction
 from verify.kernel import Outcome, interval, verify_certificate
-from verify.mse import Mode, facts, from_root, minimise, modes, penalised, separable, stationary
+from verify.mse import Mode, from_root, minimise, modes, separable, stationary
+from verify.mse_minimiser import facts, penalised
 
 __all__ = ["certify", "solve"]
 
@@ -106,41 +107,46 @@ class _Point:
     dual: tuple[list[list[Any]], list[list[Any]]] | None = None
 
 
+Block = tuple[Any, Sequence[Any], Sequence[Any]]
+"""A coordinate of the block of cluster indicators: s, left and right singular vector."""
+
+
 def _point(problem: Problem, bits: int) -> _Point:
     """Balanced factors along the modes, and the bias that suits them."""
     if not separable(problem):
         return _penalised_point(problem, bits)
-    G, blocks = len(problem.clusters), []
-    kept, contrasts = [0] * G, [arb(0)] * G
-    bias = [arb(0)] * G
-    if problem.bias == "free":
-        bias = [ball(c.size / problem.N) for c in problem.clusters]
-    elif problem.bias != "none":
-        bias = [1 / ball(problem.K * (1 + Fraction(problem.bias)))]
+    clusters, G = problem.clusters, len(problem.clusters)
+    kept, contrasts, blocks = [0] * G, [arb(0)] * G, list[Block]()
+    bias = [ball(c.size / problem.N) if problem.bias == "free" else arb(0) for c in clusters]
+    if isinstance(problem.bias, Fraction):
+        bias = [1 / ball(problem.K * (1 + problem.bias))]
     for mode in modes(problem):
-        s = stationary(problem, mode)
-        alive = mode.kept and minimise(problem, mode).state in ("alive", "tie")
-        if s is None or not alive:
+        best = minimise(problem, mode)
+        s, g, m = stationary(problem, mode), mode.cluster, clusters[mode.cluster].classes
+        if s is None or best.state == "dead" or not mode.kept:
             continue
-        g, m = mode.cluster, problem.clusters[mode.cluster].classes
         if mode.kind in ("class", "contrast"):
             kept[g], contrasts[g] = min(mode.kept, m - 1), s
         if mode.kind == "mean":
-            bias = [bias[0] * (1 - minimise(problem, mode).p)]
+            bias = [bias[0] * (1 - best.p)]
         if mode.kind == "group":
-            u = [ball(c.classes).sqrt() * ball(c.size) / (ball(c.size) - mode.ball) for c in problem.clusters]
-            norm = sum((a * a for a in u), arb(0)).sqrt()
-            u = [a / norm for a in u]
-            pull = sum((a * b * ball(c.classes).sqrt() for a, b, c in zip(u, bias, problem.clusters, strict=True)), arb(0))
-            v = [
-                (a - pull * ball(c.classes).sqrt()) * ball(c.size).sqrt() / mode.ball.sqrt()
-                for a, c in zip(u, problem.clusters, strict=True)
-            ]
-            blocks.append((s, u, v))
+            blocks.append((s, *_vectors(problem, mode)))
         elif mode.kind == "mean" or (mode.kind == "class" and mode.kept == m):
             unit = [arb(h == g) for h in range(G)]
             blocks.append((s, unit, unit))
     return _Point(kept, _contrasts(problem, contrasts), _blocks(problem, blocks), bias)
+
+
+def _vectors(problem: Problem, mode: Mode) -> tuple[list[Any], list[Any]]:
+    """Singular vectors of the centred labels (I - (n/N) 1^T) D^(1/2) in the basis of cluster indicators."""
+    roots = [ball(c.classes).sqrt() for c in problem.clusters]
+    sizes = [ball(c.size) for c in problem.clusters]
+    u = [root * n / (n - mode.ball) for root, n in zip(roots, sizes, strict=True)]
+    norm = sum((a * a for a in u), arb(0)).sqrt()
+    u = [a / norm for a in u]
+    mean = sum((a * root * n for a, root, n in zip(u, roots, sizes, strict=True)), arb(0)) / ball(problem.N)
+    v = [(a - mean * root) * (n / mode.ball).sqrt() for a, root, n in zip(u, roots, sizes, strict=True)]
+    return u, v
 
 
 def _scales(problem: Problem) -> list[Any]:
@@ -156,8 +162,8 @@ def _contrasts(problem: Problem, roots: Sequence[Any]) -> list[list[Any]]:
     return table
 
 
-def _blocks(problem: Problem, blocks: Sequence[tuple[Any, Sequence[Any], Sequence[Any]]]) -> list[list[list[Any]]]:
-    """Matrices of the layers and of H in the basis of cluster indicators, one coordinate per (s, u, v)."""
+def _blocks(problem: Problem, blocks: Sequence[Block]) -> list[list[list[Any]]]:
+    """Matrices of the layers and of H in the basis of cluster indicators; one coordinate at least."""
     G, r = len(problem.clusters), max(1, len(blocks))
     first, *inner, last = _scales(problem)
     W = [[first * s * u[g] for s, u, _ in blocks] or [arb(0)] for g in range(G)]
@@ -169,7 +175,7 @@ def _blocks(problem: Problem, blocks: Sequence[tuple[Any, Sequence[Any], Sequenc
 
 
 def _penalised_point(problem: Problem, bits: int) -> _Point:
-    """A penalised bias on unequal classes: the descent on b, polished for one layer, where it gives a dual point as well."""
+    """For a penalised bias on unequal classes: descent on b alone, with one layer polished, and then a dual point."""
     clusters, G = problem.clusters, len(problem.clusters)
     guess = penalised(problem)[1]
     with mpmath.workprec(2 * bits + 64):
@@ -177,76 +183,74 @@ def _penalised_point(problem: Problem, bits: int) -> _Point:
         if problem.depth == 1:
             b = _polished(problem, b)
         left, sigma, right = mpmath.svd_r(_target(problem, b))
-        u = [[_ball(left[h, i]) for h in range(G)] for i in range(G)]
-        v = [[_ball(right[i, h]) for h in range(G)] for i in range(G)]
-        squares = [fraction(_ball(value)) ** 2 for value in sigma]
-        bias = [_ball(entry) for entry in b]
-    candidates = [(Mode("group", i, square, 1, 1), u[i], v[i]) for i, square in enumerate(squares)]
-    candidates += [(Mode("contrast", g, c.size, c.classes - 1, 1), [], []) for g, c in enumerate(clusters) if c.classes > 1]
-    kept, contrasts, blocks, room = [0] * G, [arb(0)] * G, [], problem.dim
-    for mode, left_vector, right_vector in sorted(candidates, key=lambda one: -one[0].mu):  # type: ignore[operator]
-        s = stationary(problem, mode)
-        if s is None or not room or minimise(problem, mode).state == "dead":
+    u = [[_ball(left[h, i]) for h in range(G)] for i in range(G)]
+    v = [[_ball(right[i, h]) for h in range(G)] for i in range(G)]
+    squares = [fraction(_ball(value)) ** 2 for value in sigma]
+    candidates = [(square, Mode("group", i, square, 1, 1)) for i, square in enumerate(squares)]
+    candidates += [(c.size, Mode("contrast", g, c.size, c.classes - 1, 1)) for g, c in enumerate(clusters)]
+    kept, contrasts, blocks, room = [0] * G, [arb(0)] * G, list[Block](), problem.dim
+    for _, mode in sorted(candidates, key=lambda one: -one[0]):
+        s, fits = stationary(problem, mode), min(room, mode.copies)
+        if s is None or not fits or minimise(problem, mode).state == "dead":
             continue
         if mode.kind == "contrast":
-            kept[mode.cluster], contrasts[mode.cluster] = min(room, mode.copies), s
+            kept[mode.cluster], contrasts[mode.cluster] = fits, s
         else:
-            blocks.append((s, left_vector, right_vector))
-        room -= min(room, mode.copies)
-    point = _Point(kept, _contrasts(problem, contrasts), _blocks(problem, blocks), bias)
+            blocks.append((s, u[mode.cluster], v[mode.cluster]))
+        room -= fits
+    point = _Point(kept, _contrasts(problem, contrasts), _blocks(problem, blocks), [_ball(entry) for entry in b])
     if problem.depth == 1:
-        lam, N = ball(problem.lam2).sqrt() * (1 - arb(2) ** (8 - 2 * bits)), ball(problem.N)
-        pulls = [arb.min(ball(square).sqrt() / N, lam) for square in squares]
-        dual = [[-sum((f * u[i][h] * v[i][g] for i, f in enumerate(pulls)), arb(0)) for g in range(G)] for h in range(G)]
-        point.dual = [[-arb.min(ball(c.size).sqrt() / N, lam) for c in clusters]], dual
+        cap = ball(problem.lam2).sqrt() * (1 - arb(2) ** (8 - 2 * bits))
+        pulls = [arb.min(ball(square).sqrt() / ball(problem.N), cap) for square in squares]
+        rows = [
+            [-sum((f * u[i][h] * v[i][g] for i, f in enumerate(pulls)), arb(0)) for g in range(G)] for h in range(G)
+        ]
+        point.dual = [[-arb.min(ball(c.size).sqrt() / ball(problem.N), cap) for c in clusters]], rows
     return point
 
 
 def _ball(value: Any) -> Any:
+    """Exact ball from a number of mpmath."""
     sign, mantissa, exponent, _ = value._mpf_
     return arb(((-1) ** sign * int(mantissa), int(exponent)))
+
+
+def _mpf(value: Fraction) -> Any:
+    return mpmath.mpf(value.numerator) / value.denominator
 
 
 def _target(problem: Problem, b: Any) -> Any:
     """(I - b 1^T) D^(1/2) in the basis of cluster indicators."""
     roots = [mpmath.sqrt(c.classes) for c in problem.clusters]
-    sizes = [mpmath.sqrt(mpmath.mpf(c.size.numerator) / c.size.denominator) for c in problem.clusters]
+    sizes = [mpmath.sqrt(_mpf(c.size)) for c in problem.clusters]
     G = range(len(roots))
     return mpmath.matrix([[((h == g) - b[h] * roots[h] * roots[g]) * sizes[g] for g in G] for h in G])
 
 
+def _slope(problem: Problem, b: Any) -> Any:
+    """Gradient of the convex function of b that is left for one layer, per class."""
+    G, lam, N = range(len(problem.clusters)), mpmath.sqrt(_mpf(problem.lam2)), _mpf(problem.N)
+    left, sigma, right = mpmath.svd_r(_target(problem, b))
+    weights = [mpmath.sqrt(c.classes * _mpf(c.size)) for c in problem.clusters]
+    along = [min(sigma[i] / N, lam) * mpmath.fsum(right[i, g] * weights[g] for g in G) for i in G]
+    pull = [mpmath.fsum(left[h, i] * along[i] for i in G) / mpmath.sqrt(problem.clusters[h].classes) for h in G]
+    return mpmath.matrix([_mpf(Fraction(problem.bias)) * b[h] - pull[h] for h in G])
+
+
 def _polished(problem: Problem, b: Any) -> Any:
-    """Newton's method with a float Hessian on the convex function of b that is left for one layer."""
-    clusters, G = problem.clusters, len(problem.clusters)
-    lam, N = mpmath.sqrt(mpmath.mpf(problem.lam2.numerator) / problem.lam2.denominator), mpmath.mpf(float(problem.N))
-    N = mpmath.mpf(problem.N.numerator) / problem.N.denominator
-    penalty = Fraction(problem.bias)
-
-    def slope(at: Any) -> Any:
-        left, sigma, right = mpmath.svd_r(_target(problem, at))
-        pulls = [min(value / N, lam) for value in sigma]
-        rows = [mpmath.sqrt(c.classes * mpmath.mpf(c.size.numerator) / c.size.denominator) for c in clusters]
-        found = []
-        for h in range(G):
-            pull = mpmath.fsum(left[h, i] * pulls[i] * right[i, g] * rows[g] for i in range(G) for g in range(G))
-            found.append(penalty.numerator * at[h] / penalty.denominator - pull / mpmath.sqrt(clusters[h].classes))
-        return mpmath.matrix(found)
-
-    step = mpmath.mpf(10) ** -12
-    base = slope(b)
+    """Newton's method with the Hessian at the start, by differences."""
+    G, step, slope = len(b), mpmath.mpf(10) ** -12, _slope(problem, b)
     bend = mpmath.matrix(G, G)
     for j in range(G):
         moved = b.copy()
         moved[j] += step
-        change = (slope(moved) - base) / step
-        for i in range(G):
-            bend[i, j] = change[i]
+        bend[:, j] = (_slope(problem, moved) - slope) / step
     for _ in range(12):
-        new = b - mpmath.lu_solve(bend, base)
-        slope_there = slope(new)
-        if not mpmath.norm(slope_there) < mpmath.norm(base) / 2:
+        new = b - mpmath.lu_solve(bend, slope)
+        there = _slope(problem, new)
+        if not mpmath.norm(there) < mpmath.norm(slope) / 2:
             break
-        b, base = new, slope_there
+        b, slope = new, there
     return b
 
 
@@ -258,6 +262,11 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     problem : model ``mse``; any depth, widths and bias.
     seed, avoid : not used; the proof relies on no claim.
     digits : digits of the certificate.
+
+    Returns
+    -------
+    Optimum
+        A penalised bias on unequal classes: bounds that are narrow for one layer and loose for several.
 
     Examples
     --------
@@ -271,22 +280,75 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         return Optimum(problem, "enclosure", contrasts=(None,) * len(problem.clusters), reason=str(why))
     known: dict[str, Any] = {}
     with precision(outcome.precision):
-        gap = (outcome.upper - outcome.lower).upper()
+        gap = arb((outcome.upper - outcome.lower).upper())
         if separable(problem):
-            states = outcome.found["modes"]
-            found = [
-                from_root(problem, mode, state, s)
-                for mode, (s, state) in zip(modes(problem), states, strict=True)
-            ]
+            proved = zip(modes(problem), outcome.found["modes"], strict=True)
+            found = [from_root(problem, mode, state, s) for mode, (s, state) in proved]
             known = facts(problem, found, arrays=problem.K <= MAX_LOGITS)
+        elif problem.depth == 1 and problem.dim >= problem.K <= MAX_LOGITS:
+            known = _around_point(problem, certificate["witness"], gap)
         # the samples of a class have one strictly convex problem: at their mean f is less by (lambda_h/2) spread^2
-        known["spread"] = arb(0).union((2 * arb(gap) / ball(problem.lambda_h)).sqrt())
+        known["spread"] = arb(0).union((2 * gap / ball(problem.lambda_h)).sqrt())
     return Optimum(
         problem,
         "enclosure",
         lower=outcome.lower,
         upper=outcome.upper,
-        reason=outcome.reason,
+        reason="" if known.get("logits") is not None else outcome.reason,
         work={"certificate": certificate, "precision": outcome.precision},
         **known,
     )
+
+
+def _around_point(problem: Problem, witness: dict[str, Any], gap: Any) -> dict[str, Any]:
+    """One layer and a penalised bias: the program in (Z, b) is strongly convex around the point of the certificate.
+
+    With E = (Z + b 1^T - I) D^(1/2): (1/(2N))|E - E*|^2 and (lambda_b/2)|b - b*|^2 are at most the gap. The Gram matrices are
+    multiples of |X| = (X^T X)^(1/2) and |X^T|, X = Z D^(1/2), and ||A| - |B||_F <= sqrt(2) |A - B|_F; S = c H^T H of the point is
+    |X| up to sqrt(K |S^2 - X^T X|_F) in the Frobenius norm.
+    """
+    K, clusters = problem.K, problem.clusters
+    owner = {k: g for g, c in enumerate(clusters) for k in c.members}
+    (W, H), contrasts = (_read(part) for part in witness["layers"]), _read(witness["contrasts"])
+    (bias,), (kept,) = _read(witness["bias"]), witness["kept"]["rows"]
+    whole = [r == c.classes - 1 for r, c in zip(kept, clusters, strict=True)]
+
+    def expand(block: Array, own: Sequence[Any]) -> Array:
+        """(K, K) matrix of a block in the basis of cluster indicators plus contrasts."""
+        table = np.empty((K, K), dtype=object)
+        for j, k in np.ndindex(K, K):
+            h, g = owner[j], owner[k]
+            table[j, k] = block[h, g] / ball(clusters[h].classes * clusters[g].classes).sqrt()
+            if h == g:
+                table[j, k] += own[g] * whole[g] * (arb(j == k) - ball(Fraction(1, clusters[g].classes)))
+        return table
+
+    own_w, own_h = ([row[g] * whole[g] for g in range(len(clusters))] for row in contrasts)
+    Z = expand(W @ H, [w * h for w, h in zip(own_w, own_h, strict=True)])
+    features, classifier = expand(H.T @ H, [h * h for h in own_h]), expand(W @ W.T, [w * w for w in own_w])
+    roots = np.array([ball(n).sqrt() for n in problem.sizes], dtype=object)
+    near_b = (2 * gap / ball(Fraction(problem.bias))).sqrt()
+    near = (2 * gap * ball(problem.N)).sqrt() + near_b * ball(problem.N).sqrt()
+    X, c = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt()
+    S, T = features * np.outer(roots, roots) * c, classifier / c
+    error = sum((_norm(A @ A - B) * K for A, B in ((S, X.T @ X), (T, X @ X.T))), arb(0)).sqrt() + arb(2).sqrt() * near
+    products = np.outer(roots, roots)
+    return {
+        "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
+        "bias": _widened(np.array([bias[owner[k]] for k in range(K)], dtype=object), np.array([near_b] * K)),
+        "gram_features": _widened(features, error / c / products),
+        "gram_classifier": _widened(classifier, error * c + 0 * products),
+    }
+
+
+def _read(data: dict[str, Any]) -> Array:
+    return np.array([[arb((entry, -data["p"])) for entry in row] for row in data["rows"]], dtype=object)
+
+
+def _norm(A: Array) -> Any:
+    return sum((a * a for a in A.ravel()), arb(0)).sqrt()
+
+
+def _widened(values: Array, radii: Array) -> Array:
+    pairs = zip(values.ravel(), radii.ravel(), strict=True)
+    return np.array([x + arb(0, r.upper()) for x, r in pairs], dtype=object).reshape(values.shape)

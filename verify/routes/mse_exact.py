@@ -1,18 +1,22 @@
 """The optimum of model ``mse`` from the formulas of the paper.
 
-Modes by DA23-02 and DA23-19 (free bias) or DA23-22 (penalised bias, equal classes); p and its threshold by DA23-03, the value by
-DA23-15, logits and Gram matrices by DA23-14. A penalised bias on unequal classes: descent on the K variables of DA23-23.
+Modes by DA23-02 and DA23-19 (free bias) or DA23-22 (penalised bias, equal classes); p and its threshold by DA23-03,
+the value by DA23-15, logits and Gram matrices by DA23-14. A penalised bias on unequal classes: descent on the K
+variables of DA23-23.
 
-Beside the fields of an optimum (the bias is NOT centred, ``contrasts`` says whether the class means of a cluster vanish), routes of
-this model give in ``facts``, for every minimiser and as far as they hold for all of them:
+Beside the fields of an optimum (the bias is NOT centred, ``contrasts`` says whether the class means of a cluster
+vanish), routes of this model give in ``facts``, for every minimiser and as far as they hold for all of them:
 
 * ``modes``: K balls, squared singular values of the (centred) labels, descending; not with a penalised bias.
 * ``mode_states``: K of 'alive', 'dead', 'tie' (both are optimal), None, after the rank budget.
 * ``mode_values``: K balls p, a mode of the logits times D^(1/2) over that of the labels.
-* ``factor_squares``: squared norms of W_M, ..., W_1, H; ``factor_values``: their squared singular values, K each, descending.
+* ``factor_squares``: squared norms of W_M, ..., W_1, H; ``factor_values``: their squared singular values (those of
+  Hbar D^(1/2) for H), K each, descending.
 * ``top_gram``: W_M W_M^T. ``data``: the loss without penalties. ``trace``: trace of the logits, bias excluded.
 * ``unique``: whether the minimiser is unique up to rotations of the inner spaces.
-* ``alternatives``: where it is not, some minimisers: dictionaries of ``rank``, ``logits``, ``gram_features``, ``gram_classifier``.
+* ``alternatives``: where it is not, some minimisers as dictionaries of ``value`` (evaluated at the logits and
+  features),
+  ``rank``, ``logits``, ``gram_features``, ``gram_classifier``.
 * ``point_logits``, ``point_features``, ``point_classifier``: of the point that a descent found (route ``nonconvex``).
 """
 
@@ -26,7 +30,8 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball
-from verify.mse import Mode, Solved, facts, largest_root, modes, penalised, rate, separable, state
+from verify.mse import Mode, Solved, largest_root, modes, rate, separable, state
+from verify.mse_minimiser import facts, penalised
 from verify.routes.mse_convex import assess
 
 __all__ = ["solve"]

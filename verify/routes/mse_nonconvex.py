@@ -1,4 +1,4 @@
-"""Direct descent on every layer, on one feature per sample and on b: many starts end at worse levels, and the work says so."""
+"""Direct descent on every layer, one feature per sample and b: many starts end at worse levels, as the work says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point, State
 from theory.problem import Problem
 from verify.balls import precision
+from verify.mse import Solved, minimise, modes, separable
+from verify.mse_minimiser import at_modes, construct, penalised
 from verify.routes.mse_convex import assess
-from verify.mse import Solved, at_modes, construct, minimise, modes, penalised, separable
 
 __all__ = ["Landscape", "solve"]
 
@@ -39,8 +41,8 @@ ALLOWANCE = 1e-14
 class Landscape:
     """The objective in balanced variables: every factor has decay G, and their product is the logits times D^(1/2).
 
-    W_m = sqrt(G/lambda_m) A_m and column i of H is sqrt(G/(lambda_h c_i)) B_i; one column of H per sample (c_i = 1), or one
-    per class shared by its c_k = n_k samples.
+    W_m = sqrt(G/lambda_m) A_m and column i of H is sqrt(G/(lambda_h c_i)) B_i; one column of H per sample (c_i = 1), or
+    one per class shared by its c_k = n_k samples.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -54,7 +56,7 @@ class Landscape:
         self.decays = np.array([float(decay) for decay in (*problem.layers, problem.lambda_h)])
         self.G = float(np.exp(np.log(self.decays).mean()))
         widths = [self.K, *problem.layer_widths, len(self.labels)]
-        self.shapes = list(zip(widths[:-1], widths[1:], strict=True))
+        self.shapes = list(pairwise(widths))
         self.has_bias = problem.bias != "none"
         self.lambda_b = float(problem.bias) if isinstance(problem.bias, Fraction) else 0.0
         self.size = sum(a * b for a, b in self.shapes) + self.K * self.has_bias
@@ -146,10 +148,11 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Returns
     -------
     Optimum
-        ``upper`` is the objective at ``point``. Where the problem splits into modes, their scalar minima are the lower bound and
-        the gap gives radii (:func:`growth`); else there is no lower bound. ``work``: ``starts``, ``hits`` (random starts within
-        1e-9 relative of the best), ``values`` (their ends, sorted), ``constructed`` (end of that start), ``balance`` (largest
-        entry of lambda_(m+1) W_(m+1)^T W_(m+1) - lambda_m W_m W_m^T at the point, over the largest entry of its parts).
+        ``upper`` is the objective at ``point``. Where the problem splits into modes, their scalar minima are the lower
+        bound and the gap gives radii (:func:`growth`). ``work``: ``starts``, ``hits`` (random starts within 1e-9
+        relative of the best), ``values`` (their ends, sorted), ``constructed`` (end of that start), ``balance``
+        (largest entry of lambda_(m+1) W_(m+1)^T W_(m+1) - lambda_m W_m W_m^T at the point, over the largest entry of
+        its parts).
 
     Examples
     --------
@@ -200,7 +203,7 @@ def _proposal(landscape: Landscape) -> tuple[list[Solved], Array]:
 
 def _imbalance(landscape: Landscape, v: Array) -> float:
     factors, _ = landscape.split(v)
-    pairs = [(above.T @ above, below @ below.T) for above, below in zip(factors[:-1], factors[1:], strict=True)]
+    pairs = [(above.T @ above, below @ below.T) for above, below in pairwise(factors)]
     size = max((float(abs(part).max()) for pair in pairs for part in pair), default=0.0)
     return max(float(abs(one - two).max()) for one, two in pairs) / max(size, 1e-300)
 
@@ -208,11 +211,12 @@ def _imbalance(landscape: Landscape, v: Array) -> float:
 def growth(problem: Problem, found: Sequence[Solved], *, unique: bool = True) -> float:
     """Constant c with f - f* >= (c/2) |X - X*|^2 for X = Z D^(1/2) of rank within the budget; 0 if none is known.
 
-    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and all x >= 0. Then the
-    largest of the quadratics with curvature c that touch k(x) = phi_i(x) + share x sqrt(mu_i)/N + nu 1[x > 0] at the x_i is a
-    c-strongly convex minorant of k, and makes a spectral function below the objective (von Neumann). ``nu`` is the price of
-    a dimension, between the gains of the last mode with room and of the first one without. A penalised bias leaves
-    (1/(2N)) |(X - D^(1/2)) S|^2, S^2 >= share I: the rest of the square is convex and only moves the targets of the modes.
+    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and all x >=
+    0. Then the largest of the quadratics with curvature c that touch k(x) = phi_i(x) + share x sqrt(mu_i)/N + nu 1[x >
+    0] at the x_i is a c-strongly convex minorant of k, and makes a spectral function below the objective (von
+    Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and of the first one
+    without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2, S^2 >= share I: the rest of the square is convex and
+    only moves the targets of the modes.
 
     Parameters
     ----------
@@ -310,7 +314,7 @@ def _with_facts(optimum: Optimum, landscape: Landscape, found: list[Solved], nea
     Z, G, decays = point.W @ means, landscape.G, landscape.decays
     top = max((float(one.energy) / G for one in found if one.mode.kept), default=0.0) ** 0.5
     head = float(np.prod(G / decays[:-1])) * 2 * depth * (top + far) ** (2 * depth - 1) * far
-    arrays = {
+    arrays: dict[str, Any] = {
         "logits": _balls(Z, near / np.broadcast_to(root_n, Z.shape)),
         "gram_features": _balls(means.T @ means, G / decays[-1] * (2 * top + far) * far / np.outer(root_n, root_n)),
         "gram_classifier": _balls(point.W @ point.W.T, np.full(Z.shape, head)),
