@@ -23,7 +23,7 @@ from theory.dang_2023_deep_linear.modes import (
     reduction_steps,
 )
 from theory.derivation import Derivation, Identity, Lemma
-from theory.mse_observables import Lam, M, base, best, hh, lH, lM, vv, ww, z_own, z_wrong
+from theory.mse_observables import Lam, M, base, hh, lH, lM, vv, ww, z_own, z_wrong
 from theory.observables import rational
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -165,7 +165,6 @@ def _common_relations() -> tuple[Any, ...]:
         sp.Eq(decay_m * energy, n * mse.p * (1 - mse.p) / N, evaluate=False),
         sp.Eq(energy_zero, 0, evaluate=False),
         sp.Eq(F, R * psi(n, mse.p) + (SPARE - R) * n / (2 * N), evaluate=False),
-        sp.Le(R * psi(n, mse.p) + (SPARE - R) * n / (2 * N), best, evaluate=False),
     )
 
 
@@ -333,8 +332,8 @@ simplex = Claim(
     source="published result; constants re-derived",
 )
 
-f_mid, trace_shallow = sp.symbols("f_mid tr_shallow", real=True)
-"""The value where 0 < r < R modes are alive; trace of Z at M = 1."""
+f_rank, f_mid, trace_shallow = sp.symbols("f_r f_mid tr_shallow", real=True)
+"""Objective at an explicit point with r live modes, the same where 0 < r < R; trace of Z at M = 1."""
 
 
 def tie_value(own: sp.Expr) -> sp.Expr:
@@ -371,9 +370,11 @@ def tie_readings(optimum: Optimum) -> Iterator[Reading]:
         return
     budget = mse.budget(problem)
     for live in range(budget + 1):
-        found = {**common, rank: sp.Integer(live), **mse.value_readings(optimum)}
-        if 0 < live < budget and F in found:
-            found[f_mid] = found[F]
+        yield {**common, rank: sp.Integer(live), **mse.value_readings(optimum)}
+    for one in optimum.facts.get("alternatives", ()):
+        found = {**common, rank: sp.Integer(one["rank"]), f_rank: one["value"], **mse.value_readings(optimum)}
+        if 0 < one["rank"] < budget:
+            found[f_mid] = one["value"]
         yield found
 
 
@@ -419,10 +420,15 @@ tie = Claim(
     relations=(
         sp.Equivalent(dead, sp.And(sp.Le(base, STRENGTH, evaluate=False), sp.Ge(base, STRENGTH, evaluate=False))),
         sp.Eq(F, tie_value((M - 1) / M), evaluate=False),
+        sp.Eq(f_rank, tie_value((M - 1) / M), evaluate=False),
         sp.Eq(trace_shallow, 0, evaluate=False),
     ),
     read=tie_readings,
-    hypotheses=(*settings.BASIC, settings.EQUAL),
+    hypotheses=(
+        settings.SQUARED_ONLY,
+        replace(settings.UNBIASED, dropped=replace(settings.BALANCED_TIES[1], bias="free")),
+        replace(settings.EQUAL, dropped=Problem.mse([3, 1], ["3/32", "3/32"], 1)),
+    ),
     witness=settings.BALANCED_TIES[1],
     family=settings.EQUAL_SIZES,
     settings=(
@@ -438,7 +444,7 @@ tie = Claim(
     mutants=(
         Mutant(
             "only r = 0 and r = R (R >= 2)",
-            relations=(sp.Lt(f_mid, tie_value((M - 1) / M), evaluate=False),),
+            relations=(sp.Ge(f_mid, F + sp.Rational(1, 10**6), evaluate=False),),
             problem=settings.BALANCED_TIES[1],
         ),
         Mutant(

@@ -1,4 +1,4 @@
-"""A free bias and unequal sizes: bias = class frequencies, modes by a secular equation, one feature for all minorities."""
+"""A free bias, unequal sizes: bias = class frequencies, modes by a secular equation, one feature for all minorities."""
 
 from __future__ import annotations
 
@@ -389,7 +389,7 @@ interlacing = Claim(
     ),
     read=interlacing_readings,
     hypotheses=(
-        settings.SQUARED,
+        settings.SQUARED_ONLY,
         replace(FREE, dropped="without a bias the modes are the counts, and j of them are alive"),
         replace(settings.WIDE, dropped="without room fewer modes are alive: DA23-17"),
     ),
@@ -408,7 +408,7 @@ interlacing = Claim(
 
 group, contrast_A, contrast_B = sp.symbols("mu_group mu_A mu_B", real=True)
 gap2, minor, minor_zero = sp.symbols("gap2_B hh_B hh_B0", real=True)
-"""|hbar_k - hbar_l|^2 of two minority classes; |hbar_k|^2 of one where the group mode is alive, dead; contrasts dead."""
+"""|hbar_k - hbar_l|^2 of two minority classes; |hbar_k|^2 of one where the group mode is alive, dead (contrast dead)."""
 nB_pair, nB_zero = sp.symbols("n_B_pair n_B_zero", positive=True)
 """n_B where the state says 'minority classes coincide', 'minority features vanish'."""
 
@@ -547,7 +547,7 @@ two_levels = Claim(
     ),
     read=two_level_readings,
     hypotheses=(
-        settings.SQUARED,
+        settings.SQUARED_ONLY,
         FREE,
         replace(settings.WIDE, dropped="without room the modes that are kept are those of DA23-19"),
         Hypothesis("two sizes", lambda problem: len(problem.clusters) == 2, dropped="other sizes: DA23-19"),

@@ -1,7 +1,7 @@
 """From M + 1 factors to one scalar problem per singular mode of the labels: executed steps shared by the claims.
 
 Write L = M + 1, X = P H with P = W_M ... W_1, Lam = lambda_H prod_m lambda_m, G = Lam^(1/L). For a squared singular
-value mu of the labels, x = sqrt(mu) p is the singular value of X and p = s^L. With g = N G mu^(-M/L) the scalar problem is
+value mu of the labels x = sqrt(mu) p is the singular value of X, and p = s^L. With g = N G mu^(-M/L) the problem is
 
     (x - sqrt(mu))^2/(2N) + (L/2) G x^(2/L) = (mu/N) phi(s),   phi(s) = (1 - s^L)^2/2 + (L/2) g s^2,
     phi'(s) = L s (g - h(s)),   h(s) = (1 - s^L) s^(M-1),   g^L = q = N^(M+1) Lam/mu^M,   h^L = p^(M-1) (1-p)^(M+1).

@@ -250,13 +250,12 @@ transition = Claim(
         sp.Eq(z_wrong, (p0 - p) / K, evaluate=False),
         sp.Eq(entry, (1 - p0) / (K * (1 + lb)), evaluate=False),
         sp.Eq(F, (K - 1) * psi(n, p) + rho * psi(n, p0), evaluate=False),
-        sp.Le((K - 1) * psi(n, p) + rho * psi(n, p0), best, evaluate=False),
         sp.Equivalent(dead, n**M * (lb_some / (1 + lb_some)) ** (M + 1) * base <= M ** (2 * M) * STRENGTH),
         sp.Equivalent(dead, lb_every < 1 / (tstar_t - 1)),
         sp.Equivalent(dead, lb_shallow <= K * sp.sqrt(n * Lam) / (1 - K * sp.sqrt(n * Lam))),
     ),
     read=MeanReader(share),
-    hypotheses=(replace(settings.SQUARED, dropped="another loss is another model"), settings.WIDE, BALANCED, ALIVE),
+    hypotheses=(settings.SQUARED_ONLY, replace(settings.WIDE, dropped=replace(LOOSE, dim=1)), BALANCED, ALIVE),
     witness=LOOSE,
     family=replace(settings.EQUAL_SIZES, bias=("penalised",)),
     settings=(
@@ -440,8 +439,8 @@ reduction = Claim(
     ),
     read=FixedBiasReader(),
     hypotheses=(
-        settings.SQUARED,
-        settings.WIDE,
+        settings.SQUARED_ONLY,
+        replace(settings.WIDE, dropped=replace(LOOSE, dim=1)),
         Hypothesis(
             "a penalised bias",
             lambda problem: problem.bias not in ("none", "free"),

@@ -26,7 +26,7 @@ from theory.symbols import N
 penalty, power_sum, wrong_sum, decay, square, own_square, sigma = sp.symbols(
     "R S S_M lambda_m w2_m s2_mi sigma_i", nonnegative=True
 )
-"""All penalties; sums of sigma^(2/L), sigma^(2/M); of one factor its decay, squared norm, one squared singular value."""
+"""All penalties; sums of sigma^(2/L), sigma^(2/M); decay, squared norm and a squared singular value of one factor."""
 G = Lam ** (1 / (M + 1))
 
 PROBLEMS = (
@@ -111,7 +111,7 @@ schatten = Claim(
         sp.Eq(decay * own_square, G * sigma ** (2 / (M + 1)), evaluate=False),
     ),
     read=penalty_readings,
-    hypotheses=(settings.SQUARED,),
+    hypotheses=(replace(settings.SQUARED, dropped="the statement is about X alone and holds for every loss"),),
     witness=settings.DEEP,
     family=Family(bias=("none", "free"), near=settings.NEAR, model="mse", depths=(1, 2, 3), dims="any"),
     settings=PROBLEMS,

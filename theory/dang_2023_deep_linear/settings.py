@@ -42,13 +42,16 @@ BIASED = Problem.mse([9, 5, 2], ["0.02", "0.03"], "0.02", bias="free")
 SQUARED = Hypothesis(
     "squared loss", lambda problem: problem.model == "mse", dropped=Problem.ce([9, 5, 2], "0.02", "0.03")
 )
-UNBIASED = Hypothesis("no bias", lambda problem: problem.bias == "none", dropped=BIASED)
+UNBIASED = Hypothesis("no bias", lambda problem: problem.bias == "none", dropped=GROUPS)
 WIDE = Hypothesis(
     "every layer has room for K modes",
     lambda problem: min(problem.layer_widths) >= problem.K,
     dropped=replace(SHALLOW, dim=1),
 )
 EQUAL = Hypothesis("all sizes are equal", lambda problem: len(problem.clusters) == 1, dropped=SHALLOW)
+SQUARED_ONLY = replace(
+    SQUARED, dropped="the quantities read here exist in this model only; other losses have other minimisers"
+)
 BASIC = (SQUARED, UNBIASED)
 FULL = (*BASIC, WIDE)
 
@@ -61,7 +64,7 @@ def no_tie(problem: Problem) -> bool:
     >>> [no_tie(problem) for problem in TIES], no_tie(EXAMPLE)
     ([True, False, False], True)
     """
-    modes = label_modes(problem, free=problem.bias == "free")
+    modes = label_modes(problem, problem.bias == "free")
     return all(mode.state in ("alive", "dead") for mode in modes if mode.kept)
 
 
