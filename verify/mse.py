@@ -163,7 +163,7 @@ def _zero(sizes: Sequence[tuple[Fraction, int]], lower: Fraction, upper: Fractio
         return 1 if found > 0 else -1 if found < 0 else 0
 
     bracket = bisect(sign, lower, upper, 12)
-    mu = ball(sum(bracket) / 2).mid()
+    mu = ball((bracket[0] + bracket[1]) / 2).mid()
     for _ in range(bits.bit_length()):
         mu = (mu - value(mu) / slope(mu)).mid()
     if mu.is_finite():
@@ -186,7 +186,8 @@ def critical(problem: Problem, mode: Mode) -> Fraction | Bracket:
     ['25/8192', '9/8192']
     """
     M = problem.depth
-    scale = mode.share ** (M + 1) * max(1, M - 1) ** (M - 1) / (M ** (2 * M) * problem.N ** (M + 1))
+    base = Fraction(max(1, M - 1) ** (M - 1), M ** (2 * M))
+    scale: Fraction = base * (mode.share / problem.N) ** (M + 1)
     if isinstance(mode.mu, Fraction):
         return scale * mode.mu**M
     return scale * mode.mu[0] ** M, scale * mode.mu[1] ** M

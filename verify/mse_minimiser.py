@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -286,6 +286,7 @@ def _factors(problem: Problem, triples: Sequence[tuple[Array, Array, float]]) ->
     return factors[:-1], factors[-1] / np.sqrt([float(n) for n in problem.sizes])
 
 
+@lru_cache(maxsize=256)
 def penalised(problem: Problem) -> tuple[float, Array, list[Array], Array]:
     """Descent on b alone for a penalised bias: (lambda_b/2)|b|^2 + sum of scalar minima for the labels less b (floats).
 

@@ -76,8 +76,8 @@ def _threshold(problem: Problem, mode: Mode, entry: Threshold) -> Threshold:
     if isinstance(limit, Fraction):
         ends, form = _root(limit, M + 1)
         return replace(entry, enclosure=ends, closed_form=form)
-    ends = ball(limit[0]).root(M + 1), ball(limit[1]).root(M + 1)
-    return replace(entry, enclosure=(fraction(ends[0].lower()), fraction(ends[1].upper())))
+    least, most = (ball(end).root(M + 1) for end in limit)
+    return replace(entry, enclosure=(fraction(least.lower()), fraction(most.upper())))
 
 
 def _root(square: Fraction, degree: int) -> tuple[Bracket, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -69,14 +69,14 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
 
 def _witness(problem: Problem, bits: int) -> dict[str, Any]:
     """Brackets of the modes that the kernel looks at, and a point."""
-    looked_at = modes(problem if separable(problem) else replace(problem, bias="free"))
+    point = _point(problem, bits)
+    looked_at = point.modes or modes(problem)
     roots: list[tuple[Fraction, Fraction]] = []
     for mode in looked_at:
         s = stationary(problem, mode)
         near = Fraction(0) if s is None else fraction(s)
         roots.append((near * (1 - Fraction(1, 1 << bits)), near * (1 + Fraction(1, 1 << bits))))
-    squares = [mode.mu for mode in looked_at if isinstance(mode.mu, tuple)]
-    point = _point(problem, bits)
+    squares = [] if point.modes else [mode.mu for mode in looked_at if isinstance(mode.mu, tuple)]
     return {
         "squares": _table([[a for a, _ in squares], [b for _, b in squares]], 4 * bits),
         "roots": _table([[a for a, _ in roots], [b for _, b in roots]], 4 * bits),
@@ -84,7 +84,7 @@ def _witness(problem: Problem, bits: int) -> dict[str, Any]:
         "contrasts": _table(point.contrasts, 2 * bits),
         "layers": [_table(factor, 2 * bits) for factor in point.factors],
         "bias": _table([point.bias], 2 * bits),
-        "dual": None if point.dual is None else [_table(part, 2 * bits) for part in point.dual],
+        "target": None if point.target is None else [_table(part, 2 * bits) for part in point.target],
     }
 
 
@@ -98,13 +98,17 @@ def _table(rows: Sequence[Sequence[Any]], bits: int) -> dict[str, Any]:
 
 @dataclass
 class _Point:
-    """A point constant on clusters, as the kernel reads it; ``dual`` are contrast entries and block of a dual point."""
+    """A point constant on clusters, as the kernel reads it.
+
+    For a penalised bias on unequal classes ``target`` is the decomposition of the kernel's target, with its ``modes``.
+    """
 
     kept: list[int]
     contrasts: list[list[Any]]
     factors: list[list[list[Any]]]
     bias: list[Any]
-    dual: tuple[list[list[Any]], list[list[Any]]] | None = None
+    target: list[list[list[Any]]] | None = None
+    modes: list[Mode] = field(default_factory=list)
 
 
 Block = tuple[Any, Sequence[Any], Sequence[Any]]
@@ -175,38 +179,49 @@ def _blocks(problem: Problem, blocks: Sequence[Block]) -> list[list[list[Any]]]:
 
 
 def _penalised_point(problem: Problem, bits: int) -> _Point:
-    """For a penalised bias on unequal classes: descent on b alone, with one layer polished, and then a dual point."""
-    clusters, G = problem.clusters, len(problem.clusters)
+    """For a penalised bias on unequal classes: descent on b alone, polished."""
+    clusters, G = problem.clusters, range(len(problem.clusters))
     guess = penalised(problem)[1]
     with mpmath.workprec(2 * bits + 64):
-        b = mpmath.matrix([float(np.mean([guess[k] for k in c.members])) for c in clusters])
-        if problem.depth == 1:
-            b = _polished(problem, b)
+        b = _polished(problem, mpmath.matrix([float(np.mean([guess[k] for k in c.members])) for c in clusters]))
         left, sigma, right = mpmath.svd_r(_target(problem, b))
-    u = [[_ball(left[h, i]) for h in range(G)] for i in range(G)]
-    v = [[_ball(right[i, h]) for h in range(G)] for i in range(G)]
     squares = [fraction(_ball(value)) ** 2 for value in sigma]
     candidates = [(square, Mode("group", i, square, 1, 1)) for i, square in enumerate(squares)]
     candidates += [(c.size, Mode("contrast", g, c.size, c.classes - 1, 1)) for g, c in enumerate(clusters)]
-    kept, contrasts, blocks, room = [0] * G, [arb(0)] * G, list[Block](), problem.dim
+    kept, contrasts, roots, room = [0 for _ in G], [arb(0) for _ in G], [arb(0) for _ in G], problem.dim
     for _, mode in sorted(candidates, key=lambda one: -one[0]):
-        s, fits = stationary(problem, mode), min(room, mode.copies)
-        if s is None or not fits or minimise(problem, mode).state == "dead":
+        s, g = stationary(problem, mode), mode.cluster
+        if s is None or not 0 < mode.copies <= room or minimise(problem, mode).state == "dead":
             continue
         if mode.kind == "contrast":
-            kept[mode.cluster], contrasts[mode.cluster] = fits, s
+            kept[g], contrasts[g] = mode.copies, s
         else:
-            blocks.append((s, u[mode.cluster], v[mode.cluster]))
-        room -= fits
+            roots[g] = s
+        room -= mode.copies
+    u, v = ([[_ball(entry) for entry in row] for row in part.tolist()] for part in (left.T, right))
+    blocks = [(s, u[i], v[i]) for i, s in enumerate(roots) if s > 0]
     point = _Point(kept, _contrasts(problem, contrasts), _blocks(problem, blocks), [_ball(entry) for entry in b])
-    if problem.depth == 1:
-        cap = ball(problem.lam2).sqrt() * (1 - arb(2) ** (8 - 2 * bits))
-        pulls = [arb.min(ball(square).sqrt() / ball(problem.N), cap) for square in squares]
-        rows = [
-            [-sum((f * u[i][h] * v[i][g] for i, f in enumerate(pulls)), arb(0)) for g in range(G)] for h in range(G)
-        ]
-        point.dual = [[-arb.min(ball(c.size).sqrt() / ball(problem.N), cap) for c in clusters]], rows
+    with mpmath.workprec(2 * bits + 64):
+        _add_target(
+            problem, point, [_mpf(fraction(s)) for s in roots], left, right, [_mpf(fraction(s)) for s in contrasts]
+        )
     return point
+
+
+def _add_target(problem: Problem, point: _Point, roots: list[Any], left: Any, right: Any, contrasts: list[Any]) -> None:
+    """The target of the kernel's tangent at the point, decomposed, with its modes."""
+    clusters, L, penalty = problem.clusters, problem.depth + 1, Fraction(problem.bias)
+    share, pull = penalty / (1 + penalty), _mpf(1 / penalty)
+    sizes = [mpmath.sqrt(_mpf(c.size)) for c in clusters]
+    v = mpmath.matrix([mpmath.sqrt(_mpf(c.classes * c.size / problem.N)) for c in clusters])
+    miss = left * mpmath.diag([s**L for s in roots]) * right - mpmath.diag(sizes)
+    target = mpmath.diag(sizes) - pull * (miss - miss * v * v.T)
+    U, values, V = mpmath.svd_r(target)
+    own = [size - pull * (s**L - size) for size, s in zip(sizes, contrasts, strict=True)]
+    squares = [fraction(_ball(value)) ** 2 for value in (*own, *values)]
+    point.modes = [Mode("group", 0, square, 1, 1, share) for square in squares]
+    tables = (U.tolist(), [list(values)], V.tolist())
+    point.target = [[[_ball(entry) for entry in row] for row in table] for table in tables]
 
 
 def _ball(value: Any) -> Any:
@@ -228,11 +243,13 @@ def _target(problem: Problem, b: Any) -> Any:
 
 
 def _slope(problem: Problem, b: Any) -> Any:
-    """Gradient of the convex function of b that is left for one layer, per class."""
-    G, lam, N = range(len(problem.clusters)), mpmath.sqrt(_mpf(problem.lam2)), _mpf(problem.N)
+    """Gradient, per class, of what is left of the objective as a function of b."""
+    G, N = range(len(problem.clusters)), _mpf(problem.N)
     left, sigma, right = mpmath.svd_r(_target(problem, b))
     weights = [mpmath.sqrt(c.classes * _mpf(c.size)) for c in problem.clusters]
-    along = [min(sigma[i] / N, lam) * mpmath.fsum(right[i, g] * weights[g] for g in G) for i in G]
+    found = [minimise(problem, Mode("group", 0, fraction(_ball(value)) ** 2, 1, 1)) for value in sigma]
+    miss = [value * (1 - _mpf(fraction(one.p.mid()))) for value, one in zip(sigma, found, strict=True)]
+    along = [miss[i] / N * mpmath.fsum(right[i, g] * weights[g] for g in G) for i in G]
     pull = [mpmath.fsum(left[h, i] * along[i] for i in G) / mpmath.sqrt(problem.clusters[h].classes) for h in G]
     return mpmath.matrix([_mpf(Fraction(problem.bias)) * b[h] - pull[h] for h in G])
 
@@ -251,6 +268,8 @@ def _polished(problem: Problem, b: Any) -> Any:
         if not mpmath.norm(there) < mpmath.norm(slope) / 2:
             break
         b, slope = new, there
+        if mpmath.norm(slope) < mpmath.ldexp(1, -mpmath.mp.prec // 2):  # the gap is about its square
+            break
     return b
 
 
@@ -303,9 +322,9 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
 def _around_point(problem: Problem, witness: dict[str, Any], gap: Any) -> dict[str, Any]:
     """One layer and a penalised bias: the program in (Z, b) is strongly convex around the point of the certificate.
 
-    With E = (Z + b 1^T - I) D^(1/2): (1/(2N))|E - E*|^2 and (lambda_b/2)|b - b*|^2 are at most the gap. The Gram matrices are
-    multiples of |X| = (X^T X)^(1/2) and |X^T|, X = Z D^(1/2), and ||A| - |B||_F <= sqrt(2) |A - B|_F; S = c H^T H of the point is
-    |X| up to sqrt(K |S^2 - X^T X|_F) in the Frobenius norm.
+    With E = (Z + b 1^T - I) D^(1/2): (1/(2N))|E - E*|^2 and (lambda_b/2)|b - b*|^2 are at most the gap. The Gram
+    matrices are multiples of |X| = (X^T X)^(1/2) and |X^T|, X = Z D^(1/2), and ||A| - |B||_F <= sqrt(2) |A - B|_F; S =
+    c H^T H of the point is |X| up to sqrt(K |S^2 - X^T X|_F) in the Frobenius norm.
     """
     K, clusters = problem.K, problem.clusters
     owner = {k: g for g, c in enumerate(clusters) for k in c.members}
