@@ -408,7 +408,7 @@ interlacing = Claim(
 
 group, contrast_A, contrast_B = sp.symbols("mu_group mu_A mu_B", real=True)
 gap2, minor, minor_zero = sp.symbols("gap2_B hh_B hh_B0", real=True)
-"""|hbar_k - hbar_l|^2 of two minority classes; |hbar_k|^2 of one where the group mode is alive, dead (contrast dead)."""
+"""|hbar_k - hbar_l|^2 of two minority classes; |hbar_k|^2 of one where the group mode is alive, dead."""
 nB_pair, nB_zero = sp.symbols("n_B_pair n_B_zero", positive=True)
 """n_B where the state says 'minority classes coincide', 'minority features vanish'."""
 

@@ -166,7 +166,7 @@ frame = Claim(
 )
 
 data, data_total, energy_total, gain_total, square = sp.symbols("data data_pred e_pred gain_pred e_m", real=True)
-"""Loss without penalties, and predicted; predicted lambda_m |factor|^2, gain over f(0); observed lambda_m |factor|^2."""
+"""Loss without penalties, observed and predicted; lambda_m |factor|^2 and gain over f(0), predicted; observed."""
 
 
 class SplitReader:
