@@ -24,7 +24,8 @@ UNEVEN = Problem.ce([(4, 1), (1, 2)], ["0.02", "0.03"], "0.01", bias="1/10", wid
 FOLD = Problem.ce([(1, 3)], ["0.19", "0.19"], "0.19", bias="free")
 NARROW = Problem.ce([(2, 4)], ["0.02", "0.03"], "0.01", widths=[2, 5])
 UNEVEN_ZERO = Problem.ce([4, 1], ["0.5", "0.5"], "0.5")
-PROBLEMS = (FOUR, PAIR, ZERO, UNEVEN, FOLD, NARROW, UNEVEN_ZERO)
+STEP = Problem.ce([(9, 3), (1, 2)], ["0.02", "0.02"], "0.002", bias="free")
+PROBLEMS = (FOUR, PAIR, ZERO, UNEVEN, FOLD, NARROW, UNEVEN_ZERO, STEP)
 
 POINT = {  # a poor point of PAIR: W_2, W_1, H, and brackets that hold far more than the root
     "factors": [{"p": 1, "rows": [[3], [-2]]}, {"p": 0, "rows": [[1]]}, {"p": 1, "rows": [[1, -1]]}],
@@ -111,13 +112,16 @@ FAULTS = [
     ("(log_c + q * between.log()).exp() / q", "(log_c + q * between.log()).exp()"),
     ("if value > zero:\n        return zero, arb(0), False", "if False:\n        return zero, arb(0), False"),
     ("True if value < zero else None", "True"),
-    ("ball(K * n / sum(task.sizes, Fraction(0)))", "ball(Fraction(1))"),
+    ("share = ball(K * n / N)", "share = ball(Fraction(1))"),
     ("+ q * arb(K - 1).log() - share.log()", "+ arb(K - 1).log() - share.log()"),
     ("+ q * arb(K - 1).log() - share.log()", "+ q * arb(K - 1).log()"),
     ("log_c = ball(n * prod(task.decays)).log()", "log_c = ball(prod(task.decays)).log()"),
-    ("return share * value, task.balanced", "return value, task.balanced"),
+    ("lower = arb.max(lower, share * value)", "lower = arb.max(lower, value)"),
+    ("lower = arb.max(lower, share * value)", "lower = share * value"),
+    ("return sum(n >= size for n in", "return sum(n > 0 for n in"),
+    ("if self.kept(size) > 1]", "if self.kept(size) > 2]"),
     ("task.balanced and alive is False", "alive is not True"),
-    ("K, n, q = len(task.sizes), min(task.sizes)", "K, n, q = len(task.sizes), max(task.sizes)"),
+    ("K, q = task.kept(n), arb(2) / L", "K, q = len(task.sizes), arb(2) / L"),
     ("if not task.balanced or min(task.widths) < K - 1:", "if not task.balanced:"),
     ("if not task.balanced or min(task.widths) < K - 1:", "if min(task.widths) < K - 1:"),
     (

@@ -107,6 +107,14 @@ def test_descent_stays_above_every_lower_bound(problem):
     assert found.work["constructed"] <= np.log(problem.K) * (1 + 1e-12) or problem.bias == "none"
 
 
+def test_unequal_sizes_are_bounded_by_the_larger_classes():
+    problem = Problem.ce([(100, 3), (1, 2)], ["0.02", "0.02"], "0.0005")
+    alone = Problem.ce([(100, 3)], ["0.02", "0.02"], "0.0005")
+    lower = float(solve("enclosure", problem).lower)
+    assert lower > 0.9 * float(solve("enclosure", alone).lower)
+    assert lower <= float(descend(problem, starts=3).upper)
+
+
 @settings(max_examples=6)
 @given(ANY)
 def test_the_convex_program_is_below(problem):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -47,16 +48,15 @@ EVERY_CODE = 8
 """Most classes for which every partition into blocks is tried."""
 
 
-def price(problem: Problem) -> Any:
-    """Ball around G_n = (n Lam)^(1/L), n the smallest size.
+def price(problem: Problem, size: Fraction | None = None) -> Any:
+    """Ball around G_n = (n Lam)^(1/L), n the given size or the smallest one.
 
     Examples
     --------
     >>> price(Problem.ce([(1, 3)], ["0.2", "0.2"], "0.2")).str(6, radius=False)
     '0.200000'
     """
-    smallest = min(cluster.size for cluster in problem.clusters)
-    total = smallest * problem.product
+    total = (size or min(cluster.size for cluster in problem.clusters)) * problem.product
     return (arb(fmpq(total.numerator, total.denominator)).log() / (problem.depth + 1)).exp()
 
 

@@ -1,8 +1,8 @@
 """Model ``ce`` behind M >= 2 linear layers: two-sided bounds, and the smallest value of any simplex frame.
 
-Witness: ``factors`` W_M, ..., W_1, Hbar of a point (widths up to d_m), its ``bias`` (1 x K), and ``brackets`` (2 x 2),
-a row for the lower bound and a row for the frames: two points around the larger zero of rho below, or, where rho has
-no zero, around its minimum.
+Witness: ``factors`` W_M, ..., W_1, Hbar of a point (widths up to d_m), its ``bias`` (1 x K), and ``brackets``:
+two points around the larger zero of rho below, or, where rho has no zero, around its minimum. A row for every size that
+the lower bound tries (largest first; at least two classes have it or more), and a last row for the frames.
 """
 
 from __future__ import annotations
@@ -52,6 +52,15 @@ class Task:
         """All sizes are equal."""
         return len(set(self.sizes)) == 1
 
+    def kept(self, size: Fraction) -> int:
+        """Number of classes of at least this size."""
+        return sum(n >= size for n in self.sizes)
+
+    @property
+    def tried(self) -> list[Fraction]:
+        """Sizes that at least two classes have or exceed, largest first."""
+        return [size for size in sorted(set(self.sizes), reverse=True) if self.kept(size) > 1]
+
 
 def read(data: dict[str, Any]) -> Task:
     """Problem and witness with shapes, widths and the absence of a bias checked."""
@@ -72,13 +81,14 @@ def read(data: dict[str, Any]) -> Task:
         demand(1 <= height <= width, "a layer is wider than the problem allows")
     demand(height == K, "one mean feature per class")
     bias = options["bias"] if options["bias"] in ("none", "free") else positive_rational(options["bias"])
-    offset, brackets = read_array(witness["bias"], 1, K), read_array(witness["brackets"], 2, 2)
+    sizes = [size for size, repeat in classes for _ in range(repeat)]
+    rows = len(set(sizes)) + (sizes.count(max(sizes)) > 1)  # a single largest class is not tried alone
+    offset, brackets = read_array(witness["bias"], 1, K), read_array(witness["brackets"], rows, 2)
     demand(bias != "none" or not any(offset[1][0]), "this problem has no bias")
     demand(all(0 < low < high for low, high in brackets[1]), "not a bracket")
     decays = [positive_rational(decay) for decay in (*options["lambda_w"], options["lambda_h"])]
     digits = [P for P, _ in (*factors, offset, brackets)]
     demand(sum(len(rows) * len(rows[0]) for _, rows in factors) <= 4 * MAX_GROUPS**2, "too many numbers")
-    sizes = [size for size, repeat in classes for _ in range(repeat)]
     return Task(sizes, decays, bias, widths, factors, offset, brackets, precisions(digits, K))
 
 
@@ -118,18 +128,22 @@ def scalar_minimum(K: int, q: Any, log_c: Any, bracket: list[Any]) -> tuple[Any,
 def lower_bound(task: Task) -> tuple[Any, bool]:
     """Lower bound for any sizes, widths and bias, and whether zero is proved the only minimiser (equal sizes).
 
-    Keep the loss of n = min(sizes) samples of every class: a share w = K n/N. Horn and the inequality of means give the
-    penalties at a product X = Z D^(1/2) of at least (L/2) Lam^(1/L) sum_i s_i(X)^q, q = 2/L <= 1, and
-    sum s_i^q >= (sum s_i)^q, s_i(X) >= sqrt(n) s_i(Z). Averaging (Z, b) over simultaneous permutations of rows and
-    columns raises neither the loss (Jensen) nor the sum of the s_i(Z) (triangle inequality). The average is
-    a I + a constant, b a constant: the loss is log(1 + (K-1) e^-a), and (K-1) |a| <= sum s_i(Z). So f >= w f_c(a) with
-    c = (n Lam)^(1/L) (K-1)^q/w. Where f_c > log K for every a > 0 and w = 1, X = 0 at every minimiser.
+    Keep n samples of each of the K' classes that have as many, and their logits only: the loss does not grow, its share
+    is w = K' n/N. Horn and the inequality of means give the penalties at a product X = Z D^(1/2) of at least
+    (L/2) Lam^(1/L) sum_i s_i(X)^q, q = 2/L <= 1; sum s_i^q >= (sum s_i)^q, and s_i(X) >= sqrt(n) s_i(Z') for the kept
+    part Z' of Z. Averaging (Z', b') over simultaneous permutations of rows and columns raises neither the loss (Jensen)
+    nor the sum of the s_i(Z') (triangle inequality). The average is a I + a constant, b' a constant: the loss is
+    log(1 + (K'-1) e^-a), and (K'-1) |a| <= sum s_i(Z'). So f >= w f_c(a) with c = (n Lam)^(1/L) (K'-1)^q/w.
+    Where f_c > log K for every a > 0 and w = 1, X = 0 at every minimiser.
     """
-    K, n, q = len(task.sizes), min(task.sizes), arb(2) / len(task.decays)
-    share = ball(K * n / sum(task.sizes, Fraction(0)))
-    log_c = ball(n * prod(task.decays)).log() / len(task.decays) + q * arb(K - 1).log() - share.log()
-    value, _, alive = scalar_minimum(K, q, log_c, balls(task.brackets)[0])
-    return share * value, task.balanced and alive is False
+    L, N, lower, alive = len(task.decays), sum(task.sizes, Fraction(0)), arb(0), None
+    for n, bracket in zip(task.tried, balls(task.brackets), strict=False):
+        K, q = task.kept(n), arb(2) / L
+        share = ball(K * n / N)
+        log_c = ball(n * prod(task.decays)).log() / L + q * arb(K - 1).log() - share.log()
+        value, _, alive = scalar_minimum(K, q, log_c, bracket)
+        lower = arb.max(lower, share * value)
+    return lower, task.balanced and alive is False
 
 
 def frame_minimum(task: Task) -> tuple[Any, Any, bool | None] | None:
@@ -141,7 +155,7 @@ def frame_minimum(task: Task) -> tuple[Any, Any, bool | None] | None:
     if not task.balanced or min(task.widths) < K - 1:
         return None
     log_c = ball(task.sizes[0] * prod(task.decays)).log() / L + arb(K - 1).log()
-    return scalar_minimum(K, arb(2) / L, log_c, balls(task.brackets)[1])
+    return scalar_minimum(K, arb(2) / L, log_c, balls(task.brackets)[-1])
 
 
 def upper_bound(task: Task) -> Any:

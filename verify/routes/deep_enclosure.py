@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from flint import arb, fmpq
+from flint import arb
 
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -66,13 +67,16 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
         return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
 
 
-def _curves(problem: Problem) -> tuple[Curve, Curve]:
-    """The scalar problems of the lower bound and of the frames, as the kernel sees them."""
-    K, M, g = problem.K, problem.depth, price(problem)
-    kept = K * min(c.size for c in problem.clusters) / problem.N
-    share = arb(fmpq(kept.numerator, kept.denominator))
-    power = (arb(K - 1).log() * 2 / (M + 1)).exp()
-    return frame_curve(K, M, g / share, power), frame_curve(K, M, g)
+def _curves(problem: Problem) -> Iterator[Curve]:
+    """The scalar problems of the lower bound, then that of the frames, as the kernel sees them."""
+    K, M = 0, problem.depth
+    for cluster in problem.clusters:
+        K += cluster.classes
+        if K > 1:
+            kept = K * cluster.size / problem.N
+            weight = (arb(K - 1).log() * 2 / (M + 1)).exp()
+            yield frame_curve(K, M, price(problem, cluster.size) * kept.denominator / kept.numerator, weight)
+    yield frame_curve(problem.K, M, price(problem))
 
 
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
