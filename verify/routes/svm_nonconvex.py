@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 import threadpoolctl
-from flint import arb
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum
@@ -63,7 +61,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     hits = sum(end <= value * (1 + 1e-7) for end in ends)
     work = {"starts": starts, "hits": hits, "values": ends, "per_sample": scene.per_sample}
     means = np.stack([H[:, scene.labels == k].mean(axis=1) for k in range(problem.K)], axis=1)
-    found = near_optimal(problem, "nonconvex", W, H, np.linalg.pinv(W.T) @ means, work)
+    dual = np.linalg.pinv((W - W.mean(axis=0)).T, rcond=1e-10) @ means
+    found = near_optimal(problem, "nonconvex", W, H, dual, work)
     if scene.d < problem.K - 1:
         reason = f"d = {problem.dim} is below K - 1 = {problem.K - 1}: an upper bound only"
         return Optimum(problem, "nonconvex", upper=found.upper, point=found.point, reason=reason, work=work)
