@@ -76,11 +76,17 @@ def _complement(u: list[Any]) -> Any:
     G = len(u)
     v = [x + (i == 0) for i, x in enumerate(u)]
     factor = 1 + u[0]  # |v|^2/2
-    return arb_mat([[arb(i == j) - v[i] * v[j] / factor for j in range(1, G)] for i in range(G)]) if G > 1 else arb_mat(1, 0)
+    return (
+        arb_mat([[arb(i == j) - v[i] * v[j] / factor for j in range(1, G)] for i in range(G)])
+        if G > 1
+        else arb_mat(1, 0)
+    )
 
 
 def _mid(A: Any) -> Any:
-    return arb_mat(A.nrows(), A.ncols(), [(A[i, j] + A[j, i]).mid() / 2 for i in range(A.nrows()) for j in range(A.ncols())])
+    return arb_mat(
+        A.nrows(), A.ncols(), [(A[i, j] + A[j, i]).mid() / 2 for i in range(A.nrows()) for j in range(A.ncols())]
+    )
 
 
 def _root(A: Any) -> Any:

@@ -7,7 +7,6 @@ rest on no claim. Facts: see :mod:`verify.routes.svm_exact`.
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from typing import Any
 
 from flint import arb, arb_mat
@@ -62,7 +61,9 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
         found = roots(problem)
         G, m = range(len(sizes)), found.multiplicities
         half, fourth = found.square.mid(), found.fourth
-        multipliers = block_table(found, [1 / s.sqrt() for s in found.sizes], found.Q * half.inv() * found.Q.transpose())
+        multipliers = block_table(
+            found, [1 / s.sqrt() for s in found.sizes], found.Q * half.inv() * found.Q.transpose()
+        )
         kept, more = 1 - arb(2) ** -bits, 1 + arb(2) ** -bits
         flows = [[-s * kept * multipliers.others[h][g] for g, s in enumerate(found.sizes)] for h in G]
         rows = arb_mat([[(h == g) * more / arb(m[g]).sqrt() for h in G] for g in G]) * found.Q
@@ -87,7 +88,10 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
 
 def _dyadics(table: list[list[Any]], P: int) -> dict[str, Any]:
     """Integers times 2^-P, rounded down."""
-    return {"p": P, "rows": [[int((entry.mid() * arb(2) ** P).floor().unique_fmpz()) for entry in row] for row in table]}
+    return {
+        "p": P,
+        "rows": [[int((entry.mid() * arb(2) ** P).floor().unique_fmpz()) for entry in row] for row in table],
+    }
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:

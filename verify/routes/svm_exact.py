@@ -1,4 +1,4 @@
-"""The optimum of model ``uf-svm`` in closed form (TH22-01): logits P, Gram matrices (P D P)^(1/2) and its pseudo-inverse.
+"""The optimum of model ``uf-svm`` in closed form (TH22-01): logits P = I - J/K, Grams (P D P)^(1/2) and its inverse.
 
 ``facts["multipliers"]`` is the (K, K) array of the multipliers of the margins (class k over class c in entry (c, k),
 as in the dual of one constraint per sample); the diagonal is minus the sum of the rest of the column.
@@ -7,6 +7,8 @@ is consulted only where balls cannot decide.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from flint import arb
@@ -57,7 +59,7 @@ def solve(
             reason = f"d = {problem.dim} is below K - 1 = {K - 1}: no point attains the bound"
             return Optimum(problem, "exact", lower=value, uses=USES, reason=reason)
         zeros = [arb(0)] * len(m)
-        known = {}
+        known: dict[str, Any] = {}
         if K <= MAX_LOGITS:
             classifier = block_table(found, half, found.Q * found.square * found.Q.transpose())
             inverse = found.Q * found.square.inv() * found.Q.transpose()

@@ -26,7 +26,7 @@ STEEPEST = 10**5
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), starts: int = 4) -> Optimum:
-    """Best of sequential quadratic programs from random starts, stretched to margins of at least 1 (route ``nonconvex``).
+    """Best of sequential quadratic programs from random starts, stretched to margins >= 1 (route ``nonconvex``).
 
     Parameters
     ----------
@@ -74,7 +74,9 @@ class Scene:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.K, self.d = problem, problem.K, min(problem.dim, problem.K)
-        self.per_sample = problem.N.denominator == 1 and all(s.denominator == 1 for s in problem.sizes) and problem.N <= SAMPLES
+        self.per_sample = (
+            problem.N.denominator == 1 and all(s.denominator == 1 for s in problem.sizes) and problem.N <= SAMPLES
+        )
         sizes = [float(size) for size in problem.sizes]
         if self.per_sample:
             self.labels, weights = np.repeat(np.arange(self.K), [int(s) for s in sizes]), [1.0] * int(problem.N)
