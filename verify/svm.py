@@ -21,7 +21,7 @@ from theory.problem import Problem
 from verify.kernel.core import Blocks
 from verify.relu import exact
 
-__all__ = ["Roots", "block_table", "near_optimal", "orthogonal", "orthogonality_ratio", "roots"]
+__all__ = ["Roots", "block_table", "class_means", "near_optimal", "orthogonal", "orthogonality_ratio", "roots"]
 
 Array = NDArray[Any]
 TINY = 1e-13
@@ -139,7 +139,7 @@ def near_optimal(problem: Problem, route: str, W: Array, H: Array, B: Array, wor
     gap, flows = max(upper - lower, 0.0), np.where(off, beta * n, np.inf)
     if not flows.min() > 0:
         return replace(found, reason="a multiplier vanishes, so the gap bounds no margin: bounds on the value only")
-    facts = _facts(problem, W, _means(problem, H), gap * float((np.sqrt(n) / flows.min(axis=0)).max()))
+    facts = _facts(problem, W, class_means(problem, H), gap * float((np.sqrt(n) / flows.min(axis=0)).max()))
     if facts is None:
         return replace(found, reason="the gap is too wide for facts")
     excess = np.where(off, gap / flows, 0.0)
@@ -173,7 +173,14 @@ def _stretched(problem: Problem, W: Array, H: Array) -> tuple[Array, Array]:
     return W / scale, H / scale
 
 
-def _means(problem: Problem, H: Array) -> Array:
+def class_means(problem: Problem, H: Array) -> Array:
+    """Mean feature (d, K) of every class.
+
+    Examples
+    --------
+    >>> class_means(Problem.svm([2, 1]), np.array([[1.0, 3.0, 5.0]])).tolist()
+    [[2.0, 5.0]]
+    """
     labels = _labels(problem, H)
     return np.stack([H[:, labels == k].mean(axis=1) for k in range(problem.K)], axis=1)
 

@@ -13,9 +13,9 @@ from theory.claim import Claim, Hypothesis, Mutant
 from theory.derivation import Derivation, Identity, Lemma
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.seli_observables import hh, hh12, matrix_readings, ww, ww12, z_own
+from theory.seli_observables import hh, hh12, matrix_readings, n2, ww, ww12, z_own
 from theory.symbols import F, K, N, n
-from theory.thrampoulidis_2022_seli.seli import PDP_OFF, PDP_OWN, n2
+from theory.thrampoulidis_2022_seli.seli import PDP_OFF, PDP_OWN
 from theory.thrampoulidis_2022_seli.settings import ANY, BALANCED, BASIC, FOUR, PAPER, TWO_EQUAL, equal_sizes
 
 alignment, cos_w, cos_h = sp.symbols("cos_wh cos_ww cos_hh", real=True)

@@ -177,8 +177,8 @@ sample_mean = Claim(
             problem=LARGE,
         ),
     ),
-    note="The unweighted mean over classes is the right one (TH22-03): after subtracting the mean over samples even the "
-    "exact geometry shows an error.",
+    note="The unweighted mean over classes is the right one (TH22-03): after subtracting the mean over samples even "
+    "the exact geometry shows an error.",
 )
 
 normalisation = Claim(
@@ -192,7 +192,7 @@ normalisation = Claim(
     ),
     family=None,
     status="note",
-    note="The paper sums the losses over samples: its ridge is x = lam N here, so a threshold sqrt(n) there is sqrt(n)/N "
-    "in lam. With lambda_W != lambda_H the Gram matrix of W carries sqrt(lambda_H/lambda_W), that of the means its "
-    "inverse. There is no bias: with one the centring changes (HL23-06).",
+    note="The paper sums the losses over samples: its ridge is x = lam N here, so a threshold sqrt(n) there is "
+    "sqrt(n)/N in lam. With lambda_W != lambda_H the Gram matrix of W carries sqrt(lambda_H/lambda_W), that of "
+    "the means its inverse. There is no bias: with one the centring changes (HL23-06).",
 )

@@ -323,7 +323,10 @@ order = Claim(
         sp.Eq(two_h, two_h2, evaluate=False),
     ),
     read=order_readings,
-    hypotheses=(*BASIC, with_two_sizes("the order holds for more sizes too, as far as anybody has seen")),
+    hypotheses=(
+        *BASIC,
+        with_two_sizes("for more sizes the lengths kept the order of the sizes in every draw; the proof covers two"),
+    ),
     witness=STEP,
     family=STEPS,
     settings=(ONE_MINORITY, ONE_MAJORITY, TWO_CLASSES, STEEP, TIE, CIFAR, Problem.svm([(1000001, 2), (1000000, 2)])),

@@ -201,8 +201,10 @@ def prove(task: Task, digest: str) -> Outcome:
     result.logits = logits(task, margin)
     result.rank = (K - 1, K - 1)  # 1^T Z = 0, and (X X^T)^(1/2) was shown to be positive on the complement of 1
     # averaging the features of a class gains half their squared distance from the mean
-    result.found = tables | {"margins": margin, "spread": arb(0).union((2 * gap).sqrt())}
+    spread = arb(0).union((2 * gap).sqrt())
+    result.found = tables | {"margins": margin, "spread": spread}
     result.facts = describe(task, tables | {"logits": result.logits, "margins": Blocks([], margin)})
+    result.facts["spread"] = interval(spread, spread)
     return result
 
 

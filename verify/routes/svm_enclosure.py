@@ -16,11 +16,15 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel import Outcome, interval, verify_certificate
 from verify.kernel.core import Blocks
+from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
-from verify.svm import block_table, orthogonal, roots
+from verify.svm import block_table, class_means, orthogonal, roots
 
 __all__ = ["certify", "solve"]
 
+ENOUGH = 1 + 2.0**-40
+"""Stretch that makes up for the rounding of a floating-point point."""
+Table = list[list[Any]]
 GUARD = 16
 """Bits of the written integers beyond those of the shortening."""
 
@@ -30,7 +34,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
 
     Parameters
     ----------
-    problem : model ``uf-svm`` with d >= K - 1 and at most 256 different sizes.
+    problem : model ``uf-svm`` with at most 256 different sizes (with d < K - 1: at most 8 classes).
     digits : the dual point is pulled into its feasible set, and the primal point stretched, by about 10^-digits.
 
     Raises
@@ -58,32 +62,45 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
     spread = (max(sizes) / min(sizes) * problem.K**2).__ceil__().bit_length()
     P = bits + spread + GUARD + min(sizes).denominator.bit_length()
     with precision(2 * P + 64):
-        found = roots(problem)
-        G, m = range(len(sizes)), found.multiplicities
-        half, fourth = found.square.mid(), found.fourth
-        multipliers = block_table(
-            found, [1 / s.sqrt() for s in found.sizes], found.Q * half.inv() * found.Q.transpose()
-        )
-        kept, more = 1 - arb(2) ** -bits, 1 + arb(2) ** -bits
-        flows = [[-s * kept * multipliers.others[h][g] for g, s in enumerate(found.sizes)] for h in G]
-        rows = arb_mat([[(h == g) * more / arb(m[g]).sqrt() for h in G] for g in G]) * found.Q
-        W, H = (rows * factor for factor in (fourth, fourth.inv()))
-        for g in G:
-            flows[g][g] *= m[g] > 1
-        arrays = {
-            "flows": flows,
-            "gaps": [[more * (k > 1) for k in m]],
-            "W": W.tolist() or [[] for _ in G],
-            "H": H.tolist() or [[] for _ in G],
-        }
-        return {
-            "schema": "verify.certificate/1",
-            "problem": problem.sha256,
-            **problem.canonical(),
-            "bounds": None,
-            "witness": {"full": False, **{name: _dyadics(table, P) for name, table in arrays.items()}},
-            "facts": None,
-        }
+        arrays = _points(problem, bits)
+        narrow = problem.dim < problem.K - 1
+        witness = {name: _dyadics(table, P) for name, table in (_narrow(problem, arrays) if narrow else arrays).items()}
+    return {
+        "schema": "verify.certificate/1",
+        "problem": problem.sha256,
+        **problem.canonical(),
+        "bounds": None,
+        "witness": {"full": narrow, **witness},
+        "facts": None,
+    }
+
+
+def _points(problem: Problem, bits: int) -> dict[str, Table]:
+    """The closed form per cluster, the dual point shortened and the primal point stretched by 2^-bits."""
+    found = roots(problem)
+    m, G = found.multiplicities, range(len(problem.clusters))
+    half = found.square.mid()
+    multipliers = block_table(found, [1 / s.sqrt() for s in found.sizes], found.Q * half.inv() * found.Q.transpose())
+    less, more = 1 - arb(2) ** -bits, 1 + arb(2) ** -bits
+    flows = [[-s * less * multipliers.others[h][g] for g, s in enumerate(found.sizes)] for h in G]
+    for g in G:
+        flows[g][g] *= m[g] > 1
+    rows = arb_mat([[(h == g) * more / arb(m[g]).sqrt() for h in G] for g in G]) * found.Q
+    W, H = ((rows * factor).tolist() or [[] for _ in G] for factor in (found.fourth, found.fourth.inv()))
+    return {"flows": flows, "gaps": [[more * (k > 1) for k in m]], "W": W, "H": H}
+
+
+def _narrow(problem: Problem, arrays: dict[str, Table]) -> dict[str, Table]:
+    """For d < K - 1, every class alone: the same dual point, and the best point that a descent finds."""
+    owner = [(g, k) for g, cluster in enumerate(problem.clusters) for k in cluster.members]
+    found = svm_nonconvex.solve(problem)
+    if found.point is None:
+        raise ValueError(found.reason)
+    W, H = found.point.W, class_means(problem, found.point.H)
+    flows = [[arrays["flows"][h][g] * (j != k) for g, k in owner] for h, j in owner]
+    columns = {"W": W, "H": H.T}
+    floats = {name: [[arb(float(x)) * ENOUGH for x in table[k]] for _, k in owner] for name, table in columns.items()}
+    return {"flows": flows, "gaps": [[arb(0)] * problem.K], **floats}
 
 
 def _dyadics(table: list[list[Any]], P: int) -> dict[str, Any]:
@@ -106,7 +123,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Returns
     -------
     Optimum
-        Nothing for d < K - 1, where no dual point is known that meets the value of a feasible one.
+        For d < K - 1 bounds only, and they are apart: no dual point is known that meets the value of a feasible one.
 
     Examples
     --------
@@ -119,6 +136,9 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     except ValueError as why:
         return Optimum(problem, "enclosure", reason=str(why))
     found: dict[str, Any] = {}
+    reason = outcome.reason
+    if problem.dim < problem.K - 1:
+        reason = f"d = {problem.dim} is below K - 1 = {problem.K - 1}: bounds on the value only"
     if outcome.logits is not None and problem.K <= MAX_LOGITS:
         with precision(outcome.precision):
             found = _arrays(problem, outcome)
@@ -128,13 +148,14 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         lower=outcome.lower,
         upper=outcome.upper,
         rank=outcome.rank or (0, min(problem.dim, problem.K - 1)),
-        reason=outcome.reason,
+        reason=reason,
         work={"certificate": certificate, "precision": outcome.precision},
         **found,
     )
 
 
 def _arrays(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+    """Everything per class, from the kernel's tables per cluster."""
     zeros = [arb(0)] * len(problem.clusters)
 
     def table(blocks: Blocks) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum
 from theory.problem import Problem
-from verify.svm import near_optimal
+from verify.svm import class_means, near_optimal
 
 __all__ = ["solve"]
 
@@ -60,8 +60,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     ends = [end for end, _, _ in runs]
     hits = sum(end <= value * (1 + 1e-7) for end in ends)
     work = {"starts": starts, "hits": hits, "values": ends, "per_sample": scene.per_sample}
-    means = np.stack([H[:, scene.labels == k].mean(axis=1) for k in range(problem.K)], axis=1)
-    dual = np.linalg.pinv((W - W.mean(axis=0)).T, rcond=1e-10) @ means
+    dual = np.linalg.pinv((W - W.mean(axis=0)).T, rcond=1e-10) @ class_means(problem, H)
     found = near_optimal(problem, "nonconvex", W, H, dual, work)
     if scene.d < problem.K - 1:
         reason = f"d = {problem.dim} is below K - 1 = {problem.K - 1}: an upper bound only"
@@ -94,7 +93,7 @@ class Scene:
     def margins(self, v: Array) -> Array:
         """Every margin minus 1."""
         W, H = self.split(v)
-        return np.einsum("id,di->i", W[self.own] - W[self.wrong], H[:, self.sample]) - 1
+        return np.asarray(((W[self.own] - W[self.wrong]).T * H[:, self.sample]).sum(axis=0) - 1)
 
     def slopes(self, v: Array) -> Array:
         """Derivatives of the margins."""
