@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat
+from flint import arb, arb_mat, ctx
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum, Point
@@ -96,13 +96,10 @@ def _root(A: Any) -> Any:
         return A
     scale = (sum((A[i, i] for i in range(n)), arb(0)) / n).mid()
     Y, Z = _mid(A / scale), arb_mat([[arb(i == j) for j in range(n)] for i in range(n)])
-    change = arb(math.inf)
     for _ in range(LONGEST):
-        following, Z = _mid((Y + Z.inv()) / 2), _mid((Z + Y.inv()) / 2)
-        before, change = change, max(abs(e) for e in (following - Y).entries())
-        Y = following
-        if change < 1e-3 and change >= before / 4:  # quadratic convergence has ended in rounding
-            break
+        Y, Z, before = _mid((Y + Z.inv()) / 2), _mid((Z + Y.inv()) / 2), Y
+        if all(abs(entry) < arb(2) ** (-2 * ctx.prec // 3) for entry in (Y - before).entries()):
+            break  # quadratic convergence: the error is now that of rounding
     return Y * scale.sqrt()
 
 
