@@ -16,7 +16,7 @@ from theory.symbols import alpha, dead, n, p, q, w, x
 from verify import engine, findings, ledger, registry
 from verify.engine import check
 from verify.evidence import Tally
-from verify.findings import findings_for
+from verify.findings import findings_for, optimum_for
 from verify.judge import Finding
 from verify.mutation import generic_mutants, judge_mutants, probes
 from verify.routes import solve
@@ -156,3 +156,41 @@ def test_reasons_come_in_the_order_of_the_findings():
 def test_memories_are_bounded():
     for remembered in (findings._readings, solve, solve_at_scale):
         assert remembered.cache_info().maxsize is not None
+
+
+@pytest.mark.parametrize(("route", "field", "shift"), [("nonconvex", "upper", -1e-6), ("convex", "lower", 1e-3)])
+def test_no_route_may_contradict_the_bounds_of_the_kernel(monkeypatch, route, field, shift):
+    def lying(claim, problem, name, seed, avoid):
+        found = optimum_for(claim, problem, name, seed, avoid)
+        wrong = getattr(found, field)
+        return replace(found, **{field: wrong + shift}) if name == route and wrong is not None else found
+
+    monkeypatch.setattr(engine, "optimum_for", lying)
+    result = check(PLANTED["PLANT-UNDERIVED"], examples=0, routes=["enclosure", route], mutants=False)
+    assert result.verdict == "error"
+    assert "contradicts the enclosure" in result.reason
+
+
+def test_random_starts_and_hits_are_counted():
+    found = check(PLANTED["PLANT-UNDERIVED"], examples=0, routes=["enclosure", "nonconvex"], mutants=False)
+    row = found.routes["nonconvex"]
+    assert 0 < (row.hits or 0) <= (row.starts or 0)
+    assert found.routes["enclosure"].starts is None
+
+
+def test_companions_are_solved_by_the_same_route_and_count_as_used():
+    def companions(problem):
+        return (problem.at(problem.x2 / 4),)
+
+    def read(optimum):
+        (other,) = optimum.companions
+        assert other.route == optimum.route
+        if optimum.lower is not None and other.upper is not None:
+            yield {value_here: optimum.lower, value_there: other.upper}
+
+    value_here, value_there = sp.symbols("f_here f_there", real=True)
+    claim = replace(threshold, read=read, companions=companions, hypotheses=(), mutants=(), derivation=None)
+    less = replace(claim, relations=(sp.Gt(value_here, value_there, evaluate=False),))
+    assert check(less, examples=2, mutants=False).verdict == "enclosed"
+    more = replace(claim, relations=(sp.Lt(value_here, value_there, evaluate=False),), mutants=())
+    assert check(more, examples=2, mutants=False).verdict == "refuted"

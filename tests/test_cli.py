@@ -306,10 +306,10 @@ def test_undecided_facts_exit_with_three_under_strict(call):
 @pytest.mark.parametrize(
     "line",
     """
-    frob | optimum | optimum mse --counts 5,5 --lam 1 | optimum ce --lam 1 | optimum ce --counts 5,5
+    frob | optimum | optimum mse --counts 5,5 --lam 1 --class-weights 1x2 | optimum ce --lam 1 | optimum ce --counts 5,5
     optimum ce --counts 5,5 --profile exp:9:3:3 --lam 1 | optimum ce --counts 5,5 --lambda-w 1
     optimum ce --counts 5,5 --lam 1 --lambda-h 1 | optimum ce --counts 5,5 --lam 1 --bias 0
-    optimum ce --counts 5,5 --lam 1 --bias soft | optimum ce --counts 5,5 --lam 1 --depth 2
+    optimum ce --counts 5,5 --lam 1 --bias soft | optimum ce --counts 5,5 --lam 1 --depth 0
     optimum ce --counts 5,5 --lam 1 --ew 2 | optimum ce --counts 5,5 --lam 1 --temperature 1
     optimum ce --counts 5,5 --lam 1 --class-weights 1 | optimum ce --counts 5,5 --lam 1 --class-weights 1,-1
     optimum ce --counts 5,5 --lam 1 --class-weights 1,inf | optimum ce --counts 5,5 --lam 1 --dim 0

@@ -12,10 +12,12 @@ from theory.claim import Hypothesis
 from theory.problem import Problem
 from verify.registry import load
 from verify.report import write
+from verify.report.axes import threshold_markers
 from verify.report.experiments import growing_data, lambda_sweep, oversampling, three_clusters
 from verify.report.figures import Marker, Plot, Series, draw
+from verify.report.graph import layers
 from verify.report.mathml import mathml
-from verify.report.sweeps import claim_plots, threshold_markers
+from verify.report.sweeps import claim_plots
 from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult
 
 HOSTILE = '<script>alert(1)</script> | `x` "><img src=x onerror=alert(1)>'
@@ -106,20 +108,27 @@ def outline(text):
     return parser
 
 
-def test_page_is_well_formed_and_self_contained(page):
-    text = page["html"].read_text()
-    found = outline(text)
-    assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
-    assert len(found.ids) == len(set(found.ids))
-    references = [value for name, value in found.attributes if name in ("src", "href", "xlink:href")]
-    assert all(value.startswith("#") for value in references)
-    assert {value[1:] for value in references} <= set(found.ids)
-    assert "@import" not in text
-    assert not re.search(r"url\((?!#)", text)
+def pages_of(folder):
+    return [folder / "report.html", *sorted((folder / "papers").glob("*.html"))]
 
 
-def test_page_shows_what_it_must(page):
-    text = page["html"].read_text()
+def test_pages_are_well_formed_and_self_contained(page):
+    pages = {path: outline(path.read_text()) for path in pages_of(page["html"].parent)}
+    assert len(pages) == 2
+    for path, found in pages.items():
+        text = path.read_text()
+        assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
+        assert len(found.ids) == len(set(found.ids))
+        for reference in [value for name, value in found.attributes if name in ("src", "href", "xlink:href")]:
+            file, _, anchor = reference.partition("#")
+            target = pages[(path.parent / file).resolve() if file else path]
+            assert not anchor or anchor in target.ids
+        assert "@import" not in text
+        assert not re.search(r"url\((?!#)", text)
+
+
+def test_pages_show_what_they_must(page):
+    text = "".join(path.read_text() for path in pages_of(page["html"].parent))
     for part in (
         "<msqrt>",
         "✓ verified",
@@ -146,6 +155,8 @@ def test_same_result_gives_the_same_page(claims, tmp_path):
     run = run_of(result_of(claims["HL23-04"]))
     first, second = (write(run, claims, tmp_path / name) for name in "ab")
     assert all(first[kind].read_bytes() == second[kind].read_bytes() for kind in first)
+    pairs = zip(pages_of(tmp_path / "a"), pages_of(tmp_path / "b"), strict=True)
+    assert all(one.read_bytes() == two.read_bytes() for one, two in pairs)
 
 
 def test_hostile_text_is_shown_not_run(claims, tmp_path):
@@ -181,13 +192,32 @@ def test_hostile_text_is_shown_not_run(claims, tmp_path):
     )
     run = run_of(result).model_copy(update={"environment": {HOSTILE: {HOSTILE: HOSTILE}}})
     paths = write(run, {claim.id: claim}, tmp_path)
-    found = outline(paths["html"].read_text())
-    assert not {"script", "img"} & set(found.tags)
-    assert not [name for name, value in found.attributes if name.startswith("on") or "javascript:" in (value or "")]
+    pages = [path.read_text() for path in pages_of(tmp_path)]
+    for found in map(outline, pages):
+        assert not {"script", "img"} & set(found.tags)
+        assert not [name for name, value in found.attributes if name.startswith("on") or "javascript:" in (value or "")]
     assert "<script" not in paths["markdown"].read_text()
     assert "<img" not in paths["markdown"].read_text()
-    assert "Surviving mutant" in paths["html"].read_text()
-    assert "fall short" in paths["html"].read_text()
+    assert "Surviving mutant" in pages[1]
+    assert "fall short" in pages[0]
+
+
+def test_every_cell_of_the_matrix_has_a_verdict_or_a_reason(page):
+    for path in pages_of(page["html"].parent):
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", path.read_text().split('id="matrix"')[1].split("</table>")[0], re.S)
+        assert cells
+        assert all(re.sub(r"<[^>]*>", "", cell).strip() for cell in cells)
+
+
+def test_what_a_claim_rests_on_is_drawn_to_its_left(claims, page):
+    columns = layers({name: sorted(claims[name].rests_on) for name in claims if name.startswith("HL23")})
+    place = {name: c for c, column in enumerate(columns) for name in column}
+    pairs = [(name, other) for name in place for other in claims[name].rests_on]
+    assert pairs
+    assert all(place[other] < place[name] for name, other in pairs)
+    svg = ElementTree.fromstring(re.search(r"<svg class=.graph.*?</svg>", page["html"].read_text(), re.S)[0])
+    texts = {element.text for element in svg.iter() if element.tag.endswith("text")}
+    assert {"HL23-04", "HL23-03"} <= texts
 
 
 @pytest.mark.parametrize(
@@ -261,5 +291,5 @@ def test_a_claim_that_cannot_be_drawn_does_not_cost_the_report(claims, tmp_path)
         raise KeyError("no such class")
 
     claim = replace(claims["HL23-04"], read=crash)
-    paths = write(run_of(result_of(claim)), {claim.id: claim}, tmp_path)
-    assert "The figure could not be drawn (KeyError" in paths["html"].read_text()
+    write(run_of(result_of(claim)), {claim.id: claim}, tmp_path)
+    assert "The figure could not be drawn (KeyError" in pages_of(tmp_path)[1].read_text()

@@ -139,6 +139,8 @@ class Claim:
     rests_on : IDs of claims that the derivation relies on.
     required : the verdict a full run must reach.
     along : for limits, the problem at scale L built from a drawn problem.
+    companions : for statements that compare problems, the others; ``read`` finds their optima, by the same route, in
+        ``Optimum.companions``.
     source : where the statement comes from and what was compared.
     note : what a reader should know beyond the statement (for status 'note': the fact itself).
     """
@@ -160,6 +162,7 @@ class Claim:
     status: Status = "theorem"
     required: str = "enclosed"
     along: Callable[[Problem, int], Problem] | None = None
+    companions: Callable[[Problem], tuple[Problem, ...]] | None = None
     source: str = "re-derived, printed constants not compared"
     note: str = ""
 

@@ -65,6 +65,7 @@ class Optimum:
         where that is not decided.
     zero : classes whose features vanish in every minimiser; None where that is not decided.
     facts : further quantities by name; the routes of a model say which.
+    companions : optima of the problems that a claim compares this one with, by the same route.
     point : Point or None
     uses : IDs of the claims the route relied on.
     reason : why something is missing, or an empty string.
@@ -88,6 +89,7 @@ class Optimum:
     merged: tuple[tuple[int, ...], ...] | None = None
     zero: tuple[int, ...] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    companions: tuple[Optimum, ...] = ()
     point: Point | None = None
     uses: frozenset[str] = frozenset()
     reason: str = ""

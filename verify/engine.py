@@ -19,6 +19,7 @@ from hypothesis.errors import Flaky, Unsatisfiable
 from threadpoolctl import threadpool_limits
 
 from theory.claim import Claim, Family
+from theory.optimum import Optimum
 from theory.problem import Problem
 from verify import cases, registry
 from verify.evidence import RANK, Tally, agreement, claim_verdict
@@ -34,6 +35,8 @@ __all__ = ["check", "reached", "run"]
 
 SMALL, MODERATE = 6, 12
 """Most classes for the costly routes: in drawn problems, in fixed ones."""
+IMPOSSIBLE = 1e-11
+"""Relative to 1 + |value|: more than the rounding of an objective evaluated in floats."""
 COSTLY_SHARE = 4
 """Costly routes see one drawn configuration in this many."""
 SHRINKING = 50
@@ -89,10 +92,27 @@ class Checker:
         finally:
             tally.seconds += time.process_time() - start
         optimum = optimum_for(self.claim, problem, route, self.seed, self.avoid)
+        if conflict := self._conflict(problem, route, optimum):
+            tally.crashed = conflict
+            return
         tally.add(problem, findings, optimum.reason)
+        tally.starts += optimum.work.get("starts", 0)
+        tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid
         self._raise_on(problem, findings, route)
+
+    def _conflict(self, problem: Problem, route: str, optimum: Optimum) -> str:
+        """No route may go below the lower bound that the kernel proves, or prove a bound above its upper one."""
+        proved = self.tallies.get("enclosure")
+        if route == "enclosure" or self.claim.along is not None or proved is None or proved.crashed:
+            return ""
+        known = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+        pairs = ((known.lower, optimum.upper, "value"), (optimum.lower, known.upper, "lower bound"))
+        for low, high, name in pairs:
+            if low is not None and high is not None and low - high > IMPOSSIBLE * (1 + abs(high)):
+                return f"impossible: its {name} contradicts the enclosure (at {problem.canonical()})"
+        return ""
 
     def _retry(self, problem: Problem, route: str) -> None:
         """While Hypothesis shrinks: only the route that found the violation; a crash is no smaller violation."""

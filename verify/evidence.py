@@ -35,7 +35,8 @@ class Tally:
     exactly at a threshold are counted apart (``ties``), because a gap cannot decide them. ``held`` and ``open`` tell
     where which side of a relation (dead or alive; empty for comparisons) held, and what was read but not decided.
     A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
-    claims that the one under examination rests on, or itself: then the route is no evidence.
+    claims that the one under examination rests on, or itself: then the route is no evidence. ``starts`` and ``hits``
+    count random starts of a descent and those that ended at its best value.
     """
 
     route: str
@@ -51,6 +52,8 @@ class Tally:
     open: set[int] = field(default_factory=set)
     reasons: Counter[str] = field(default_factory=Counter)
     values: dict[tuple[Problem, int, int], float] = field(default_factory=dict)
+    starts: int = 0
+    hits: int = 0
     seconds: float = 0.0
     violated: bool = False
     crashed: str = ""
@@ -113,6 +116,8 @@ class Tally:
             radius=significant(self.radius),
             worst=self.worst.canonical() if self.worst else None,
             uses=sorted(self.uses),
+            starts=self.starts or None,
+            hits=self.hits if self.starts else None,
             reason=reason,
             seconds=round(self.seconds, 3),
         )

@@ -13,9 +13,13 @@ from verify import models
 from verify.balls import Undecided, precision
 from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
+from verify.routes.limits import solve_at_scale
 from verify.thresholds import thresholds
 
 __all__ = ["LIMIT_BITS", "findings_for", "optimum_for", "routes_of"]
+
+Along = Callable[[Problem, int], Problem] | None
+Companions = Callable[[Problem], tuple[Problem, ...]] | None
 
 BITS = 320
 """Working precision of readings (the kernel chooses its own)."""
@@ -57,39 +61,45 @@ def _observed(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> list[Reading | Undecided]:
     """Readings of the optimum that a claim looks at; the claim and its mutants share them."""
-    return _readings(claim.read, claim.along, problem, route, seed, avoid, scale)
+    return _readings(claim.read, claim.along, claim.companions, problem, route, seed, avoid, scale)
 
 
 @lru_cache(maxsize=1024)
 def _readings(
     read: Callable[[Optimum], Iterable[Reading]] | None,
-    along: Callable[[Problem, int], Problem] | None,
+    along: Along,
+    companions: Companions,
     problem: Problem,
     route: str,
     seed: int,
     avoid: frozenset[str],
     scale: int,
 ) -> list[Reading | Undecided]:
-    return [] if read is None else observe(read, _optimum(along, problem, route, seed, avoid, scale))
+    return [] if read is None else observe(read, _optimum(along, companions, problem, route, seed, avoid, scale))
 
 
 def optimum_for(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> Optimum:
-    """The optimum that a claim looks at: of the problem, or of the problem at scale L for a limit claim."""
-    return _optimum(claim.along, problem, route, seed, avoid, scale)
+    """The optimum that a claim looks at, with its companions; at scale L for a limit claim."""
+    return _optimum(claim.along, claim.companions, problem, route, seed, avoid, scale)
 
 
 def _optimum(
-    along: Callable[[Problem, int], Problem] | None,
+    along: Along,
+    companions: Companions,
     problem: Problem,
     route: str,
     seed: int,
     avoid: frozenset[str],
     scale: int,
 ) -> Optimum:
-    if along is None:
-        return solve(route, problem, seed, avoid)
-    from verify.routes.limits import solve_at_scale
+    def find(wanted: Problem) -> Optimum:
+        return solve(route, wanted, seed, avoid) if along is None else solve_at_scale(route, wanted, scale)
 
-    return solve_at_scale(route, along(problem, scale), scale)
+    wanted = problem if along is None else along(problem, scale)
+    optimum = find(wanted)
+    if companions is None:
+        return optimum
+    others = tuple(find(other) for other in companions(wanted))
+    return replace(optimum, companions=others, uses=optimum.uses.union(*(other.uses for other in others)))

@@ -29,6 +29,9 @@ NARROW = {"enclosure": 1e-9, "exact": 1e-3, "convex": 3e-2, "nonconvex": 3e-2}
 A radius follows from the gap like its square root: 1e-14 in value proves 1e-7 in logits, and less for rare
 classes. The residual itself (``error``) is usually far smaller and is reported beside it."""
 
+CLOSE = {"enclosure": 1e-9, "exact": 1e-6, "convex": 1e-4, "nonconvex": 1e-4}
+"""Largest residual with which a route may say 'holds', however wide its radius is."""
+
 ROUNDING = {"enclosure": 0.0, "exact": 1e-9, "convex": 1e-6, "nonconvex": 1e-6}
 """Added to the radius before 'violated': rounding that a floating certificate does not account for."""
 
@@ -117,7 +120,7 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
     difference = left - right
     error, radius = float(difference.mid()) / scale, float(difference.rad()) / scale
     slack = radius + ROUNDING[route]
-    narrow = radius <= NARROW[route]
+    narrow = radius <= NARROW[route] and abs(error) <= CLOSE[route]
     apart = not difference.contains(0)  # the floats beside it are rounded, the ball is not
     if isinstance(relation, sp.Eq):
         outcome = _outcome((abs(error) <= slack or not apart) and narrow, abs(error) > slack and apart)
@@ -127,7 +130,8 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
         below = error if isinstance(relation, sp.Le | sp.Lt) else -error
         strict = isinstance(relation, sp.Lt | sp.Gt)
         certain = below < -slack and apart
-        outcome = _outcome(certain or (not strict and below <= slack and narrow), below > slack and apart)
+        tight = radius <= NARROW[route] and below <= min(slack, CLOSE[route])
+        outcome = _outcome(certain or (not strict and tight), below > slack and apart)
     return Finding(
         index,
         outcome,
@@ -136,7 +140,7 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
         left.str(20, radius=True),
         right.str(20, radius=True),
         value=float(left.mid()),
-        reason="" if outcome != "undecided" else "the radius is too wide",
+        reason="" if outcome != "undecided" else "the radius is too wide to decide",
     )
 
 
@@ -181,5 +185,5 @@ def _judge_asymptotic(index: int, relation: Asymptotic, readings: Sequence[Readi
         f"remainders {', '.join(f'{float(d.mid()):.3e}' for d in differences)} at L = {LIMIT_SCALES}",
         f"O(1/L^{relation.order})",
         value=float(ball(relation.lhs, readings[-1]).mid()),
-        reason="" if outcome != "undecided" else "the radius is too wide",
+        reason="" if outcome != "undecided" else "the radius is too wide to decide",
     )

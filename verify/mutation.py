@@ -15,8 +15,7 @@ import sympy as sp
 from theory.claim import Asymptotic, Claim, Mutant, Root
 from theory.problem import Problem
 from theory.symbols import dead
-from verify.findings import findings_for, routes_of
-from verify.routes import solve
+from verify.findings import findings_for, optimum_for, routes_of
 from verify.sampling import around
 from verify.schemas import MutantSummary
 
@@ -162,7 +161,7 @@ def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symb
     """Parameters that are roots of an equation, read off the witness."""
     if claim.along is not None or claim.witness is None:
         return set()
-    readings = claim.readings(solve("enclosure", claim.witness, seed, avoid))
+    readings = claim.readings(optimum_for(claim, claim.witness, "enclosure", seed, avoid))
     return {symbol for reading in readings for symbol, value in reading.items() if isinstance(value, Root)}
 
 

@@ -80,8 +80,8 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
 
     Parameters
     ----------
-    problem : model ``ce``, or ``ce-relu`` without bias (it has no singular values here: ``singular_values`` is null).
-    rigorous : use the kernel even where it takes long.
+    problem : of any model; ``ce-relu`` without bias.
+    rigorous : use the kernel even where it takes long (the models other than ``ce`` always use it).
     listed : print logits and class by class; always in runs above ``LISTED`` classes.
 
     Returns
@@ -102,6 +102,12 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
     >>> result.verdict, result.merged, result.zero
     ('enclosed', [[4, 5, 6]], [4, 5, 6])
     """
+    from verify import models
+
+    if models.of(problem.key) is not None:
+        from verify.enclosed import enclosed
+
+        return enclosed(problem, listed=listed)
     _require_size(problem, rigorous)
     start = time.process_time()
     bounds = _bounds(problem, rigorous)
@@ -129,6 +135,10 @@ def certificate(problem: Problem) -> dict[str, Any]:
 
 
 def _require_size(problem: Problem, rigorous: bool) -> None:
+    if problem.key not in ("ce", "ce-relu"):
+        if problem.K > LISTED:
+            raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
+        return
     relu = problem.model == "ce-relu"
     if relu and problem.bias != "none":
         raise InputError("--bias: model ce-relu is solved without a bias only")

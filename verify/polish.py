@@ -30,7 +30,9 @@ __all__ = [
     "flows_of",
     "from_blocks",
     "losses",
+    "move",
     "newton",
+    "newton_system",
     "number",
     "polish",
 ]
@@ -209,7 +211,7 @@ def _slope(space: Space, column: Column, g: int) -> tuple[Vector, Table]:
     return gradient, hessian
 
 
-def _newton_system(space: Space, state: State, columns: list[Column]) -> tuple[Any, Any]:
+def newton_system(space: Space, state: State, columns: list[Column]) -> tuple[Any, Any]:
     """Gradient (n x 1) and gauge-fixed Hessian (n x n) in the unknowns A, B, live gaps, bias (if any)."""
     G, r = len(space.m), state.rank
     rows, cols = space.rows, space.columns
@@ -274,7 +276,8 @@ def _gauge(space: Space, state: State, n: int) -> Iterator[Vector]:
         yield [arb(0)] * (n - G) + [arb(1)] * G
 
 
-def _move(space: Space, state: State, step: Any) -> State:
+def move(space: Space, state: State, step: Any) -> State:
+    """The point minus a step in the unknowns of :func:`newton_system`."""
     G, r = len(space.m), state.rank
     flat = [step[k, 0].mid() for k in range(step.nrows())]
     live = [g for g in range(G) if space.alive[g]]
@@ -301,7 +304,7 @@ def newton(space: Space, state: State, digits: int) -> State:
     columns = losses(space, state)
     value = _value(space, state, columns)
     for _ in range(MAX_STEPS):
-        gradient, hessian = _newton_system(space, state, columns)
+        gradient, hessian = newton_system(space, state, columns)
         n = gradient.nrows()
         if n == 0:
             return state
@@ -311,7 +314,7 @@ def newton(space: Space, state: State, digits: int) -> State:
                 ridge[k, k] = ball(damping) * (abs(hessian[k, k]) + space.x)
             try:
                 step = (hessian + ridge).solve(gradient, algorithm="approx")
-                trial = _move(space, state, step)
+                trial = move(space, state, step)
                 trial_columns = losses(space, trial)
                 trial_value = _value(space, trial, trial_columns)
             except ZeroDivisionError:

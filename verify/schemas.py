@@ -184,6 +184,9 @@ class RouteResult(Model):
     worst: dict[str, Any] | None
     """Canonical problem at which ``max_error`` occurred."""
     uses: list[str]
+    starts: int | None = None
+    """Random starts of a descent over all configurations, and ``hits``: those that ended at its best value."""
+    hits: int | None = None
     reason: str
     seconds: float
 

@@ -10,21 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from verify.commands import common
-from verify.commands.common import (
-    Bias,
-    ClassWeights,
-    Counts,
-    Depth,
-    Dim,
-    Json,
-    Lam,
-    LambdaH,
-    LambdaW,
-    Model,
-    Profile,
-    Seed,
-    Strict,
-)
+from verify.commands.common import Json, Seed, Strict
 from verify.counts import InputError
 
 __all__ = ["register"]
@@ -42,24 +28,10 @@ def register(app: typer.Typer) -> None:
     common.with_example(app, "check", "verify check optimum.json")(check)
 
 
-def certify(
-    context: typer.Context,
-    model: Model,
-    output: Output,
-    counts: Counts = None,
-    profile: Profile = None,
-    lambda_w: LambdaW = None,
-    lambda_h: LambdaH = None,
-    lam: Lam = None,
-    bias: Bias = "none",
-    class_weights: ClassWeights = None,
-    depth: Depth = 1,
-    dim: Dim = None,
-    json: Json = False,
-    seed: Seed = 0,
-) -> None:
+@common.with_problem
+def certify(given: dict[str, Any], output: Output, json: Json = False, seed: Seed = 0) -> None:
     """Write a certificate of one optimum: a file that proves its bounds to anyone who runs the kernel."""
-    problem = common.problem_of(context.params)
+    problem = common.problem_of(given)
     from verify.optimum import certificate
 
     try:

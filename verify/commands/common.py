@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -23,38 +24,113 @@ if TYPE_CHECKING:
 __all__ = [
     "Printer",
     "console",
-    "has_weights",
+    "is_placed",
     "print_json",
     "problem_of",
     "require_file",
     "with_example",
+    "with_problem",
     "write_atomically",
 ]
 
-MODELS = ("ce", "ce-relu")
+WEIGHTED = ("lam", "lambda_w", "lambda_h", "bias", "dim")
+OPTIONS = {
+    "ce": (*WEIGHTED, "class_weights", "depth"),
+    "ce-relu": (*WEIGHTED, "class_weights"),
+    "mse": (*WEIGHTED, "depth", "widths"),
+    "uf-svm": ("dim",),
+    "layer-peeled": ("ew", "eh", "class_weights", "dim"),
+    "ce-sphere": ("dim", "temperature", "families"),
+}
+"""The models and the options that each has beside --counts and --profile."""
 
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="The model: ce, or ce-relu (no feature has a negative entry).")
-]
+DEEPEST = 100
+WIDEST = 100_000
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
 Counts = Annotated[
     str | None, typer.Option(metavar="500x5,100x5", help="Class sizes: COUNTxREPEAT, @file.json or @file.csv.")
 ]
 Profile = Annotated[
     str | None, typer.Option(metavar="exp:5000:50:100", help="Class sizes of a profile: exp or step, n_max:n_min:K.")
 ]
-LambdaW = Annotated[str | None, typer.Option(metavar="X", help="Weight decay of W, an exact number such as 1/300.")]
+LambdaW = Annotated[
+    str | None,
+    typer.Option(metavar="X", help="Weight decay of W, an exact number such as 1/300; a list W_M,...,W_1 for mse."),
+]
 LambdaH = Annotated[str | None, typer.Option(metavar="X", help="Weight decay of H.")]
-Lam = Annotated[str | None, typer.Option(metavar="X", help="The same weight decay for W and H.")]
-Bias = Annotated[str, typer.Option(metavar="none|free|X", help="Bias: none, free, or its weight decay lambda_b > 0.")]
+Lam = Annotated[str | None, typer.Option(metavar="X", help="The same weight decay for H and every layer of W.")]
+Bias = Annotated[
+    str | None,
+    typer.Option(metavar="none|free|X", help="Bias: none (default), free, or its penalty lambda_b > 0."),
+]
 ClassWeights = Annotated[
     str | None, typer.Option(metavar="1x5,5x5", help="Loss weights: WEIGHTxREPEAT in class order.")
 ]
-Depth = Annotated[int, typer.Option(metavar="M", help="Number of linear layers; this version has 1.")]
-Dim = Annotated[int | None, typer.Option(metavar="D", help="Feature dimension; default: the number of classes.")]
+Depth = Annotated[int | None, typer.Option(metavar="M", help="Number of linear layers (ce, mse); default 1.")]
+Dim = Annotated[
+    int | None, typer.Option(metavar="D", help="Feature dimension; default: the number of classes (ce-sphere: n - 1).")
+]
+Widths = Annotated[
+    str | None, typer.Option(metavar="d_M,...,d_1", help="Width of the input of every layer, last layer first (mse).")
+]
+Ew = Annotated[
+    str | None, typer.Option("--ew", metavar="X", help="Budget of |W|^2 per class (layer-peeled), default 1.")
+]
+Eh = Annotated[
+    str | None, typer.Option("--eh", metavar="X", help="Budget of |H|^2 per class (layer-peeled); default 1.")
+]
+Temperature = Annotated[str | None, typer.Option(metavar="A", help="Inverse temperature (ce-sphere); default 1.")]
+Families = Annotated[
+    int | None, typer.Option(metavar="1|2", help="Families of unit vectors, 1 for u = v (ce-sphere); default 2.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 when something is left undecided.")]
 Folders = Annotated[list[Path] | None, typer.Option("--path", metavar="FOLDER", help="Folder with more claim files.")]
+
+
+def _describe(
+    model: Model,
+    counts: Counts = None,
+    profile: Profile = None,
+    lambda_w: LambdaW = None,
+    lambda_h: LambdaH = None,
+    lam: Lam = None,
+    bias: Bias = None,
+    class_weights: ClassWeights = None,
+    depth: Depth = None,
+    dim: Dim = None,
+    widths: Widths = None,
+    ew: Ew = None,
+    eh: Eh = None,
+    temperature: Temperature = None,
+    families: Families = None,
+) -> None:
+    """The options that describe one problem; see :func:`with_problem`."""
+
+
+def with_problem(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that describe a problem; it receives them first, as one dictionary.
+
+    Examples
+    --------
+    >>> def listing(given: dict[str, Any], json: Json = False) -> None: ...
+    >>> list(inspect.signature(with_problem(listing)).parameters)[-2:]
+    ['families', 'json']
+    """
+    shared = inspect.signature(_describe).parameters
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    def wrapper(**values: Any) -> None:
+        command({name: values.pop(name) for name in shared}, **values)
+
+    hints = {**get_type_hints(_describe, include_extras=True), **get_type_hints(command, include_extras=True)}
+    parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in [*shared.values(), *own]]
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: hints[p.name] for p in parameters}
+    wrapper.__doc__ = command.__doc__
+    return wrapper
 
 
 def with_example(app: typer.Typer, name: str, example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -86,30 +162,69 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     >>> problem_of({"model": "ce", "counts": "9x2,4", "lam": "1/100", "bias": "free"}).K
     3
     """
-    if options["model"] not in MODELS:
-        raise InputError(f"model {options['model'][:40]!r} is not in this version, which has {', '.join(MODELS)}")
-    if options.get("depth", 1) != 1:
-        raise InputError(f"--depth {options['depth']}: this version has one linear layer only, --depth 1")
-    counts = _counts(options.get("counts"), options.get("profile"))
-    K = sum(repeat for _, repeat in counts)
-    lambda_w, lambda_h = _decays(options, weights_required)
-    factors, dim = options.get("class_weights"), options.get("dim")
-    from theory.problem import Problem
-
+    model = options["model"]
+    if model not in OPTIONS:
+        raise InputError(f"model {model[:40]!r} is not in this version, which has {', '.join(OPTIONS)}")
+    given = {name: value for name, value in options.items() if value is not None}
+    foreign = [name for name in given if name not in ("model", "counts", "profile", *OPTIONS[model])]
+    if foreign:
+        raise InputError(f"--{foreign[0].replace('_', '-')}: model {model} has no such option")
+    counts = _counts(given.get("counts"), given.get("profile"))
     try:
-        return Problem.ce(
-            counts,
-            lambda_w,
-            lambda_h,
-            _bias(options.get("bias", "none")),
-            parse_weights(factors, K) if factors is not None else None,
-            dim,
-            options["model"],
-        )
+        return _build(model, counts, given, weights_required)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], weights_required: bool) -> Problem:
+    from theory.problem import Problem
+
+    dim = given.get("dim")
+    if dim is not None and dim > WIDEST:
+        raise InputError(f"--dim {dim}: at most {WIDEST}")
+    factors = given.get("class_weights")
+    K = sum(repeat for _, repeat in counts)
+    weights = None if factors is None else parse_weights(factors, K)
+    match model:
+        case "uf-svm":
+            return Problem.svm(counts, dim)
+        case "layer-peeled":
+            e_w, e_h = (parse_number(given.get(name, "1"), f"--{name}") for name in ("ew", "eh"))
+            return Problem.peeled(counts, e_w, e_h, weights, dim)
+        case "ce-sphere":
+            if any(size != 1 for size, _ in counts):
+                raise InputError("--counts: model ce-sphere has one vector per class, for example --counts 1x5")
+            temperature = parse_number(given.get("temperature", "1"), "--temperature")
+            return Problem.sphere(K, dim, temperature, given.get("families", 2))
+    depth = _depth(given)
+    lambda_w, lambda_h = _decays(given, depth, weights_required)
+    bias = _bias(given.get("bias", "none"))
+    if model == "mse":
+        widths = _widths(given, depth)
+        return Problem.mse(counts, lambda_w, lambda_h, bias, dim, widths)
+    return Problem.ce(counts, lambda_w if depth > 1 else lambda_w[0], lambda_h, bias, weights, dim, model)
+
+
+def _depth(given: dict[str, Any]) -> int:
+    depth = int(given.get("depth", 1))
+    if not 1 <= depth <= DEEPEST:
+        raise InputError(f"--depth {depth}: a number of layers from 1 to {DEEPEST}")
+    return depth
+
+
+def _widths(given: dict[str, Any], depth: int) -> list[int] | None:
+    if "widths" not in given:
+        return None
+    if "dim" in given:
+        raise InputError("--dim is the width of every layer; give it or --widths, not both")
+    items = str(given["widths"]).split(",")
+    if not all(item.isascii() and item.isdigit() and len(item) <= 6 and 1 <= int(item) <= WIDEST for item in items):
+        raise InputError(f"--widths {given['widths'][:40]}: whole numbers from 1 to {WIDEST}, one per layer, W_M first")
+    if len(items) != depth:
+        raise InputError(f"--widths: {len(items)} widths for --depth {depth}")
+    return [int(item) for item in items]
 
 
 def _counts(counts: str | None, profile: str | None) -> list[tuple[int, int]]:
@@ -118,18 +233,22 @@ def _counts(counts: str | None, profile: str | None) -> list[tuple[int, int]]:
     return parse_counts(counts) if counts is not None else parse_profile(profile or "")
 
 
-def _decays(options: dict[str, Any], required: bool) -> tuple[Any, Any]:
-    lam, lambda_w, lambda_h = (options.get(name) for name in ("lam", "lambda_w", "lambda_h"))
+def _decays(given: dict[str, Any], depth: int, required: bool) -> tuple[list[Any], Any]:
+    """Weight decays of W_M, ..., W_1, and that of H."""
+    lam, lambda_w, lambda_h = (given.get(name) for name in ("lam", "lambda_w", "lambda_h"))
     if lam is not None and (lambda_w is not None or lambda_h is not None):
-        raise InputError("--lam stands for both weight decays; give it or --lambda-w and --lambda-h, not both")
+        raise InputError("--lam stands for all weight decays; give it or --lambda-w and --lambda-h, not both")
     if lam is not None:
-        return parse_number(lam, "--lam"), parse_number(lam, "--lam")
+        lambda_w = lambda_h = lam
     if lambda_w is not None and lambda_h is not None:
-        return parse_number(lambda_w, "--lambda-w"), parse_number(lambda_h, "--lambda-h")
+        layers = [parse_number(item, "--lambda-w") for item in str(lambda_w).split(",")]
+        if len(layers) not in (1, depth):
+            raise InputError(f"--lambda-w: {len(layers)} numbers for --depth {depth}; give one, or one per layer")
+        return layers * (depth if len(layers) == 1 else 1), parse_number(lambda_h, "--lambda-h")
     missing = [name for name, value in (("--lambda-w", lambda_w), ("--lambda-h", lambda_h)) if value is None]
     if required or len(missing) == 1:
         raise InputError(f"{' and '.join(missing)} must be given (or --lam for both)")
-    return 1, 1
+    return [1] * depth, 1
 
 
 def _bias(text: str) -> Any:
@@ -142,9 +261,10 @@ def _bias(text: str) -> Any:
         raise InputError(hint) from None
 
 
-def has_weights(options: dict[str, Any]) -> bool:
-    """Whether weight decays were given."""
-    return any(options.get(name) is not None for name in ("lam", "lambda_w", "lambda_h"))
+def is_placed(given: dict[str, Any]) -> bool:
+    """Whether it is known on which side of its thresholds the problem lies: weight decays are given, or not needed."""
+    decayed = "lam" in OPTIONS[given["model"]]
+    return not decayed or any(given.get(name) is not None for name in ("lam", "lambda_w", "lambda_h"))
 
 
 def console() -> Console:

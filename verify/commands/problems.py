@@ -10,21 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verify.commands import common
-from verify.commands.common import (
-    Bias,
-    ClassWeights,
-    Counts,
-    Depth,
-    Dim,
-    Json,
-    Lam,
-    LambdaH,
-    LambdaW,
-    Model,
-    Profile,
-    Seed,
-    Strict,
-)
+from verify.commands.common import Json, Seed, Strict
 
 if TYPE_CHECKING:
     from theory.problem import Problem
@@ -43,18 +29,9 @@ def register(app: typer.Typer) -> None:
     common.with_example(app, "thresholds", "verify thresholds ce --profile exp:500:5:100 --bias free")(thresholds)
 
 
+@common.with_problem
 def optimum(
-    context: typer.Context,
-    model: Model,
-    counts: Counts = None,
-    profile: Profile = None,
-    lambda_w: LambdaW = None,
-    lambda_h: LambdaH = None,
-    lam: Lam = None,
-    bias: Bias = "none",
-    class_weights: ClassWeights = None,
-    depth: Depth = 1,
-    dim: Dim = None,
+    given: dict[str, Any],
     rigorous: Rigorous = False,
     no_logits: NoLogits = False,
     json: Json = False,
@@ -62,7 +39,7 @@ def optimum(
     seed: Seed = 0,
 ) -> None:
     """Bounds on the optimal value of one problem, and what holds for every minimiser."""
-    problem = common.problem_of(context.params)
+    problem = common.problem_of(given)
     from verify.optimum import optimum as solve
 
     result = solve(problem, rigorous=rigorous, listed=not no_logits)
@@ -74,42 +51,28 @@ def optimum(
         raise typer.Exit(3)
 
 
-def thresholds(
-    context: typer.Context,
-    model: Model,
-    counts: Counts = None,
-    profile: Profile = None,
-    lambda_w: LambdaW = None,
-    lambda_h: LambdaH = None,
-    lam: Lam = None,
-    bias: Bias = "none",
-    class_weights: ClassWeights = None,
-    depth: Depth = 1,
-    dim: Dim = None,
-    json: Json = False,
-    strict: Strict = False,
-    seed: Seed = 0,
-) -> None:
+@common.with_problem
+def thresholds(given: dict[str, Any], json: Json = False, strict: Strict = False, seed: Seed = 0) -> None:
     """Every threshold of these class sizes, exact. With weight decays given: on which side of each they are."""
-    problem = common.problem_of(context.params, weights_required=False)
+    problem = common.problem_of(given, weights_required=False)
     from verify.thresholds import thresholds as find
 
     start = time.process_time()
     found = find(problem)
     seconds = round(time.process_time() - start, 6)
-    given = common.has_weights(context.params)
+    placed = common.is_placed(given)
     if json:
-        _print_thresholds(problem, found, given, seconds)
+        _print_thresholds(problem, found, placed, seconds)
     else:
-        _show_thresholds(problem, found, given)
-    if strict and any(t.x2 is None for t in found):
+        _show_thresholds(problem, found, placed)
+    if strict and any(t.value is None for t in found):
         raise typer.Exit(3)
 
 
-def _print_thresholds(problem: Problem, found: Sequence[Threshold], given: bool, seconds: float) -> None:
+def _print_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool, seconds: float) -> None:
     from verify.schemas import ThresholdEntry, ThresholdsOutput
 
-    options = problem.canonical()["options"] | ({} if given else {"lambda_w": None, "lambda_h": None})
+    options = problem.canonical()["options"] | ({} if placed else {"lambda_w": None, "lambda_h": None})
     runs = [(int(size), repeat) for size, repeat in _count_runs(problem)]
     output = ThresholdsOutput(
         model=problem.model,
@@ -128,45 +91,67 @@ def _count_runs(problem: Problem) -> list[tuple[Fraction, int]]:
 # --- for people --------------------------------------------------------------------------------------------------
 
 
-def _show_thresholds(problem: Problem, found: Sequence[Threshold], given: bool) -> None:
-
+def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool) -> None:
     out = common.console()
     out.print(_classes(problem))
-    table = common.table(
-        "threshold", "claim", "size", "lam", "closed form", "verdict", *(["at your lam"] if given else [])
-    )
+    if not found:
+        out.print("This version knows no threshold of this problem.")
+        return
+    parameter = found[0].parameter
+    headers = ["threshold", "claim", "size", parameter, "closed form", "verdict"]
+    table = common.table(*headers, *([f"at your {parameter}"] if placed else []))
     for t in found:
         size = "" if t.count is None else str(t.count)
         value = f"{float(Fraction(t.bounds[0])):.12g}" if t.bounds else "-"
         form = t.closed_form or ""
         row = [t.name, t.claim, size, value, form if len(form) <= 30 else form[:27] + "...", t.verdict]
-        table.add_row(*row, *([_side(problem, t)] if given else []))
+        table.add_row(*row, *([_side(problem, t)] if placed else []))
     out.print(table)
     for t in found[:12]:
         value = f"{float(Fraction(t.bounds[0])):.6g}" if t.bounds else "?"
-        out.print(f"lam >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
+        out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
     if len(found) > 12:
         out.print(f"... and {len(found) - 12} more of the same kind.")
-    out.print("At equality the direction is dead; lam = sqrt(lambda_w lambda_h).")
+    out.print(MEANING[problem.model])
+
+
+MEANING = {
+    "ce": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
+    "ce-relu": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
+    "mse": "lam is the common value of all weight decays (else their geometric mean).",
+    "uf-svm": "ratio is that of the larger class size to the smaller.",
+    "layer-peeled": "ratio is that of the larger class size (times weight) to the smaller, at these budgets.",
+}
 
 
 def _side(problem: Problem, t: Threshold) -> str:
-    if t.x2 is None or t.x2[0] <= problem.x2 < t.x2[1]:
+    """On which side of a threshold a problem lies, decided on rationals."""
+    if t.x2 is not None:
+        here, ends, words = problem.x2, t.x2, ("alive", "dead")
+    elif t.enclosure is None:
         return "undecided"
-    return "dead" if problem.x2 >= t.x2[1] else "alive"
+    elif t.parameter == "ratio":
+        first, last = problem.clusters[0], problem.clusters[-1]
+        ratio = max(c.size * c.weight for c in (first, last)) / min(c.size * c.weight for c in (first, last))
+        here, ends, words = ratio, t.enclosure, ("below", "past")
+    else:
+        power = problem.depth + 1
+        here, words = problem.product, ("alive", "dead")
+        ends = (t.enclosure[0] ** power, t.enclosure[1] ** power)
+    if ends[0] <= here < ends[1]:
+        return "undecided"
+    if here == ends[0] == ends[1]:
+        return {"alive": words[0], "dead": words[1], "tie": "tie"}[t.at_equality]
+    return words[here >= ends[1]]
 
 
 def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    lam = float(problem.lambda_w) ** 0.5 * float(problem.lambda_h) ** 0.5
     rows = [
         ("problem", _classes(problem)),
-        (
-            "weights",
-            f"lambda_w {problem.lambda_w}, lambda_h {problem.lambda_h}, lam {lam:.6g}, lam N {_x(problem):.6g}",
-        ),
+        *([("weights", weights)] if (weights := _weights(problem)) else []),
         ("value", f"{_proven(result.value.lower, result.value.upper)}  (relative gap {result.gap:.1e})"),
         (
             "verdict",
@@ -176,7 +161,7 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
         ),
         ("merged", _merged(problem, result)),
         ("zero", _zero(problem, result)),
-        *([("singular values", _singular(result))] if problem.model == "ce" else []),
+        *([("singular values", _singular(result))] if problem.model in SINGULAR else []),
         *[("threshold", line) for line in _nearby(problem)],
     ]
     if result.undecided:
@@ -188,11 +173,35 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
     common.console().print(table)
 
 
+SINGULAR = ("ce", "uf-svm", "mse")
+"""Models whose singular values are printed."""
+
+
 def _classes(problem: Problem) -> str:
+    if problem.model == "ce-sphere":
+        kind = "two families" if problem.families == 2 else "one family"
+        return f"ce-sphere, {problem.K} unit vectors, {kind}; d = {problem.dim}; temperature {problem.temperature}"
     groups = [f"{c.classes} of {c.size}" + (f" (weight {c.weight})" if c.weight != 1 else "") for c in problem.clusters]
     listed = ", ".join(groups) if len(groups) <= 6 else f"{', '.join(groups[:3])}, ..., {groups[-1]}"
     bias = problem.bias if isinstance(problem.bias, str) else f"penalty {problem.bias}"
-    return f"{problem.model}, {problem.K} classes, {problem.N} samples: {listed}; bias {bias}; d = {problem.dim}"
+    middle = f"; bias {bias}" if problem.model in ("ce", "ce-relu", "mse") else ""
+    middle += f"; depth {problem.depth}" if problem.depth > 1 or problem.model == "mse" else ""
+    width = f"widths {', '.join(map(str, problem.widths))}" if problem.widths else f"d = {problem.dim}"
+    return f"{problem.model}, {problem.K} classes, {problem.N} samples: {listed}{middle}; {width}"
+
+
+def _weights(problem: Problem) -> str:
+    """The weight decays or budgets, in words."""
+    if problem.model == "layer-peeled":
+        return f"E_W {problem.e_w}, E_H {problem.e_h}, T {float(problem.budget2) ** 0.5:.6g}"
+    if problem.model not in ("ce", "ce-relu", "mse"):
+        return ""
+    layers = ", ".join(map(str, problem.layers)) if len(set(problem.layers)) > 1 else str(problem.lambda_w)
+    text = f"lambda_w {layers}, lambda_h {problem.lambda_h}"
+    if problem.depth > 1 or problem.model == "mse":
+        return text
+    lam = float(problem.lambda_w) ** 0.5 * float(problem.lambda_h) ** 0.5
+    return f"{text}, lam {lam:.6g}, lam N {_x(problem):.6g}"
 
 
 def _x(problem: Problem) -> float:
@@ -262,14 +271,15 @@ def _singular(result: OptimumOutput) -> str:
 
 
 def _nearby(problem: Problem) -> list[str]:
-    """The thresholds next to the weight decays, below and above."""
+    """The thresholds next to where the problem lies, below and above."""
     from verify.thresholds import thresholds as find
 
-    known = [t for t in find(problem, digits=12) if t.x2 is not None]
-    below = [t for t in known if t.x2 and t.x2[1] <= problem.x2]
-    above = [t for t in known if t.x2 and t.x2[1] > problem.x2]
+    known = [t for t in find(problem, digits=12) if t.bounds is not None]
+    passed = [t for t in known if _side(problem, t) in ("dead", "past")]
+    ahead = [t for t in known if _side(problem, t) in ("alive", "below")]
     lines = []
-    for t, word in [(t, "passed") for t in below[-1:]] + [(t, "ahead") for t in above[:1]]:
+    for t, word in [(t, "passed") for t in passed[-1:]] + [(t, "ahead") for t in ahead[:1]]:
         size = f" of size {t.count}" if t.count is not None else ""
-        lines.append(f"{word}: {t.name}{size} at lam = {float(Fraction((t.bounds or ('0',))[0])):.8g} ({t.claim})")
+        value = float(Fraction((t.bounds or ("0",))[0]))
+        lines.append(f"{word}: {t.name}{size} at {t.parameter} = {value:.8g} ({t.claim})")
     return lines

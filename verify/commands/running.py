@@ -163,7 +163,7 @@ def _shortfall(row: ClaimResult) -> str:
 
 
 def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
-
+    from verify.report.views import papers
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
@@ -176,7 +176,11 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         table.add_row(row.id, row.verdict or "note", *cells, worst, killed, f"{row.seconds:.1f}")
     out = common.console()
     out.print(table)
-    out.print(", ".join(f"{count} {verdict}" for verdict, count in result.summary.items()))
+    for paper in papers(result):
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in paper.counts.items())
+        out.print(f"{paper.name}: {counts}", soft_wrap=True)
+    total = ", ".join(f"{count} {verdict}" for verdict, count in result.summary.items())
+    out.print(f"All {len(result.claims)}: {total}")
     for row in result.claims:
         if row.verdict in OPEN:
             out.print(f"{row.id} is {row.verdict}: {row.reason}", soft_wrap=True)

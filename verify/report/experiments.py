@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from theory.optimum import softmax
 from theory.problem import Problem
+from verify.report.axes import threshold_markers
 from verify.report.figures import Marker, Plot, Series
-from verify.report.sweeps import threshold_markers
 from verify.routes import solve
 
 __all__ = ["Experiment", "experiments"]

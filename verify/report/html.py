@@ -1,22 +1,27 @@
-"""Render a run as one self-contained HTML page and as Markdown."""
+"""Render a run as self-contained HTML pages, one for every paper, and as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from theory.claim import Claim
 from verify.report.experiments import Experiment
 from verify.report.figures import Plot, draw
+from verify.report.graph import Node
+from verify.report.graph import draw as draw_graph
 from verify.report.mathml import mathml
-from verify.report.views import ROUTES, ClaimView, attention, tiles
+from verify.report.views import ROUTES, ClaimView, Paper, attention, tiles
 from verify.report.words import MEANING
 from verify.schemas import RunResult
 
-__all__ = ["render_html", "render_markdown"]
+__all__ = ["FOLDER", "Context", "file_name", "render_index", "render_markdown", "render_paper"]
 
 
 @lru_cache(maxsize=1)
@@ -24,7 +29,7 @@ def _environment() -> Environment:
     loader = PackageLoader("verify.report")
     environment = Environment(
         loader=loader,
-        autoescape=lambda name: bool(name and name.startswith("report.html")),
+        autoescape=lambda name: bool(name and name.endswith(".html.j2")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -61,50 +66,121 @@ def _figures(plots: Sequence[Plot], key: str) -> list[tuple[Plot, Markup]]:
     return [(plot, Markup(draw(plot, f"{_slug(key)}-{i}"))) for i, plot in enumerate(plots)]
 
 
-def render_html(
-    result: RunResult,
-    views: Sequence[ClaimView],
+@dataclass(frozen=True)
+class Context:
+    """What every page of one report shares."""
+
+    result: RunResult
+    views: Sequence[ClaimView]
+    claims: Mapping[str, Claim]
+    papers: Sequence[Paper]
+
+    def link(self, identifier: str, page: str) -> str:
+        """Address of a claim as seen from a page (``INDEX`` or the key of a paper)."""
+        anchor = f"#{_slug(identifier)}"
+        row = next((view.result for view in self.views if view.claim.id == identifier), None)
+        if row is None:
+            return "#summary"
+        if page == row.paper:
+            return anchor
+        return (f"{FOLDER}/" if page == INDEX else "") + file_name(row.paper) + anchor
+
+    def graph(self, paper: Paper, page: str) -> Markup:
+        """The picture of what rests on what in a paper, with links for a page."""
+        by_id = {view.claim.id: view for view in self.views}
+
+        def node(identifier: str) -> Node:
+            view = by_id.get(identifier)
+            title = view.claim.title if view else self.claims[identifier].title
+            foreign = view is None or view.claim.paper != paper.key
+            return Node(identifier, self.link(identifier, page), view.verdict if view else "", title, foreign)
+
+        own = [view.claim.id for view in self.views if view.claim.paper == paper.key]
+        return Markup(draw_graph(self.claims, own, node))
+
+    def listed(self, page: str) -> list[Paper]:
+        """The papers with their files and pictures as seen from a page."""
+        prefix = f"{FOLDER}/" if page == INDEX else ""
+        return [replace(p, file=prefix + file_name(p.key), graph=self.graph(p, page)) for p in self.papers]
+
+
+INDEX = ""
+FOLDER = "papers"
+
+
+def file_name(key: str) -> str:
+    """File of a paper's page in the folder ``FOLDER``."""
+    return f"{_slug(key)[:80]}.html"
+
+
+def render_index(context: Context) -> str:
+    """The first page: verdicts, papers, what rests on what, claims against routes. No script and no network."""
+    result, views = context.result, context.views
+    return _render(
+        "report.html.j2",
+        context,
+        INDEX,
+        views=views,
+        tiles=tiles(result.summary),
+        attention=attention(result),
+        papers=context.listed(INDEX),
+        kinds=[tile.verdict for tile in tiles(result.summary)],
+    )
+
+
+def render_paper(
+    context: Context,
+    key: str,
     plots: Mapping[str, Sequence[Plot]],
     experiments: Sequence[Experiment],
-    undrawn: Mapping[str, str] | None = None,
+    undrawn: Mapping[str, str],
 ) -> str:
-    """One page with inlined style and figures, no script and no network.
+    """One page for the claims of a paper, with inlined style and figures.
 
     Parameters
     ----------
-    result, views : what was found, and each claim with its part of it.
+    context, key : the report and the paper.
     plots : figures per claim ID.
     experiments : settings to show after the claims.
     undrawn : why a claim has no figure, per claim ID.
     """
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            result=result,
-            views=views,
-            tiles=tiles(result),
-            attention=attention(result),
-            meaning=MEANING,
-            routes=ROUTES,
-            figures={key: _figures(found, key) for key, found in plots.items()},
-            undrawn=undrawn or {},
-            experiments=[(one, _figures(one.plots, one.key)) for one in experiments],
-            style=Markup(_environment().get_template("style.css").render()),
-        )
+    (paper,) = (one for one in context.listed(key) if one.key == key)
+    return _render(
+        "paper.html.j2",
+        context,
+        key,
+        paper=paper,
+        views=[view for view in context.views if view.claim.paper == key],
+        tiles=tiles(paper.counts),
+        figures={name: _figures(found, name) for name, found in plots.items()},
+        undrawn=undrawn,
+        experiments=[(one, _figures(one.plots, one.key)) for one in experiments],
     )
 
 
-def render_markdown(result: RunResult, views: Sequence[ClaimView], experiments: Sequence[Experiment]) -> str:
+def _render(template: str, context: Context, page: str, **values: Any) -> str:
+    environment = _environment()
+    return environment.get_template(template).render(
+        result=context.result,
+        meaning=MEANING,
+        routes=ROUTES,
+        link=lambda identifier: context.link(identifier, page),
+        style=Markup(environment.get_template("style.css").render()),
+        **values,
+    )
+
+
+def render_markdown(context: Context, experiments: Sequence[Experiment]) -> str:
     """The same report without figures, for terminals and code hosts."""
     return (
         _environment()
         .get_template("report.md.j2")
         .render(
-            result=result,
-            views=views,
-            tiles=tiles(result),
-            attention=attention(result),
+            result=context.result,
+            views=context.views,
+            tiles=tiles(context.result.summary),
+            papers=context.papers,
+            attention=attention(context.result),
             routes=ROUTES,
             experiments=experiments,
         )

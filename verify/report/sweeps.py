@@ -1,4 +1,4 @@
-"""Show a claim: sweep the weight decay through its thresholds, prediction as a curve, optima as points."""
+"""Show a claim: sweep a parameter through its thresholds, prediction as a curve, optima as points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -20,21 +19,17 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import alpha, dead, k, n, w
 from verify.balls import Undecided, ball, decide, precision, resolve
-from verify.findings import LIMIT_BITS
+from verify.findings import LIMIT_BITS, optimum_for
+from verify.report.axes import Axis, axis, threshold_markers
 from verify.report.figures import Marker, Plot, Series
-from verify.routes import solve
 from verify.schemas import ClaimResult
-from verify.thresholds import thresholds
 
-__all__ = ["Sweep", "claim_plots", "sweep", "threshold_markers"]
+__all__ = ["Sweep", "claim_plots", "sweep"]
 
 Array = NDArray[Any]
 Reading = Mapping[sp.Symbol, Any]
 Track = list[tuple[Optimum, Reading] | None]
 OrderParameter = tuple[str, Callable[[Optimum, Reading], float]]
-X_LABEL = r"$x = \lambda N$"
-RATIOS = tuple(Fraction(i, 25) for i in range(5, 33))
-"""x over the largest threshold, 0.2 to 1.28; rational thresholds are added."""
 DRAWING_BITS = 64
 SPARSE, THIN = 6, 3
 """Every sixth point is also solved by the nonconvex route; every third exact one is drawn as a dot."""
@@ -50,8 +45,9 @@ FLOOR = 1e-18
 
 @dataclass(frozen=True)
 class Sweep:
-    """Readings of a claim along x, per route; an entry is empty where the route or a hypothesis fails."""
+    """Readings of a claim along an axis, per route; an entry is empty where the route or a hypothesis fails."""
 
+    along: Axis
     base: Problem
     x: tuple[float, ...]
     optima: dict[str, list[Optimum | None]]
@@ -78,47 +74,22 @@ def _along(track: Track, f: Callable[[Optimum, Reading], float]) -> list[float]:
     return [math.nan if entry is None else f(*entry) for entry in track]
 
 
-def threshold_markers(problem: Problem, scale: float = 1.0) -> tuple[Marker, ...]:
-    """Thresholds of a problem as labelled lines at x (times ``scale``); coinciding ones share a line.
-
-    Examples
-    --------
-    >>> [(round(m.x, 3), m.label) for m in threshold_markers(Problem.ce([(120, 4), (25, 3)], 1))]
-    [(5.0, 'n = 25 merges'), (6.788, 'between dead'), (10.954, 'n = 120 merges, all 0')]
-    """
-    found: dict[float, list[str]] = {}
-    for t in thresholds(problem, 12):
-        if t.x2 is None:
-            continue
-        names = {
-            "cluster_merge": f"n = {t.count} merges",
-            "between_groups_dead": "between dead",
-            "class_zero": f"n = {t.count} dies",
-        }
-        x = round(math.sqrt(float(sum(t.x2)) / 2), 9)
-        found.setdefault(x, []).append(names.get(t.name, "all 0"))
-    return tuple(Marker(x * scale, ", ".join(dict.fromkeys(labels))) for x, labels in sorted(found.items()))
-
-
 def sweep(claim: Claim, base: Problem, seed: int) -> Sweep:
-    """Solve the problem at every x by the exact route, at some x by the nonconvex route, and read the claim."""
-    squares = [t.x2 for t in thresholds(base, 12) if t.x2] or [(base.x2, base.x2)]
-    top = max((lower + upper) / 2 for lower, upper in squares).limit_denominator(10**6)
-    exact = {lower for lower, upper in squares if lower == upper}
-    problems = [base.at(x2).tilted(1, base.dim) for x2 in sorted({top * ratio**2 for ratio in RATIOS} | exact)]
+    """Solve along the axis of a problem by the exact route, at some points by the nonconvex one, and read the claim."""
+    along = axis(base)
     optima: dict[str, list[Optimum | None]] = {"exact": [], "nonconvex": []}
-    for i, problem in enumerate(problems):
+    for i, (_, problem) in enumerate(along.points):
         inside = claim.applies(problem)
         some = inside and i % SPARSE == SPARSE // 2 and base.K <= MOST_CLASSES
-        optima["exact"].append(_optimum("exact", problem, seed) if inside else None)
-        optima["nonconvex"].append(_optimum("nonconvex", problem, seed) if some else None)
+        optima["exact"].append(_optimum(claim, "exact", problem, seed) if inside else None)
+        optima["nonconvex"].append(_optimum(claim, "nonconvex", problem, seed) if some else None)
     readings = {route: [_readings(claim, optimum) for optimum in row] for route, row in optima.items()}
-    return Sweep(base, tuple(math.sqrt(float(p.x2)) for p in problems), optima, readings)
+    return Sweep(along, base, tuple(value for value, _ in along.points), optima, readings)
 
 
-def _optimum(route: str, problem: Problem, seed: int) -> Optimum | None:
+def _optimum(claim: Claim, route: str, problem: Problem, seed: int) -> Optimum | None:
     try:
-        return solve(route, problem, seed)
+        return optimum_for(claim, problem, route, seed, frozenset())
     except (ArithmeticError, ValueError):  # a point is left out of the picture; the run itself reports the failure
         return None
 
@@ -146,7 +117,7 @@ def value(expression: sp.Expr, reading: Reading) -> float:
 
 
 def claim_plots(claim: Claim, result: ClaimResult, seed: int) -> list[Plot]:
-    """Plots that show a claim: limits against L, everything else against x.
+    """Plots that show a claim: limits against L, everything else along an axis.
 
     Parameters
     ----------
@@ -168,7 +139,7 @@ def claim_plots(claim: Claim, result: ClaimResult, seed: int) -> list[Plot]:
         plots += _residual_plot([relation for relation in claim.relations if _is_residual(relation)], data)
         markers = list(threshold_markers(base))
         if result.counterexample is not None:
-            markers.append(Marker(math.sqrt(float(base.x2)), "counterexample"))
+            markers.append(Marker(data.along.here, "counterexample"))
     return [replace(plot, markers=tuple(markers)) for plot in plots]
 
 
@@ -225,7 +196,11 @@ def _comparison_plot(relation: Any, data: Sweep) -> list[Plot]:
         series.append(Series(data.x, _along(track["nonconvex"], left), "nonconvex" + name, "rings", colour))
     caption = f"{latex(relation.lhs)} {_sign(relation)} {latex(relation.rhs)}"
     series = [one for one in series if np.isfinite(one.y).any()]
-    return [Plot(X_LABEL, _axis(relation.lhs), tuple(series), caption=caption)] if series else []
+    return (
+        [Plot(data.along.label, _axis(relation.lhs), tuple(series), caption=caption, log_x=data.along.log)]
+        if series
+        else []
+    )
 
 
 def _evaluator(expression: sp.Expr) -> Callable[[Optimum, Reading], float]:
@@ -250,7 +225,12 @@ def _residual_plot(relations: Sequence[sp.Eq], data: Sweep) -> list[Plot]:
             if np.isfinite(worst).any():
                 series.append(Series(data.x, worst, f"${latex(relation.lhs)}$, {route}", kind, colour))
     text = "What the claim says is 0 (double precision)"
-    return [Plot(X_LABEL, "residual", tuple(series), text=text, log_y=True, y_range=(FLOOR / 3, 1.0))] if series else []
+    return [_residuals(data, tuple(series), text)] if series else []
+
+
+def _residuals(data: Sweep, series: tuple[Series, ...], text: str) -> Plot:
+    limits = (FLOOR / 3, 1.0)
+    return Plot(data.along.label, "residual", series, text=text, log_x=data.along.log, log_y=True, y_range=limits)
 
 
 def _state_plots(relation: Any, data: Sweep) -> list[Plot]:
@@ -266,7 +246,8 @@ def _state_plots(relation: Any, data: Sweep) -> list[Plot]:
         )
         series = tuple(one for one in candidates if np.isfinite(one.y).any())
         caption = rf"{shown} = 0 \iff {latex(condition)}"
-        plots.append(Plot(X_LABEL, f"${shown}$", series, shaded=_regions(data, predicted), caption=caption))
+        regions, log = _regions(data, predicted), data.along.log
+        plots.append(Plot(data.along.label, f"${shown}$", series, shaded=regions, caption=caption, log_x=log))
     return [plot for plot in plots if plot.series]
 
 
@@ -341,12 +322,13 @@ def _regions(data: Sweep, predicted: Sequence[bool | None]) -> tuple[tuple[float
     return (*regions, (start, edges[1])) if start is not None else tuple(regions)
 
 
+def _scale_label(base: Problem) -> str:
+    return r"$L = \log(\sqrt{n}/(\lambda N))$" if base.key in ("ce", "ce-relu") else "scale $L$"
+
+
 def _limit_plots(claim: Claim, base: Problem) -> list[Plot]:
     """Scaled remainders L^order (left - right), which must approach constants."""
-    from verify.routes.limits import solve_at_scale
-
-    assert claim.along is not None
-    optima = [solve_at_scale("enclosure", claim.along(base, scale), scale) for scale in SCALES]
+    optima = [optimum_for(claim, base, "enclosure", 0, frozenset(), scale) for scale in SCALES]
     readings = [_readings(claim, optimum) for optimum in optima]
     series: list[Series] = []
     for relation in claim.relations:
@@ -364,8 +346,4 @@ def _limit_plots(claim: Claim, base: Problem) -> list[Plot]:
     power = max((r.order for r in claim.relations if isinstance(r, Asymptotic)), default=1)
     label = r"$L\,$(observed $-$ predicted)" if power == 1 else rf"$L^{power}\,$(observed $-$ predicted)"
     text = "Remainder times its predicted order: it levels off where the claim is right"
-    return (
-        [Plot(r"$L = \log(\sqrt{n}/(\lambda N))$", label, tuple(series), text=text, log_x=True, ticks=SCALES)]
-        if series
-        else []
-    )
+    return [Plot(_scale_label(base), label, tuple(series), text=text, log_x=True, ticks=SCALES)] if series else []

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from theory.claim import Claim
 from theory.derivation import Lemma, Step
-from verify.engine import reached
-from verify.report.words import MEANING, citation, in_words, scientific
+from verify.engine import reached, summarise
+from verify.report.words import MEANING, citation, in_words, scientific, short
 from verify.schemas import ClaimResult, RouteResult, RunResult
 
-__all__ = ["Cell", "ClaimView", "StepView", "Tile", "attention", "claim_view", "tiles"]
+__all__ = ["Cell", "ClaimView", "Paper", "StepView", "Tile", "attention", "claim_view", "papers", "tiles"]
 
 ROUTES = ("symbolic", "enclosure", "exact", "nonconvex", "convex")
 SOLVERS = ROUTES[1:]
@@ -47,6 +47,7 @@ class RouteView:
     where: str
     uses: str
     reason: str
+    hits: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,50 @@ class ClaimView:
     resolution: str
 
 
-def tiles(result: RunResult) -> list[Tile]:
+@dataclass(frozen=True)
+class Paper:
+    """One paper: its claims counted by verdict; ``file`` and ``graph`` as seen from the page that shows it."""
+
+    key: str
+    name: str
+    citation: str
+    counts: Mapping[str, int]
+    seconds: float
+    file: str = ""
+    graph: str = ""
+
+    @property
+    def claims(self) -> int:
+        """Number of claims."""
+        return sum(self.counts.values())
+
+
+def papers(result: RunResult) -> list[Paper]:
+    """The papers of a run, in the order of their first claims.
+
+    Examples
+    --------
+    >>> papers(RunResult(seed=0, examples=1, environment={}, claims=[], summary={}))
+    []
+    """
+    found: dict[str, list[ClaimResult]] = {}
+    for row in result.claims:
+        found.setdefault(row.paper, []).append(row)
+    return [
+        Paper(key, short(key), citation(key), summarise(rows), sum(row.seconds for row in rows))
+        for key, rows in found.items()
+    ]
+
+
+def tiles(summary: Mapping[str, int]) -> list[Tile]:
     """Counts per verdict, strongest first.
 
     Examples
     --------
-    >>> run = RunResult(seed=0, examples=1, environment={}, claims=[], summary={"agrees": 2, "proved": 1})
-    >>> [(tile.verdict, tile.count) for tile in tiles(run)]
+    >>> [(tile.verdict, tile.count) for tile in tiles({"agrees": 2, "proved": 1})]
     [('proved', 1), ('agrees', 2)]
     """
-    return [Tile(name, result.summary[name], text) for name, text in MEANING.items() if result.summary.get(name)]
+    return [Tile(name, summary[name], text) for name, text in MEANING.items() if summary.get(name)]
 
 
 def attention(result: RunResult) -> list[tuple[str, str]]:
@@ -162,6 +197,7 @@ def _route(name: str, row: RouteResult) -> RouteView:
         where=in_words(row.worst),
         uses=", ".join(row.uses) or "–",
         reason=row.reason,
+        hits=f"{row.hits} of {row.starts} random starts end at the best value" if row.starts else "",
     )
 
 

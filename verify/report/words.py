@@ -16,7 +16,7 @@ from pybtex.plugin import find_plugin
 from theory.problem import Problem
 from verify.reduced import root
 
-__all__ = ["MEANING", "citation", "in_words", "scientific"]
+__all__ = ["MEANING", "citation", "in_words", "scientific", "short"]
 
 MEANING = {
     "proved": "every algebraic step verified in exact arithmetic for the whole family, textbook lemmas named",
@@ -81,24 +81,47 @@ def in_words(configuration: Mapping[str, Any] | None) -> str:
     if configuration is None:
         return ""
     problem = Problem.from_canonical(dict(configuration))
+    if problem.key == "ce-sphere":
+        kind = "one family" if problem.families == 1 else "two families"
+        return f"{problem.K} unit vectors, {kind}; d = {problem.dim}; a = {number(problem.temperature)}"
     runs = [f"{run.repeat} class{'es' if run.repeat > 1 else ''} of {number(run.size)}" for run in problem.runs]
-    parts = [", ".join(runs), f"x = λN = {root(problem.x2):.10g}"]
+    parts = [", ".join(runs), *_parameters(problem)]
     if any(run.weight != 1 for run in problem.runs):
         parts.append("loss weights " + ", ".join(number(run.weight) for run in problem.runs))
     if problem.bias != "none":
         parts.append("free bias" if problem.bias == "free" else f"bias penalty λ_b = {number(Fraction(problem.bias))}")
-    if problem.dim != problem.K:
+    if problem.widths:
+        parts.append(f"widths {', '.join(map(str, problem.widths))}")
+    elif problem.dim != problem.K:
         parts.append(f"d = {problem.dim}")
     return "; ".join(parts)
 
 
+def _parameters(problem: Problem) -> list[str]:
+    match problem.key:
+        case "ce" | "ce-relu":
+            return [f"x = λN = {root(problem.x2):.10g}"]
+        case "mse" | "ce-deep":
+            decays = dict.fromkeys((*problem.layers, problem.lambda_h))
+            return [f"depth {problem.depth}", f"λ = {', '.join(map(number, decays))}"]
+        case "layer-peeled":
+            return [f"E_W = {number(problem.e_w)}, E_H = {number(problem.e_h)}"]
+    return []
+
+
+@lru_cache(maxsize=1)
+def _entries() -> BibliographyData:
+    text = files("theory").joinpath("references.bib").read_text(encoding="utf-8")
+    return parse_string(text, "bibtex")
+
+
 @lru_cache(maxsize=1)
 def _bibliography() -> dict[str, str]:
-    text = files("theory").joinpath("references.bib").read_text(encoding="utf-8")
-    data: BibliographyData = parse_string(text, "bibtex")
     style = find_plugin("pybtex.style.formatting", "plain")()
     backend = find_plugin("pybtex.backends", "plaintext")()
-    return {entry.key: re.sub(r"\s+", " ", entry.text.render(backend)) for entry in style.format_bibliography(data)}
+    return {
+        entry.key: re.sub(r"\s+", " ", entry.text.render(backend)) for entry in style.format_bibliography(_entries())
+    }
 
 
 def citation(key: str) -> str:
@@ -106,7 +129,27 @@ def citation(key: str) -> str:
 
     Examples
     --------
-    >>> "Neural collapse" in citation("hong_ling_2023"), citation("ours")
-    (True, 'ours')
+    >>> "Neural collapse" in citation("hong_ling_2023"), citation("conjectures")
+    (True, 'Statements of our own, and conjectures')
     """
-    return _bibliography().get(key, key)
+    return _bibliography().get(key, OURS[1] if key == OURS[0] else key)
+
+
+OURS = ("conjectures", "Statements of our own, and conjectures")
+
+
+def short(key: str) -> str:
+    """Authors and the year of a key in references.bib.
+
+    Examples
+    --------
+    >>> short("hong_ling_2023"), short("dang_2024_relu"), short("conjectures")
+    ('Hong and Ling 2023', 'Dang et al. 2024', 'Our own')
+    """
+    entry = _entries().entries.get(key)
+    if entry is None:
+        return "Our own" if key == OURS[0] else key
+    names = [" ".join(person.last_names) for person in entry.persons["author"]]
+    who = " and ".join(names) if len(names) <= 2 else f"{names[0]} et al."
+    year = re.search(r"\d{4}", key)
+    return f"{who} {year[0]}" if year else who

@@ -19,10 +19,14 @@ from verify.kernel.relu import relu_log_probabilities, relu_states
 from verify.relu import class_scalars, columns, fano, near_optimal, task_of
 from verify.routes.nonconvex import LARGEST, Landscape
 
-__all__ = ["level", "solve"]
+__all__ = ["descents", "level", "solve"]
 
 Array = NDArray[Any]
 BITS = 128
+METHODS: dict[str, Any] = {
+    "L-BFGS-B": {"maxiter": 20000, "maxfun": 40000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13},
+    "TNC": {"maxfun": 20000, "ftol": 0.0, "xtol": 0.0, "gtol": 1e-13},
+}
 ALLOWANCE = 1e-14
 """Relative rounding allowed for in the objective."""
 
@@ -54,28 +58,46 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     """
     if problem.K > LARGEST:
         return Optimum(problem, "nonconvex", reason="too large for this route")
-    rng = np.random.default_rng(seed)
     try:
-        landscape = Landscape(problem)
         with threadpoolctl.threadpool_limits(1), precision(BITS):
-            first = _descend(landscape, _constructed(landscape))
-            runs = sorted((_descend(landscape, _random(landscape, rng)) for _ in range(starts)), key=lambda run: run[0])
-            value, v = min([first, *runs[:1]], key=lambda run: run[0])
-            alive = [_alive(landscape, end) for _, end in runs]
-            explained = sum(
-                abs(end - level(problem, classes)) <= 1e-7 for (end, _), classes in zip(runs, alive, strict=True)
-            )
-            work = {
-                "starts": starts,
-                "hits": sum(end <= value * (1 + 1e-9) for end, _ in runs),
-                "values": [end for end, _ in runs],
-                "alive": alive,
-                "explained": explained,
-                "constructed": first[0],
-            }
+            landscape, value, v, work = descents(problem, seed, starts)
             return _optimum(landscape, value, v, work)
     except (ArithmeticError, ValueError) as error:
         return Optimum(problem, "nonconvex", reason=f"does not fit floats: {error}")
+
+
+def descents(
+    problem: Problem, seed: int, starts: int, method: str = "L-BFGS-B"
+) -> tuple[Landscape, float, Array, dict[str, Any]]:
+    """Best end of descents from random starts and from the constructed one, with the statistics of :func:`solve`.
+
+    Parameters
+    ----------
+    problem, seed, starts : as for :func:`solve`.
+    method : 'L-BFGS-B' or 'TNC' (truncated Newton), both of scipy, both under H >= 0.
+
+    Examples
+    --------
+    >>> _, value, _, work = descents(Problem.ce([6, 3, 2], "0.02", "0.03", model="ce-relu"), 0, 2, "TNC")
+    >>> round(value, 6), len(work["values"])
+    (0.42477, 2)
+    """
+    rng, landscape = np.random.default_rng(seed), Landscape(problem)
+    first = _descend(landscape, _constructed(landscape), method)
+    found = (_descend(landscape, _random(landscape, rng), method) for _ in range(starts))
+    runs = sorted(found, key=lambda run: run[0])
+    value, v = min([first, *runs[:1]], key=lambda run: run[0])
+    alive = [_alive(landscape, end) for _, end in runs]
+    near = (abs(end - level(problem, classes)) <= 1e-7 for (end, _), classes in zip(runs, alive, strict=True))
+    work = {
+        "starts": starts,
+        "hits": sum(end <= value * (1 + 1e-9) for end, _ in runs),
+        "values": [end for end, _ in runs],
+        "alive": alive,
+        "explained": sum(near),
+        "constructed": first[0],
+    }
+    return landscape, value, v, work
 
 
 def level(problem: Problem, alive: list[int]) -> float:
@@ -126,15 +148,16 @@ def _constructed(landscape: Landscape) -> Array:
     return v
 
 
-def _descend(landscape: Landscape, start: Array, restarts: int = 3) -> tuple[float, Array]:
-    """L-BFGS-B with H >= 0, restarted to squeeze out the last digits."""
+def _descend(landscape: Landscape, start: Array, method: str, restarts: int = 3) -> tuple[float, Array]:
+    """Descent with H >= 0, restarted to squeeze out the last digits."""
     lower = np.full(landscape.size, -np.inf)
     lower[_features(landscape)] = 0
     bounds = scipy.optimize.Bounds(lower, np.inf)
     v, value = start, landscape.value(start)[0]
-    options: Any = {"maxiter": 20000, "maxfun": 40000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13}
     for _ in range(restarts):
-        found = scipy.optimize.minimize(landscape.value, v, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        found = scipy.optimize.minimize(
+            landscape.value, v, jac=True, method=method, bounds=bounds, options=METHODS[method]
+        )
         stalled = not found.fun < value * (1 - 1e-15)
         if found.fun <= value:
             v, value = found.x, float(found.fun)

@@ -1,0 +1,121 @@
+"""The optimum of the models that are always proved by the kernel, as plain data: what route *enclosure* says."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.optimum import Optimum
+from theory.problem import Problem
+from verify.balls import precision
+from verify.counts import InputError
+from verify.kernel import interval
+from verify.optimum import LISTED, count_runs
+from verify.routes import solve
+from verify.schemas import Interval, OptimumOutput
+
+__all__ = ["enclosed"]
+
+DIGITS = 12
+"""Significant digits printed, fewer where the radius does not justify them."""
+BITS = 320
+SINGULAR = ("ce-deep", "uf-svm", "mse")
+"""Models whose singular values are printed."""
+
+
+def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
+    """Bounds and structure of the optimum of a problem whose model has a module in verify/models.
+
+    Raises
+    ------
+    InputError
+        If the problem is too large for this version, or no bounds are known.
+
+    Examples
+    --------
+    >>> enclosed(Problem.svm([4, 1, 1])).verdict
+    'enclosed'
+    """
+    if problem.K > LISTED:
+        raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
+    start = time.process_time()
+    found = solve("enclosure", problem)
+    if found.lower is None or found.upper is None:
+        raise InputError(f"no bounds on the optimum are known here: {found.reason}")
+    with precision(BITS):
+        ends = interval(found.lower, found.upper)
+    if ends is None:
+        raise InputError("no finite bounds on the optimum were proved")
+    seconds = time.process_time() - start
+    facts = _facts(found, listed)
+    asked = [name for name in facts if name != "singular_values" or problem.key in SINGULAR]
+    lower, upper = Fraction(ends["lower"]), Fraction(ends["upper"])
+    runs = count_runs(problem)
+    return OptimumOutput(
+        model=problem.model,
+        counts=[size for size, repeat in runs for _ in range(repeat)] if listed else runs,
+        options=problem.canonical()["options"],
+        value=Interval.model_validate(ends),
+        gap=float(f"{float((upper - lower) / abs(upper)):.3g}"),
+        verdict="enclosed",
+        undecided=[name for name in asked if facts[name] is None and (listed or name != "logits")],
+        reason=found.reason,
+        seconds=round(seconds, 6),
+        **facts,
+    )
+
+
+def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
+    """Facts under their JSON names, null where undecided."""
+    values = None
+    if found.singular_values is not None and found.problem.key in SINGULAR:
+        values = _rounded(found.singular_values)
+    Z = found.logits
+    if Z is not None and found.bias is not None:
+        Z = Z + found.bias[:, None]
+    bias = None if found.bias is None else _rounded(found.bias)
+    zero = None if found.zero is None else sorted(found.zero)
+    merged = None if found.merged is None else sorted(sorted(group) for group in found.merged)
+    return {
+        "singular_values": values if listed or values is None else _runs(values),
+        "logits": _rounded(Z) if listed and Z is not None else None,
+        "bias": bias if listed or bias is None else _runs(bias),
+        "merged": merged if listed or merged is None else [_ends(group) for group in merged],
+        "zero": zero if listed or zero is None else _spans(zero),
+    }
+
+
+def _rounded(values: NDArray[Any]) -> list[Any] | None:
+    """Midpoints to the digits of the largest that every radius allows, at most DIGITS; None if a ball is not finite."""
+    if not all(value.is_finite() for value in values.flat):
+        return None
+    middles = np.array([float(value.mid()) for value in values.flat]).reshape(values.shape)
+    radius = max(float(value.rad()) for value in values.flat)
+    scale = float(np.abs(middles).max(initial=0.0))
+    if scale == 0 and radius == 0:
+        return list(middles.tolist())
+    wanted = DIGITS - math.ceil(math.log10(max(scale, radius)))
+    allowed = wanted if radius == 0 else min(wanted, math.floor(-math.log10(radius)))
+    return list((np.round(middles, allowed) + 0.0).tolist())
+
+
+def _runs(values: Sequence[float]) -> list[tuple[float, int]]:
+    return [(value, len(list(group))) for value, group in groupby(values)]
+
+
+def _spans(classes: Sequence[int]) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    for k in classes:
+        spans = [*spans[:-1], (spans[-1][0], k)] if spans and spans[-1][1] + 1 == k else [*spans, (k, k)]
+    return spans
+
+
+def _ends(group: Sequence[int]) -> list[int]:
+    return [end for span in _spans(group) for end in span]
