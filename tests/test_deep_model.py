@@ -1,4 +1,4 @@
-"""Cross-entropy behind several layers: the catalogue's numbers, the routes against each other, thresholds."""
+"""Cross-entropy behind several layers: printed numbers, the routes against each other, thresholds."""
 
 from fractions import Fraction
 
