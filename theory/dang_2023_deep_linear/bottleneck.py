@@ -133,7 +133,6 @@ cut = Claim(
     settings=(
         replace(settings.SHALLOW, dim=2),
         replace(settings.EXAMPLE, dim=1),
-        replace(settings.FOUR, dim=1),
         replace(settings.FOUR, dim=2),
         Problem.mse([8, 5, 3], ["0.01", "0.03"], "0.02", widths=[5, 2]),
         Problem.mse([6, 3, 3], ["1/2"], "1/8", dim=2),

@@ -60,11 +60,9 @@ decay_m, own = sp.symbols("lambda_m s2_mk", positive=True)
 PROBLEMS = (
     settings.SHALLOW_DEAD,
     settings.DEEP,
-    settings.WINDOW,
     settings.EXAMPLE,
     settings.FOUR,
     settings.DEAD,
-    settings.NO_BIAS,
     settings.TIES[0],
     replace(settings.EXAMPLE, dim=2),
 )

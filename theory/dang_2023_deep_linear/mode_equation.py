@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -36,10 +37,8 @@ from theory.symbols import F, N, dead, n
 
 ALL = (
     settings.SHALLOW_DEAD,
-    settings.DEEP,
     settings.WINDOW,
     settings.EXAMPLE,
-    settings.FOUR,
     settings.DEAD,
     *settings.TIES,
 )
@@ -214,7 +213,14 @@ def x_values(problem: Problem, index: int) -> dict[sp.Symbol, Any]:
     >>> x_values(Problem.mse([4, 4], "1/32"), 0)[x].equation
     1/64 - 1/(x_k + 1)**2
     """
-    return x_root(problem, index, lambda x_, M_: M_ * x_ ** (M_ - 1) / (1 + x_**M_) ** 2)
+    found = x_root(problem, index, lambda x_, M_: M_ * x_ ** (M_ - 1) / (1 + x_**M_) ** 2)
+    if x in found:
+        depth, size = problem.depth, problem.clusters[index].size
+        rest = mse.remainder(depth, problem.N ** (depth + 1) * problem.product / size**depth)
+        near = Fraction(((1 - rest) / rest) ** (1 / depth))
+        ends = near * (1 - 3 * mse.NEAR), near * (1 + mse.NEAR)
+        found[x] = replace(found[x], lower=sp.Max(found[x].lower, rational(ends[0])), upper=rational(ends[1]))
+    return found
 
 
 def x_root(problem: Problem, index: int, law: Callable[[sp.Expr, int], sp.Expr]) -> dict[sp.Symbol, Any]:
@@ -384,8 +390,8 @@ def small_x(optimum: Optimum) -> Iterator[Reading]:
     """Readings with the smaller root x (a mutant)."""
     for reading in x_readings(optimum):
         if x in reading and isinstance(reading[x], Root):
-            peak = reading[x].lower
-            reading = {**reading, x: replace(reading[x], lower=sp.Integer(0), upper=peak / 2)}
+            depth = optimum.problem.depth
+            reading = {**reading, x: replace(reading[x], lower=sp.Integer(0), upper=sp.Rational(depth - 1, 2 * depth))}
         yield reading
 
 

@@ -49,7 +49,8 @@ def mean_state(problem: Problem) -> mse.ModeState:
 
 def mean_root(problem: Problem, weight: sp.Expr) -> Root:
     """p_0 of a live mean mode, with weight rho^(M+1) (others for mutants)."""
-    root = mse.largest_root(problem, p0, rational(problem.clusters[0].size))
+    least = sp.Rational(problem.depth - 1, problem.depth)
+    root = mse.largest_root(problem, p0, rational(problem.clusters[0].size), least)
     target = root.equation - p0 ** (problem.depth - 1) * (1 - p0) ** (problem.depth + 1)
     return replace(root, equation=root.equation - target + target / weight)
 

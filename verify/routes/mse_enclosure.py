@@ -28,7 +28,7 @@ from verify.mse_minimiser import facts, penalised
 __all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
-MAX_LOGITS = 64
+LARGEST = 64
 
 
 def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome]:
@@ -303,8 +303,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         if separable(problem):
             proved = zip(modes(problem), outcome.found["modes"], strict=True)
             found = [from_root(problem, mode, state, s) for mode, (s, state) in proved]
-            known = facts(problem, found, arrays=problem.K <= MAX_LOGITS)
-        elif problem.depth == 1 and problem.dim >= problem.K <= MAX_LOGITS:
+            known = facts(problem, found)
+        elif problem.depth == 1 and problem.dim >= problem.K <= LARGEST:
             known = _around_point(problem, certificate["witness"], gap)
         # the samples of a class have one strictly convex problem: at their mean f is less by (lambda_h/2) spread^2
         known["spread"] = arb(0).union((2 * gap / ball(problem.lambda_h)).sqrt())
