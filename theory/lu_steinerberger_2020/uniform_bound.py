@@ -49,12 +49,12 @@ KENT = Lemma(
 
 def kernel_steps() -> tuple[Identity | Lemma | Positive, ...]:
     """E(mu) - log c_d(a) >= KL(q * mu | sigma) >= 0 for every probability measure mu."""
-    size, temperature, log_mean, density = sp.symbols("n a E h", positive=True)
+    size, temperature, mean, constant, density = sp.symbols("n a p c_d h", positive=True)
     return (
         Identity(
-            "L1 = sum_i (-a + log(n times the mean of exp(a <v_i, v_j>)))",
-            size * (-temperature + sp.log(size) + log_mean),
-            size * (sp.log(size) - temperature + log_mean),
+            "a term of L1 is log(n m_i) - a, m_i the mean of exp(a <v_i, v_j>) over j; m_i = c_d (p * mu)(v_i)",
+            sp.log(size * mean * constant / sp.exp(temperature)),
+            sp.log(size) - temperature + sp.log(constant) + sp.log(mean),
         ),
         KENT,
         Lemma("log(p * mu) = log(q * h) >= q * log h for the density h = q * mu: q is a Markov kernel", "Jensen"),
