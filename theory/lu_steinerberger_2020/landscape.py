@@ -140,10 +140,10 @@ landscape = Claim(
         ),
     ),
     source="numerical; the parts with a proof re-derived",
-    note="Proved by the derivation: every second-order critical point is a minimiser for one family (d >= n - 1, except"
-    " n = 2 on a line) and for two families with d >= n + 1. Ends are compared relative to L*. For large a the surface is"
-    " exponentially flat: judge gradients relative to exp(-a n/(n-1)). For d < n - 1 only a part of the starts ends at"
-    " the best level.",
+    note="Proved by the derivation: every second-order critical point is a minimiser for one family (d >= n - 1, "
+    "except n = 2 on a line) and for two families with d >= n + 1. Ends are compared relative to L*. For large a "
+    "the surface is exponentially flat: judge gradients relative to exp(-a n/(n-1)). For d < n - 1 only a part of "
+    "the starts ends at the best level.",
 )
 
 
