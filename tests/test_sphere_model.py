@@ -232,7 +232,7 @@ def test_sharp_codes_are_certified_optimal(n, d, a, name):
     assert promise(hotter, hermite(hotter, nodes)) == -np.inf, "the interpolant has no nonnegative square root"
 
 
-@pytest.mark.parametrize(("n", "d", "a"), [(4, 2, 4), (5, 2, 3), (6, 2, 2), (6, 3, "5/2"), (8, 4, 2)])
+@pytest.mark.parametrize(("n", "d", "a"), [(4, 2, 5), (5, 2, 5), (6, 2, 3), (6, 3, "5/2"), (8, 4, "5/2")])
 def test_more_harmonics_prove_codes_optimal_at_higher_temperature(n, d, a):
     problem = Problem.sphere(n, d, a, families=1)
     proved = solve("enclosure", problem)
