@@ -1,4 +1,4 @@
-"""Kernels p(t) = sum_k mu_k^2 N_k C_k(t) <= exp(a t) that give lower bounds for one family; others prove them.
+"""Proposals p(t) = sum_k mu_k^2 N_k C_k(t) <= exp(a t) for the lower bound of one family; the checker proves them.
 
 The bound n (log(n mu_0^2 + exp(a) - p(1)) - a) of :func:`verify.kernel.sphere.kernel_bound` needs the square root
 q = sum_k mu_k N_k C_k to be nonnegative. It is attained by a code if p agrees with exp(a t) at its inner products (to
