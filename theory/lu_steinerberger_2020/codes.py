@@ -204,7 +204,9 @@ def code_readings(optimum: Optimum) -> Iterator[Reading]:
 
 def code_derivation() -> Derivation:
     """The bound of a positive kernel with a nonnegative square root, and its value for the orthoplex."""
+    t = sp.Symbol("t", real=True)
     kappa = sp.exp(-a) - 1 + a
+    p = 1 + a * t + kappa * t**2
     return Derivation(
         (
             Lemma(
@@ -213,16 +215,13 @@ def code_derivation() -> Derivation:
             Lemma("p = q * q on the sphere for q = sum_k sqrt(lam_k) N_k C_k, lam_k >= 0", "addition theorem"),
             Lemma("sum_j exp(a <x, v_j>) >= e^a - p(1) + n p * mu at x = v_i, as the term j = i is exact", "p <= exp"),
             Lemma("Jensen for q/sqrt(lam_0) >= 0, then for s log(const + n lam_0 s), as for LS20-05", "Jensen"),
-            Identity("p at -1", 1 - a + kappa, sp.exp(-a)),
-            Identity(
-                "p and its slope at 0",
-                sp.Matrix([1, a]),
-                sp.Matrix([1, sp.diff(1 + a * n + kappa * n**2, n).subs(n, 0)]),
-            ),
+            Identity("p at -1", p.subs(t, -1), sp.exp(-a)),
+            Identity("p at 0", p.subs(t, 0), sp.Integer(1)),
+            Identity("its slope at 0", sp.diff(p, t).subs(t, 0), a),
             Identity(
                 "p = lam_0 + lam_1 d t + lam_2 N_2 C_2(t), C_2 = (d t^2 - 1)/(d - 1), N_2 = (d + 2)(d - 1)/2",
-                1 + a * n + kappa * n**2,
-                (1 + kappa / d) + a / d * d * n + 2 * kappa / (d * (d + 2)) * (d + 2) / 2 * (d * n**2 - 1),
+                p,
+                (1 + kappa / d) + a / d * d * t + 2 * kappa / (d * (d + 2)) * (d + 2) / 2 * (d * t**2 - 1),
             ),
             Identity(
                 "the bound equals the value of the orthoplex, n = 2 d",
