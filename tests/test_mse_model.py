@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_a_penalised_bias_on_unequal_classes(counts, depth):
     assert problem.objective(layers, H, b) == pytest.approx(value, rel=1e-12)
     assert widest(proved.bias) < 1e-18
     np.testing.assert_allclose(floats(proved.bias), b, atol=1e-7)
-    np.testing.assert_allclose(floats(proved.logits), floats(layers[0] @ H if depth == 1 else proved.logits), atol=1e-6)
+    np.testing.assert_allclose(floats(proved.logits), reduce(np.matmul, [*layers, H]), atol=1e-6)
     if depth == 1:
         assert overlap(solve("exact", problem).logits, proved.logits)
         assert widest(proved.logits) < 1e-18
