@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -179,6 +180,9 @@ def test_a_penalised_bias_on_unequal_classes(counts, depth):
         assert float(solve(route, problem).upper) == pytest.approx(float(proved.upper), rel=1e-11)
     value, b, layers, H = penalised(problem)
     assert problem.objective(layers, H, b) == pytest.approx(value, rel=1e-12)
+    assert widest(proved.bias) < 1e-18
+    np.testing.assert_allclose(floats(proved.bias), b, atol=1e-7)
+    np.testing.assert_allclose(floats(proved.logits), reduce(np.matmul, [*layers, H]), atol=1e-6)
     if depth == 1:
         assert overlap(solve("exact", problem).logits, proved.logits)
         assert widest(proved.logits) < 1e-18

@@ -82,8 +82,8 @@ plain = Claim(
     statement=(
         r"M = 1:\quad W \bar H = \mathrm{diag}(p_k),\quad p_k = \max\left(0, 1 - N \sqrt{\lambda_W "
         r"\lambda_H/n_k}\right)",
-        r"\|w_k\|^2 = \max\left(0, \sqrt{n_k \lambda_H/\lambda_W} - N \lambda_H\right),\quad"
-        r" \|\bar h_k\|^2 = \frac{p_k (1 - p_k)}{N \lambda_H},\quad w_k = \sqrt{n_k \lambda_H/\lambda_W}\, \bar h_k",
+        r"\|w_k\|^2 = \max\left(0, \sqrt{n_k \lambda_H/\lambda_W} - N \lambda_H\right),\quad \|\bar h_k\|^2 = "
+        r"\frac{p_k (1 - p_k)}{N \lambda_H},\quad w_k = \sqrt{n_k \lambda_H/\lambda_W}\, \bar h_k",
         r"\bar h_k = 0 \iff n_k \leq N^2 \lambda_W \lambda_H",
     ),
     relations=(
@@ -295,11 +295,9 @@ def cubic_derivation() -> Derivation:
                 "triple angle formula",
             ),
             Lemma(
-                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 "
-                "pi. The first "
-                "has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is the "
-                "largest root "
-                "below 1, and falls from 1 to 1/3 as w grows",
+                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 pi. "
+                "The first has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is "
+                "the largest root below 1, and falls from 1 to 1/3 as w grows",
                 "monotonicity of the cosine on [0, pi] and [pi, 2 pi]",
             ),
             Identity(
@@ -321,10 +319,10 @@ cubic = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"x_k \text{ the largest root of } \frac{b}{n_k} = \frac{M x^{M-1}}{(1 + x^M)^2} \text{ if } \frac{b}{n_k} <"
-        r" \frac{(M-1)^{(M-1)/M}}{M} \text{, else } 0;\qquad k \text{ alive} \iff x_k > (M-1)^{1/M}",
-        r"M = 3:\quad p_k (1 - p_k)^2 = t_k^{3/2},\qquad"
-        r" p_k = \tfrac23 - \tfrac23 \cos\frac{2 \arcsin\sqrt{27 t_k^{3/2}/4} + 4\pi}{3}",
+        r"x_k \text{ the largest root of } \frac{b}{n_k} = \frac{M x^{M-1}}{(1 + x^M)^2} \text{ if } \frac{b}{n_k} < "
+        r"\frac{(M-1)^{(M-1)/M}}{M} \text{, else } 0;\qquad k \text{ alive} \iff x_k > (M-1)^{1/M}",
+        r"M = 3:\quad p_k (1 - p_k)^2 = t_k^{3/2},\qquad p_k = \tfrac23 - \tfrac23 \cos\frac{2 \arcsin\sqrt{27 "
+        r"t_k^{3/2}/4} + 4\pi}{3}",
     ),
     relations=(
         sp.Eq(z_own, x**M / (1 + x**M), evaluate=False),

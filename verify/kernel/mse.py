@@ -237,16 +237,16 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     return value, states
 
 
-def tangent_bound(task: Task, target: list[Array]) -> Any:
-    """Lower bound for a penalised bias on any sizes.
+def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int, Any, Any, str | None]]]:
+    """Lower bound for a penalised bias on any sizes; and (copies, r, s, state) of the scalar problems.
 
     Minimised over b, the loss and the penalty of b are (1/(2N)) (|A|^2 + share |(X - D^(1/2)) v|^2), X = Z D^(1/2), A
     = (X - D^(1/2)) (I - v v^T), v = sqrt(n/N), share = lambda_b/(1 + lambda_b): that is share |X - D^(1/2)|^2 plus (1
-    - share)|A|^2. The last is convex, hence at least its tangent at the point's X0. What is left is, with T = D^(1/2)
-    - ((1 - share)/share) A0, the loss share |X - T|^2/(2N) up to constants, and von Neumann and the variational
-    formula of :func:`lower_bound` give the scalar minima at the singular values of T, which decrease in them once
-    share r^2/(2N) is taken off. Upper bounds r: |U S V^T| has singular values at most |U| |V| S, |U|^2 <= 1 + |U^T U -
-    I|_F, and T differs from it by at most its Frobenius distance (Weyl).
+    - share)|A|^2. The last is convex, hence at least its tangent at an X0, here the point (with x on every contrast).
+    What is left is the loss share |X - T|^2/(2N) up to constants, T = D^(1/2) - ((1 - share)/share) A0; von Neumann
+    and the variational formula of :func:`lower_bound` give scalar minima at the singular values r of T. With |U^T U -
+    I|_F <= u < 1 and |V V^T - I|_F <= v < 1 those of U S V are S times a factor between sqrt((1 - u)(1 - v)) and
+    sqrt((1 + u)(1 + v)), and T differs from it by at most its Frobenius distance (Weyl).
     """
     clusters, G, N = task.clusters, range(len(task.clusters)), ball(task.N)
     share = ball(Fraction(task.bias) / (1 + Fraction(task.bias)))
@@ -260,18 +260,19 @@ def tangent_bound(task: Task, target: list[Array]) -> Any:
     for g, (_, m) in enumerate(clusters):
         x = roots[g] * contrast(task, g) * (task.kept[g] > 0)
         value, inner = value + (m - 1) * (x - roots[g]) ** 2, inner + (m - 1) * (x - roots[g]) * x
-        found.append((m - 1, abs(roots[g] - (1 - share) / share * (x - roots[g])).abs_upper()))
+        found.append((m - 1, abs(roots[g] - (1 - share) / share * (x - roots[g]))))
     T = arb_mat([[(roots[g] if h == g else arb(0)) - (1 - share) / share * A[h, g] for g in G] for h in G])
     S = arb_mat([[values[0, h] if h == g else arb(0) for g in G] for h in G])
     one = arb_mat([[arb(h == g) for g in G] for h in G])
-    stretch = ((1 + norm2(U.transpose() * U - one).sqrt()) * (1 + norm2(V * V.transpose() - one).sqrt())).sqrt()
-    apart = norm2(T - U * S * V).sqrt()
-    found += [(1, (stretch * abs(values[0, g]) + apart).abs_upper()) for g in G]
-    bound = (1 - share) / (2 * N) * (value - 2 * inner) + share / 2
+    skew = [arb(0, norm2(W - one).sqrt().upper()) for W in (U.transpose() * U, V * V.transpose())]
+    stretch, apart = ((1 + skew[0]) * (1 + skew[1])).sqrt(), arb(0, norm2(T - U * S * V).sqrt().upper())
+    found += [(1, arb.max(stretch * abs(values[0, g]) + apart, arb(0))) for g in G]
+    bound, states = (1 - share) / (2 * N) * (value - 2 * inner) + share / 2, []
     for (copies, r), bracket in zip(found, task.roots, strict=True):
-        if copies:
-            bound += copies * (scalar_minimum(task, share, r, bracket)[0] - share * r * r / (2 * N))
-    return arb.max(bound, arb(0))
+        least, s, state = scalar_minimum(task, share, r, bracket) if copies else (arb(0), arb(0), "dead")
+        bound += copies * (least - share * r * r / (2 * N))
+        states.append((copies, r, s, state))
+    return arb.max(bound, arb(0)), states
 
 
 def matrix(array: Array) -> Any:
@@ -324,7 +325,9 @@ def prove(task: Task, digest: str) -> Outcome:
     singular vectors of the labels), so its singular values minimise the scalar problems.
     """
     if task.target is not None:
-        result = bounds(tangent_bound(task, task.target), upper_bound(task), digest)
+        lower, scalars = tangent_bound(task, task.target)
+        result = bounds(lower, upper_bound(task), digest)
+        result.found = {"target": scalars}
         result.reason = "a penalised bias on unequal classes: bounds only, they may be loose"
         return result
     lower, states = lower_bound(task)

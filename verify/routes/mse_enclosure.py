@@ -304,8 +304,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
             proved = zip(modes(problem), outcome.found["modes"], strict=True)
             found = [from_root(problem, mode, state, s) for mode, (s, state) in proved]
             known = facts(problem, found)
-        elif problem.depth == 1 and problem.dim >= problem.K <= LARGEST:
-            known = _around_point(problem, certificate["witness"], gap)
+        elif problem.dim >= problem.K <= LARGEST:
+            known = _around_point(problem, certificate["witness"], gap, _growth(problem, outcome.found["target"]))
         # the samples of a class have one strictly convex problem: at their mean f is less by (lambda_h/2) spread^2
         known["spread"] = arb(0).union((2 * gap / ball(problem.lambda_h)).sqrt())
     return Optimum(
@@ -319,16 +319,41 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     )
 
 
-def _around_point(problem: Problem, witness: dict[str, Any], gap: Any) -> dict[str, Any]:
-    """One layer and a penalised bias: the program in (Z, b) is strongly convex around the point of the certificate.
+def _growth(problem: Problem, scalars: Sequence[tuple[int, Any, Any, Any]]) -> Any:
+    """Constant c with f >= kernel's tangent bound + (c/2)|X - X1|^2, X = Z D^(1/2) and X1 the minimiser of that bound.
 
-    With E = (Z + b 1^T - I) D^(1/2): (1/(2N))|E - E*|^2 and (lambda_b/2)|b - b*|^2 are at most the gap. The Gram
-    matrices are multiples of |X| = (X^T X)^(1/2) and |X^T|, X = Z D^(1/2), and ||A| - |B||_F <= sqrt(2) |A - B|_F; S =
-    c H^T H of the point is |X| up to sqrt(K |S^2 - X^T X|_F) in the Frobenius norm.
+    The scalar objective phi of a mode has phi(x) - phi(x1) >= (c/2)(x - x1)^2 for all x >= 0 at its minimiser x1
+    (which makes a spectral minorant with curvature c) iff it has at 0 and as a curvature at x1 = p r > 0: the
+    difference is concave, then convex. At x1 = 0 the ratio is least at x = (M N G/(share r))^((M+1)/(M-1)).
+    """
+    M, N, penalty = problem.depth, ball(problem.N), Fraction(problem.bias)
+    share, G, least = ball(penalty / (1 + penalty)), ball(problem.product).root(M + 1), arb(1)
+    for _, r, s, state in (scalar for scalar in scalars if scalar[0]):
+        if state == "alive":
+            p = s ** (M + 1) / r
+            least = arb.min(least, arb.min(M - (M - 1) / p, 1 - (1 - p) / p * (M - 1) / (M + 1)))
+        elif state != "dead":
+            return arb(0)
+        elif M > 1:
+            x = ((M * N * G / (share * r)).log() * (M + 1) / (M - 1)).exp()
+            least = arb.min(least, 1 - r * (M - 1) / (M * x))
+    return share * least / N
+
+
+def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: Any) -> dict[str, Any]:
+    """A penalised bias: how far every minimiser is from the point of the certificate.
+
+    One layer: with E = (Z + b 1^T - I) D^(1/2), (1/(2N))|E - E*|^2 and (lambda_b/2)|b - b*|^2 are at most the gap. The
+    Gram matrices are multiples of |X| = (X^T X)^(1/2) and |X^T|, X = Z D^(1/2), and ||A| - |B||_F <= sqrt(2) |A -
+    B|_F; S = c H^T H of the point is |X| up to sqrt(K |S^2 - X^T X|_F) in the Frobenius norm.
+
+    Several: point and minimiser are both within sqrt(2 gap/growth) of the minimiser of the tangent bound; the best b
+    for X is (D^(1/2) - X) sqrt(n)/(N (1 + lambda_b)), and f grows by (1 + lambda_b)/2 times the squared distance from
+    it.
     """
     K, clusters = problem.K, problem.clusters
     owner = {k: g for g, c in enumerate(clusters) for k in c.members}
-    (W, H), contrasts = (_read(part) for part in witness["layers"]), _read(witness["contrasts"])
+    layers, contrasts = [_read(part) for part in witness["layers"]], _read(witness["contrasts"])
     (bias,), (kept,) = _read(witness["bias"]), witness["kept"]["rows"]
     whole = [r == c.classes - 1 for r, c in zip(kept, clusters, strict=True)]
 
@@ -342,19 +367,33 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any) -> dict[s
                 table[j, k] += own[g] * whole[g] * (arb(j == k) - ball(Fraction(1, clusters[g].classes)))
         return table
 
-    own_w, own_h = ([row[g] * whole[g] for g in range(len(clusters))] for row in contrasts)
-    Z = expand(W @ H, [w * h for w, h in zip(own_w, own_h, strict=True)])
-    features, classifier = expand(H.T @ H, [h * h for h in own_h]), expand(W @ W.T, [w * w for w in own_w])
+    W, H, own = layers[0], layers[-1], contrasts[0]
+    for layer, row in zip(layers[1:-1], contrasts[1:-1], strict=True):
+        W, own = W @ layer, own * row
+    Z = expand(W @ H, own * contrasts[-1])
+    features, classifier = expand(H.T @ H, contrasts[-1] * contrasts[-1]), expand(W @ W.T, own * own)
     roots = np.array([ball(n).sqrt() for n in problem.sizes], dtype=object)
-    near_b = (2 * gap / ball(Fraction(problem.bias))).sqrt()
-    near = (2 * gap * ball(problem.N)).sqrt() + near_b * ball(problem.N).sqrt()
-    X, c = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt()
-    S, T = features * np.outer(roots, roots) * c, classifier / c
-    error = sum((_norm(A @ A - B) * K for A, B in ((S, X.T @ X), (T, X @ X.T))), arb(0)).sqrt() + arb(2).sqrt() * near
-    products = np.outer(roots, roots)
-    return {
+    penalty, root_N = ball(Fraction(problem.bias)), ball(problem.N).sqrt()
+    if problem.depth == 1:
+        near_b = (2 * gap / penalty).sqrt()
+        near = (2 * gap).sqrt() * root_N + near_b * root_N
+    elif growth > 0:
+        near = 2 * (2 * gap / growth).sqrt()
+        near_b = (2 * gap / (1 + penalty)).sqrt() + near / (root_N * (1 + penalty))
+    else:
+        return {}
+    if not 10 * near < root_N:
+        return {}
+    known = {
         "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
         "bias": _widened(np.array([bias[owner[k]] for k in range(K)], dtype=object), np.array([near_b] * K)),
+    }
+    if problem.depth > 1:
+        return known
+    X, c, products = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt(), np.outer(roots, roots)
+    S, T = features * products * c, classifier / c
+    error = sum((_norm(A @ A - B) * K for A, B in ((S, X.T @ X), (T, X @ X.T))), arb(0)).sqrt() + arb(2).sqrt() * near
+    return known | {
         "gram_features": _widened(features, error / c / products),
         "gram_classifier": _widened(classifier, error * c + 0 * products),
     }
