@@ -65,7 +65,7 @@ def roots(problem: Problem) -> Roots:
     T = Q.transpose() * arb_mat([[s if i == j else arb(0) for j in range(len(m))] for i, s in enumerate(sizes)]) * Q
     fourth = _mid(_root(_root(T)))
     half = fourth * fourth.transpose()  # positive semidefinite whatever the rounding
-    error = sum((e * e for e in (T - half * half).entries()), arb(0)).abs_upper().sqrt() / min(sizes, key=float).sqrt()
+    error = sum((e * e for e in (T - half * half).entries()), arb(0)).abs_upper().sqrt() / sizes[-1].sqrt()
     n = half.nrows()
     square = arb_mat(n, n, [entry + arb(0, 1) * error.upper() for entry in half.entries()])
     return Roots(sizes, m, Q, fourth, square)
