@@ -10,7 +10,6 @@ import sympy as sp
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
 from theory.dang_2024_relu.limits import vanish
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.hong_ling_2023.large_sample_limit import REACH
 from theory.observables import two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -124,6 +123,11 @@ def path_derivation() -> Derivation:
 
 TWO_SIZES = Hypothesis(
     "two sizes", lambda problem: len(problem.clusters) == 2, dropped="the routes reach these ridges for two sizes only"
+)
+REACH = Hypothesis(
+    "nA <= 1000 nB and K <= 8",
+    lambda problem: problem.K <= 8 and problem.clusters[0].size <= 1000 * problem.clusters[-1].size,
+    dropped="only the check needs it: the error of extrapolating from L <= 800 grows like log(nA/nB)^3",
 )
 STEP = Problem.ce([(8, 3), (2, 2)], 1)
 HALF = Problem.ce([(6, 2), (2, 2)], 1)
