@@ -112,12 +112,13 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
         out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
     if len(found) > 12:
         out.print(f"... and {len(found) - 12} more of the same kind.")
-    out.print(MEANING[problem.model])
+    out.print(MEANING[problem.key])
 
 
 MEANING = {
     "ce": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
     "ce-relu": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
+    "ce-deep": "lam is the common value of all weight decays (else their geometric mean).",
     "mse": "lam is the common value of all weight decays (else their geometric mean).",
     "uf-svm": "ratio is that of the larger class size to the smaller.",
     "layer-peeled": "ratio is that of the larger class size (times weight) to the smaller, at these budgets.",
