@@ -26,6 +26,8 @@ NARROW = Problem.mse([(5, 3), 2], ["1/40", "1/30"], "1/25", widths=[2, 4])
 FREE = Problem.mse([9, (5, 2), 2, 1], ["1/50", "1/60"], "1/30", bias="free")
 GROUPS = Problem.mse([(9, 2), (3, 3)], ["0.0345"] * 2, "0.0345", bias="free")
 SHALLOW = Problem.mse([9, 4, 1], "1/14", "1/10")
+SHALLOW_CLOSE = Problem.mse([6, 4], "1/5", Fraction(1, 5) * (1 - Fraction(1, 10**400)))
+BIASED_TIE = Problem.mse([(2, 2), 1], "7/25", "2/7", bias="1/20")
 EQUAL = Problem.mse([(4, 3)], ["1/100", "1/80"], "1/90", bias="1/3")
 BIASED = Problem.mse([(9, 2), 4, 1], ["1/100", "1/80"], "1/90", bias="2")
 BIASED_SHALLOW = Problem.mse([5, (4, 3), 2], "1/50", bias="1/3")
@@ -36,7 +38,7 @@ WINDOW = Problem.mse([8, 5], ["0.096"] * 2)
 SHARE_TIE = Problem.mse([(4, 3)], ["1/12", "1/9"], "1/54", bias=2)
 NO_MEAN = Problem.mse([(4, 3)], ["1/100", "1/80"], "1/90", bias="1/3", dim=2)
 PROBLEMS = (PLAIN, DEAD, NARROW, FREE, GROUPS, SHALLOW, EQUAL, TIE, SHALLOW_TIE, CLOSE, WINDOW, SHARE_TIE, NO_MEAN)
-ALL = (*PROBLEMS, BIASED, BIASED_SHALLOW)
+ALL = (*PROBLEMS, BIASED, BIASED_SHALLOW, BIASED_TIE, SHALLOW_CLOSE)
 
 
 @functools.cache
@@ -131,7 +133,7 @@ def apart() -> str:
 def rejected() -> list[str]:
     """Wrong certificates; where a bound is attacked the other one is loose."""
     found, zeros = [], {}
-    for problem in (PLAIN, SHALLOW, FREE, BIASED):
+    for problem in (PLAIN, DEAD, FREE, BIASED):
         witness = sharp(problem)["witness"]
         zeros[problem] = {
             "layers": [shift(layer, 0) for layer in witness["layers"]],
@@ -205,9 +207,9 @@ def wide_roots(problem: Problem) -> dict:
 
 def very_wide() -> str:
     """Brackets so wide that they do not decide a state."""
-    low, high = sharp(SHALLOW)["witness"]["roots"]["rows"]
-    roots = array([[a // 10 for a in low], [2 * b for b in high]], sharp(SHALLOW)["witness"]["roots"]["p"])
-    return changed(SHALLOW, roots=roots)
+    low, high = sharp(PLAIN)["witness"]["roots"]["rows"]
+    roots = array([[a * 2 // 3 for a in low], [2 * b for b in high]], sharp(PLAIN)["witness"]["roots"]["p"])
+    return changed(PLAIN, roots=roots)
 
 
 def complaints(kernel: types.ModuleType) -> Iterator[str]:
@@ -231,7 +233,7 @@ def complaints(kernel: types.ModuleType) -> Iterator[str]:
         elif abs(float(outcome.upper) / at_point(problem, rough(problem)) - 1) > 1e-12:
             yield "a rough upper bound is not what direct evaluation gives"
     wide = kernel.verify_certificate(very_wide())
-    if wide.outcome != "bounds" or not float(wide.lower.lower()) < float(solve("exact", SHALLOW).upper):
+    if wide.outcome != "bounds" or not float(wide.lower.lower()) < float(solve("exact", PLAIN).upper):
         yield "a very wide certificate"
     for text in (skewed(), apart()):
         outcome = kernel.verify_certificate(text)
@@ -259,8 +261,12 @@ FAULTS = [
     ("N * ball(prod(task.decays)).root(L)", "ball(prod(task.decays)).root(L)"),
     ("ball(prod(task.decays)).root(L)", "ball(prod(task.decays[:-1])).root(L)"),
     ("root(L), share * r * r / (2 * N)", "root(L), share * r * r / N"),
-    ("demand(tie or positive(turn)", "demand(True"),
-    ("price - share * r", "price + share * r"),
+    ("demand(positive(g(turn))", "demand(True"),
+    ("x = r - price / share", "x = r - price"),
+    ("zero - share * x * x / (2 * N)", "zero - share * x * x / N"),
+    ("if not (tie or x < 0) else arb(0)", "if not tie else arb(0)"),
+    ("if not (tie or x < 0) else arb(0)", "if not x < 0 else arb(0)"),
+    ('state = None if most > 0 else "dead"', 'state = "dead"'),
     ("r * (L - 2) / (2 * L - 2)", "r * (L - 2) / (10**9 * L)"),
     ("demand(not positive(g(below)) and positive(g(above))", "demand(positive(g(above))"),
     ("demand(not positive(g(below)) and positive(g(above))", "demand(not positive(g(below))"),

@@ -237,7 +237,10 @@ orthogonal = Claim(
         sp.Eq(trace, R * mse.p, evaluate=False),
     ),
     read=BalancedReader(False),
-    hypotheses=(*settings.BASIC, settings.EQUAL),
+    hypotheses=(
+        *settings.full(Problem.ce([(4, 3)], "0.02", "0.05"), replace(settings.BALANCED, bias="free")),
+        settings.EQUAL,
+    ),
     witness=settings.BALANCED,
     family=replace(settings.EQUAL_SIZES, dims="any"),
     settings=BALANCED,
@@ -302,7 +305,7 @@ simplex = Claim(
     ),
     read=BalancedReader(True),
     hypotheses=(
-        settings.SQUARED,
+        replace(settings.SQUARED, dropped=Problem.ce([(4, 3)], "0.02", "0.05", bias="free")),
         Hypothesis("a free bias", lambda problem: problem.bias == "free", dropped=settings.BALANCED),
         replace(settings.EQUAL, dropped=settings.BIASED),
     ),

@@ -261,7 +261,7 @@ block = Claim(
     relations=(sp.Eq(hh12, 0, evaluate=False),),
     read=block_readings,
     hypotheses=(
-        *settings.BASIC,
+        *settings.full(Problem.ce([5, 4, 4], "0.01", dim=2), replace(TIED_CUT, bias="free")),
         Hypothesis(
             "the rank budget cuts through live classes of equal size",
             _cut_through,

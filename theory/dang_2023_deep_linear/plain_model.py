@@ -26,6 +26,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import N, dead, n
 
+OTHER_LOSS = "cross-entropy behind several layers has no such formula: DA23-24 to DA23-26"
 SHALLOW_P = sp.Max(0, 1 - N * sp.sqrt(lM * lH / n))
 """p at M = 1, where lM = lambda_W."""
 
@@ -96,7 +97,14 @@ plain = Claim(
         sp.Equivalent(dead, n_some <= N**2 * lM * lH),
     ),
     read=shallow_readings,
-    hypotheses=(*settings.FULL, settings.depth_is(1, settings.DEEP)),
+    hypotheses=(
+        *settings.full(
+            Problem.ce([9, 5, 2], "0.02", "0.03"),
+            replace(settings.SHALLOW, bias="free"),
+            replace(settings.SHALLOW, dim=1),
+        ),
+        settings.depth_is(1, settings.DEEP),
+    ),
     witness=settings.SHALLOW,
     family=replace(settings.CLASSES, depths=(1,)),
     settings=(
@@ -200,7 +208,10 @@ quartic = Claim(
         sp.Ge(z_alive / (1 - z_alive), 1, evaluate=False),
     ),
     read=QuarticReader(),
-    hypotheses=(*settings.FULL, settings.depth_is(2, settings.EXAMPLE)),
+    hypotheses=(
+        *settings.full(OTHER_LOSS, settings.GROUPS, replace(settings.DEEP, dim=1)),
+        settings.depth_is(2, settings.EXAMPLE),
+    ),
     witness=settings.DEEP,
     family=replace(settings.CLASSES, depths=(2,)),
     settings=(settings.WINDOW, settings.NO_BIAS, settings.DEAD, settings.TIES[1], settings.PAIR),
@@ -323,7 +334,7 @@ cubic = Claim(
     ),
     read=cubic_readings,
     hypotheses=(
-        *settings.FULL,
+        *settings.full(OTHER_LOSS, replace(settings.EXAMPLE, bias="free"), replace(settings.EXAMPLE, dim=1)),
         replace(
             settings.SEVERAL,
             text="depth M >= 3",

@@ -3,8 +3,9 @@
     f = (1/(2N)) |W_M ... W_1 H + b 1^T - Y|^2 + sum_m (lambda_m/2)|W_m|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (free bias and more than two sizes; else no
-columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point. The point:
-``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M,
+columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point or L = 2. The
+point: ``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors
+in W_M,
 ..., W_1, H; in the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias``
 1 x G, the bias of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value
 decomposition U, values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
@@ -170,10 +171,10 @@ def scalar_minimum(
     """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, where, and the state (None: balls
     overlap).
 
-    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. Up to s^L = r (L-2)/(2L-2) g decreases, then it
-    increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only local
-    minimum besides 0. If g > 0 at the turn (L = 2: g >= 0 at 0) there is none. phi - phi(0) = (s^2/(2N)) (share
-    s^(2L-2) - 2 share r s^(L-2) + L N G) decides between the two.
+    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
+    then it increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only
+    local minimum besides 0. If g > 0 at the turn there is none. phi - phi(0) = (s^2/(2N)) (share s^(2L-2) - 2 share r
+    s^(L-2) + L N G) decides between the two. For L = 2 phi is a parabola in s^2 and needs no bracket.
     """
     L, N = len(task.decays), ball(task.N)
     price, zero = N * ball(prod(task.decays)).root(L), share * r * r / (2 * N)
@@ -181,9 +182,16 @@ def scalar_minimum(
     def g(s: Any) -> Any:
         return share * (power(s, 2 * L - 2) - r * power(s, L - 2)) + price
 
+    if L == 2:
+        x = r - price / share
+        if x > 0:
+            return zero - share * x * x / (2 * N), x.sqrt(), "alive"
+        most = x.abs_upper() if not (tie or x < 0) else arb(0)
+        state = None if most > 0 else "dead"
+        return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
-        turn = g((r * (L - 2) / (2 * L - 2)).root(L)) if L > 2 else price - share * r
-        demand(tie or positive(turn), "a mode has a stationary point")
+        turn = (r * (L - 2) / (2 * L - 2)).root(L)
+        demand(positive(g(turn)), "a mode has a stationary point")
         return zero, arb(0), "dead"
     below, above = (ball(end) for end in bracket)
     demand(not positive(g(below)) and positive(g(above)), "no sign change in a bracket")
