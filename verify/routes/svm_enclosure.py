@@ -18,7 +18,7 @@ from verify.kernel import Outcome, interval, verify_certificate
 from verify.kernel.core import Blocks
 from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
-from verify.svm import block_table, class_means, orthogonal, roots
+from verify.svm import block_table, class_means, orthogonal, roots, singular_values
 
 __all__ = ["certify", "solve"]
 
@@ -148,6 +148,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         lower=outcome.lower,
         upper=outcome.upper,
         rank=outcome.rank or (0, min(problem.dim, problem.K - 1)),
+        merged=(),  # margins of at least 1 keep the columns of Z apart and the features away from 0
+        zero=(),
         reason=reason,
         work={"certificate": certificate, "precision": outcome.precision},
         **found,
@@ -167,6 +169,7 @@ def _arrays(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         "bias": bias,
         "gram_classifier": table(outcome.found["classifier"]),
         "gram_features": table(outcome.found["features"]),
+        "singular_values": singular_values(problem, outcome.found["classifier"]),
         "spread": outcome.found["spread"],
         "facts": {"multipliers": table(outcome.found["multipliers"]), "orthogonal": orthogonal(problem)},
     }
