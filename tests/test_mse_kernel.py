@@ -262,7 +262,7 @@ FAULTS = [
     ("if not (tie or x < 0) else arb(0)", "if not tie else arb(0)"),
     ("if not (tie or x < 0) else arb(0)", "if not x < 0 else arb(0)"),
     ('state = None if most > 0 else "dead"', 'state = "dead"'),
-    ("r * (L - 2) / (2 * L - 2)", "r * (L - 2) / (10**9 * L)"),
+    ("r.abs_upper() * (L - 2) / (2 * L - 2)", "r.abs_upper() * (L - 2) / (10**9 * L)"),
     ("demand(not positive(g(below)) and positive(g(above))", "demand(positive(g(above))"),
     ("demand(not positive(g(below)) and positive(g(above))", "demand(not positive(g(below))"),
     ("s = below.union(above)", "s = below"),

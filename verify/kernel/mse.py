@@ -168,13 +168,13 @@ def power(x: Any, exponent: int) -> Any:
 def scalar_minimum(
     task: Task, share: Any, r: Any, bracket: tuple[Fraction, Fraction], tie: bool = False
 ) -> tuple[Any, Any, str | None]:
-    """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, where, and the state (None: balls
-    overlap).
+    """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, its place, its state (None: unclear).
 
     phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
     then it increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only
-    local minimum besides 0. If g > 0 at the turn there is none. phi - phi(0) = (s^2/(2N)) (share s^(2L-2) - 2 share r
-    s^(L-2) + L N G) decides between the two. For L = 2 phi is a parabola in s^2 and needs no bracket.
+    local minimum besides 0. If g > 0 at the turn (for the largest r) there is none. phi - phi(0) = (s^2/(2N)) (share
+    s^(2L-2) - 2 share r s^(L-2) + L N G) decides between the two. For L = 2 phi is a parabola in s^2 and needs no
+    bracket.
     """
     L, N = len(task.decays), ball(task.N)
     price, zero = N * ball(prod(task.decays)).root(L), share * r * r / (2 * N)
@@ -190,7 +190,7 @@ def scalar_minimum(
         state = None if most > 0 else "dead"
         return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
-        turn = (r * (L - 2) / (2 * L - 2)).root(L)
+        turn = (r.abs_upper() * (L - 2) / (2 * L - 2)).root(L)
         demand(positive(g(turn)), "a mode has a stationary point")
         return zero, arb(0), "dead"
     below, above = (ball(end) for end in bracket)

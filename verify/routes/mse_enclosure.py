@@ -351,6 +351,36 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
     for X is (D^(1/2) - X) sqrt(n)/(N (1 + lambda_b)), and f grows by (1 + lambda_b)/2 times the squared distance from
     it.
     """
+    K, (Z, features, classifier, bias) = problem.K, _expanded(problem, witness)
+    roots = np.array([ball(n).sqrt() for n in problem.sizes], dtype=object)
+    penalty, root_N = ball(Fraction(problem.bias)), ball(problem.N).sqrt()
+    if problem.depth == 1:
+        near_b = (2 * gap / penalty).sqrt()
+        near = (2 * gap).sqrt() * root_N + near_b * root_N
+    elif growth > 0:
+        near = 2 * (2 * gap / growth).sqrt()
+        near_b = (2 * gap / (1 + penalty)).sqrt() + near / (root_N * (1 + penalty))
+    else:
+        return {}
+    if not 10 * near < root_N:
+        return {}
+    known = {
+        "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
+        "bias": _widened(bias, np.array([near_b] * K)),
+    }
+    if problem.depth > 1:
+        return known
+    X, c, products = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt(), np.outer(roots, roots)
+    S, T = features * products * c, classifier / c
+    error = sum((_norm(A @ A - B) * K for A, B in ((S, X.T @ X), (T, X @ X.T))), arb(0)).sqrt() + arb(2).sqrt() * near
+    return known | {
+        "gram_features": _widened(features, error / c / products),
+        "gram_classifier": _widened(classifier, error * c + 0 * products),
+    }
+
+
+def _expanded(problem: Problem, witness: dict[str, Any]) -> tuple[Array, Array, Array, Array]:
+    """Logits, Hbar^T Hbar, P P^T and bias of the point of a certificate, per class."""
     K, clusters = problem.K, problem.clusters
     owner = {k: g for g, c in enumerate(clusters) for k in c.members}
     layers, contrasts = [_read(part) for part in witness["layers"]], _read(witness["contrasts"])
@@ -370,33 +400,13 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
     W, H, own = layers[0], layers[-1], contrasts[0]
     for layer, row in zip(layers[1:-1], contrasts[1:-1], strict=True):
         W, own = W @ layer, own * row
-    Z = expand(W @ H, own * contrasts[-1])
-    features, classifier = expand(H.T @ H, contrasts[-1] * contrasts[-1]), expand(W @ W.T, own * own)
-    roots = np.array([ball(n).sqrt() for n in problem.sizes], dtype=object)
-    penalty, root_N = ball(Fraction(problem.bias)), ball(problem.N).sqrt()
-    if problem.depth == 1:
-        near_b = (2 * gap / penalty).sqrt()
-        near = (2 * gap).sqrt() * root_N + near_b * root_N
-    elif growth > 0:
-        near = 2 * (2 * gap / growth).sqrt()
-        near_b = (2 * gap / (1 + penalty)).sqrt() + near / (root_N * (1 + penalty))
-    else:
-        return {}
-    if not 10 * near < root_N:
-        return {}
-    known = {
-        "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
-        "bias": _widened(np.array([bias[owner[k]] for k in range(K)], dtype=object), np.array([near_b] * K)),
-    }
-    if problem.depth > 1:
-        return known
-    X, c, products = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt(), np.outer(roots, roots)
-    S, T = features * products * c, classifier / c
-    error = sum((_norm(A @ A - B) * K for A, B in ((S, X.T @ X), (T, X @ X.T))), arb(0)).sqrt() + arb(2).sqrt() * near
-    return known | {
-        "gram_features": _widened(features, error / c / products),
-        "gram_classifier": _widened(classifier, error * c + 0 * products),
-    }
+    bias_at = np.array([bias[owner[k]] for k in range(K)], dtype=object)
+    return (
+        expand(W @ H, own * contrasts[-1]),
+        expand(H.T @ H, contrasts[-1] * contrasts[-1]),
+        expand(W @ W.T, own * own),
+        bias_at,
+    )
 
 
 def _read(data: dict[str, Any]) -> Array:
