@@ -1,4 +1,4 @@
-"""The command line on every model: printed optima, thresholds and certificates, and options that a model does not have."""
+"""The command line on every model: printed optima, thresholds, certificates, options that a model does not have."""
 
 import json
 from fractions import Fraction
@@ -94,8 +94,9 @@ def test_certificates_are_written_checked_and_cannot_be_moved_to_another_problem
     mse --counts 5,5 --lam 1 --depth 2 --widths 3 | mse --counts 5,5 --lam 1 --depth 2 --widths 3,0
     mse --counts 5,5 --lam 1 --widths 3 --dim 3 | mse --counts 5,5 --lambda-w 1,2 --lambda-h 1
     mse --counts 5,5 --lambda-w 1,2,3 --lambda-h 1 --depth 2 | mse --counts 5,5 --lam 1 --depth 1000000
-    mse --counts 5,5 --lam 1 --bias 0 | mse --counts 5,5 --lam 1 --temperature 1 | ce-relu --counts 5,5 --lam 1 --depth 2
-    ce --counts 5,5 --lam 1 --widths 3,3 | ce --counts 5,5 --lam 1 --families 1 | mse --counts 5x2000 --lam 1
+    mse --counts 5,5 --lam 1 --bias 0 | mse --counts 5,5 --lam 1 --temperature 1
+    ce-relu --counts 5,5 --lam 1 --depth 2 | ce --counts 5,5 --lam 1 --widths 3,3
+    ce --counts 5,5 --lam 1 --families 1 | mse --counts 5x2000 --lam 1
     """.replace("\n", "|").split("|"),
 )
 def test_options_that_a_model_does_not_have_are_refused(call, line):

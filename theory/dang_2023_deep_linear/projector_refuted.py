@@ -81,7 +81,7 @@ unique = Claim(
     ),
     read=bottleneck_readings,
     hypotheses=(
-        settings.SQUARED,
+        settings.SQUARED_ONLY,
         Hypothesis("no bias or a free one", lambda problem: isinstance(problem.bias, str), dropped="not looked at"),
         settings.EQUAL,
         NARROW,
