@@ -212,12 +212,12 @@ def _imbalance(landscape: Landscape, v: Array) -> float:
 def growth(problem: Problem, found: Sequence[Solved], *, unique: bool = True) -> float:
     """Constant c with f - f* >= (c/2) |X - X*|^2 for X = Z D^(1/2) of rank within the budget; 0 if none is known.
 
-    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and every
-    x >= 0. Then the largest of the quadratics of curvature c that touch phi_i(x) + share x sqrt(mu_i)/N + nu 1[x > 0] at
-    the x_i (this sum does not depend on i) is a c-strongly convex minorant of it, and makes a spectral function below the
-    objective (von Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and of the
-    first one without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2 with S^2 >= share I: what exceeds share is
-    convex and only moves the targets of the modes.
+    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and every x >=
+    0. Then the largest of the quadratics of curvature c that touch phi_i(x) + share x sqrt(mu_i)/N + nu 1[x > 0] at
+    the x_i (this sum does not depend on i) is a c-strongly convex minorant of it, and makes a spectral function below
+    the objective (von Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and
+    of the first one without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2 with S^2 >= share I: what exceeds
+    share is convex and only moves the targets of the modes.
 
     Parameters
     ----------
