@@ -181,6 +181,7 @@ def test_a_penalised_bias_on_unequal_classes(counts, depth):
     value, b, layers, H = penalised(problem)
     assert problem.objective(layers, H, b) == pytest.approx(value, rel=1e-12)
     assert widest(proved.bias) < 1e-18
+    assert (proved.zero, proved.merged) == ((), ())
     np.testing.assert_allclose(floats(proved.bias), b, atol=1e-7)
     np.testing.assert_allclose(floats(proved.logits), reduce(np.matmul, [*layers, H]), atol=1e-6)
     if depth == 1:

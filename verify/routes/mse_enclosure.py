@@ -74,7 +74,7 @@ def _witness(problem: Problem, bits: int) -> dict[str, Any]:
     roots: list[tuple[Fraction, Fraction]] = []
     for mode in looked_at:
         s = stationary(problem, mode)
-        near = Fraction(0) if s is None else fraction(s)
+        near = Fraction(0) if s is None or minimise(problem, mode).state == "dead" else fraction(s)
         roots.append((near * (1 - Fraction(1, 1 << bits)), near * (1 + Fraction(1, 1 << bits))))
     squares = [] if point.modes else [mode.mu for mode in looked_at if isinstance(mode.mu, tuple)]
     return {
@@ -364,10 +364,11 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
         return {}
     if not 10 * near < root_N:
         return {}
-    known = {
+    known: dict[str, Any] = {
         "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
         "bias": _widened(bias, np.array([near_b] * K)),
     }
+    known |= _distinct(problem, known["logits"])
     if problem.depth > 1:
         return known
     X, c, products = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt(), np.outer(roots, roots)
@@ -376,6 +377,21 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
     return known | {
         "gram_features": _widened(features, error / c / products),
         "gram_classifier": _widened(classifier, error * c + 0 * products),
+    }
+
+
+def _distinct(problem: Problem, logits: Array) -> dict[str, Any]:
+    """Which classes certainly have features, and whether all classes certainly differ."""
+
+    def nonzero(column: Array) -> bool:
+        return any(z > 0 or z < 0 for z in column)
+
+    alive = [nonzero(column) for column in logits.T]
+    pairs = ((j, k) for j in range(problem.K) for k in range(j))
+    return {
+        "contrasts": tuple("alive" if all(alive[k] for k in c.members) else None for c in problem.clusters),
+        "zero": () if all(alive) else None,
+        "merged": () if all(nonzero(logits[:, j] - logits[:, k]) for j, k in pairs) else None,
     }
 
 
