@@ -342,8 +342,8 @@ equal_rows = Claim(
     paper=PAPER,
     status="conjecture",
     statement=(
-        r"a \leq 1;\ \text{regular polygons, orthoplexes, two orthogonal triangles } (n = 6, d = 4):\quad \min L_2 = \min"
-        r" L_1 = n \log \sum_j e^{a (\langle v_1, v_j \rangle - 1)}",
+        r"a \leq 1;\ \text{regular polygons, orthoplexes, two orthogonal triangles } (n = 6, d = 4):\quad \min L_2 ="
+        r" \min L_1 = n \log \sum_j e^{a (\langle v_1, v_j \rangle - 1)}",
         r"\min L_2 = \min L_1 \text{ also for } (n, d) = (5, 3) \text{ (the bipyramid)}",
     ),
     relations=(sp.Eq(found, code, evaluate=False),),
