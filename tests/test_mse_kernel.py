@@ -165,7 +165,8 @@ def rejected() -> list[str]:
         found.append(changed(FREE, squares=shift(squares, by), **zeros[FREE]))
     found.append(changed(FREE, squares=array([row[::-1] for row in squares["rows"]], squares["p"]), **zeros[FREE]))
     found += [decomposed(Fraction(20, 19), Fraction(19, 20)), decomposed(Fraction(1), Fraction(19, 20))]
-    found += [repeated(zeros[FREE]), moved(zeros[FREE]), negative()]
+    found += [repeated(zeros[FREE]), negative()]
+    found += [moved(zeros[FREE], by) for by in (Fraction(21, 20), Fraction(19, 20))]
     one = array([[1, 1], [1, 1]])
     found += [
         changed(PLAIN, kept=array([[1, 1]]), roots=wide_roots(PLAIN)),
@@ -193,17 +194,16 @@ def repeated(zeros: dict) -> str:
     return changed(FREE, squares=squares, roots=roots, **zeros)
 
 
-def moved(zeros: dict) -> str:
-    """The largest mode between sizes is too large, its bracket fits."""
+def moved(zeros: dict, by: Fraction) -> str:
+    """The largest mode between sizes is wrong, its bracket fits."""
     witness = sharp(FREE)["witness"]
-    squares = [[a * 21 // 20 if i == 0 else a for i, a in enumerate(row)] for row in witness["squares"]["rows"]]
-    mu = Fraction(squares[0][0], 1 << witness["squares"]["p"])
-    s = fraction(stationary(FREE, Mode("group", 0, mu, 1, 1)))
-    p = witness["roots"]["p"]
-    roots = [
-        [int(s * (1 << p) * by), *row[1:]] for by, row in zip((0.999, 1.001), witness["roots"]["rows"], strict=True)
-    ]
-    return changed(FREE, squares=array(squares, witness["squares"]["p"]), roots=array(roots, p), **zeros)
+    squares = [[int(row[0] * by), *row[1:]] for row in witness["squares"]["rows"]]
+    s = fraction(stationary(FREE, Mode("group", 0, Fraction(squares[0][0], 1 << witness["squares"]["p"]), 1, 1)))
+    ends = zip((Fraction(999, 1000), Fraction(1001, 1000)), witness["roots"]["rows"], strict=True)
+    roots = [[int(s * end * (1 << witness["roots"]["p"])), *row[1:]] for end, row in ends]
+    return changed(
+        FREE, squares=array(squares, witness["squares"]["p"]), roots=array(roots, witness["roots"]["p"]), **zeros
+    )
 
 
 def negative() -> str:
@@ -263,7 +263,8 @@ FAULTS = [
     ("demand(all(0 <= a < b or a == b == 0", "demand(all(a < b or a == b == 0"),
     ("demand(all(0 <= a < b or a == b == 0", "demand(all(True"),
     ("demand(small < below < above < large", "demand(True"),
-    ("demand(left < 0 < right", "demand(True"),
+    ("demand(not positive(left) and positive(right)", "demand(positive(right)"),
+    ("demand(not positive(left) and positive(right)", "demand(not positive(left)"),
     ("sum(m for _, m in clusters) * clusters[0][0]", "len(clusters) * clusters[0][0]"),
     ("found += [(size, m - 1, one)] * (m > 1)", "found += [(size, m, one)] * (m > 1)"),
     ("bias / (1 + bias))]", "bias)]"),

@@ -3,12 +3,11 @@
     f = (1/(2N)) |W_M ... W_1 H + b 1^T - Y|^2 + sum_m (lambda_m/2)|W_m|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (free bias and more than two sizes; else no
-columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a dead mode or L = 2. The
-point: ``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors
-in W_M,
-..., W_1, H; in the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias``
-1 x G, the bias of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value
-decomposition U, values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
+columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a dead mode or L = 2. The point: ``kept`` 1 x G
+contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M, ..., W_1, H; in
+the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias`` 1 x G, the bias
+of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value decomposition U,
+values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
 """
 
 from __future__ import annotations
@@ -141,8 +140,6 @@ def read_modes(clusters: list[tuple[Fraction, int]], bias: Any, room: int, data:
     between: list[Any] = [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
     for (below, above), ((large, _), (small, _)) in zip(between, pairwise(clusters), strict=False):
         demand(small < below < above < large, "a mode is not between its sizes")
-        left, right = (sum(m * size / (size - mu) for size, m in clusters) for mu in (below, above))
-        demand(left < 0 < right, "no sign change of the secular function")
     if bias == "free" and G == 2:
         between = [sum(m for _, m in clusters) * clusters[0][0] * clusters[1][0] / N]
     found: list[tuple[Any, int, Fraction]] = []
@@ -213,6 +210,14 @@ def is_tie(task: Task, mode: Mode) -> bool:
     return isinstance(mode.mu, Fraction) and mode.mu**M * scale == limit
 
 
+def secular(task: Task, mode: Mode) -> tuple[Any, Any]:
+    """Values of sum_k n_k/(n_k - mu) at the ends of a bracket of a mode between sizes."""
+    if isinstance(mode.mu, Fraction):
+        return arb(-1), arb(1)
+    left, right = (total(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
+    return left, right
+
+
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """Sum of scalar minima, and (s, state) of every mode.
 
@@ -226,6 +231,8 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
+        left, right = secular(task, mode)
+        demand(not positive(left) and positive(right), "no sign change of the secular function")
         square, r = mode.balls()
         least, s, state = scalar_minimum(task, ball(mode.share), r, bracket, is_tie(task, mode))
         loss = ball(mode.share) * square / ball(2 * task.N)
