@@ -23,9 +23,7 @@ from theory.sphere_observables import (
     code_value,
     d,
     found,
-    found_one,
     n,
-    one_family,
     search_readings,
     sphere_parameters,
     turned,
@@ -344,18 +342,17 @@ equal_rows = Claim(
     paper=PAPER,
     status="conjecture",
     statement=(
-        r"\text{at codes whose vertices all look alike } \min L_2 = \min L_1 = n \log \sum_j e^{a (\langle v_1, v_j"
-        r" \rangle - 1)}",
-        r"\min L_2 = \min L_1 \text{ also for } (n, d) = (5, 3) \text{ (the bipyramid) and } (8, 3)",
+        r"a \leq 1;\ \text{regular polygons, orthoplexes, two orthogonal triangles } (n = 6, d = 4):\quad \min L_2 ="
+        r" \min L_1 = n \log \sum_j e^{a (\langle v_1, v_j \rangle - 1)}",
+        r"\min L_2 = \min L_1 \text{ also for } (n, d) = (5, 3) \text{ (the bipyramid)}",
     ),
-    relations=(sp.Eq(found, code, evaluate=False), sp.Eq(found, found_one, evaluate=False)),
+    relations=(sp.Eq(found, code, evaluate=False),),
     read=search_readings,
-    companions=one_family,
     hypotheses=(
         UNIT,
         Hypothesis(
-            "a polygon, an orthoplex, or (n, d) = (5, 3), (6, 4), (8, 3); n <= 8",
-            lambda problem: problem.K <= 8 and (code_value(problem) is not None or (problem.K, problem.dim) == (8, 3)),
+            "a polygon, an orthoplex, or (n, d) = (5, 3), (6, 4); n <= 8",
+            lambda problem: problem.K <= 8 and code_value(problem) is not None,
             dropped="elsewhere see LS20-17; n only bounds the cost of the search",
         ),
         Hypothesis("two families", lambda problem: problem.families == 2, dropped="for one family see LS20-11"),
@@ -363,7 +360,7 @@ equal_rows = Claim(
     ),
     witness=Problem.sphere(5, 2, 1),
     family=None,
-    settings=(Problem.sphere(5, 3, 1), Problem.sphere(6, 3, 1), Problem.sphere(6, 4, 1), Problem.sphere(8, 3, 1)),
+    settings=(Problem.sphere(5, 3, 1), Problem.sphere(6, 3, 1), Problem.sphere(6, 4, 1), Problem.sphere(4, 2, "1/2")),
     derivation=row_derivation,
     required="agrees",
     mutants=tuple(

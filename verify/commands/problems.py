@@ -225,7 +225,7 @@ def _merged(problem: Problem, result: OptimumOutput) -> str:
     if result.merged is None:
         return "undecided"
     if not result.merged:
-        return "no two classes coincide in any minimiser"
+        return "no two classes coincide in every minimiser"
     listed = isinstance(result.counts[0], int)
     groups = [_words(_spans(group) if listed else _pairs(group)) for group in result.merged]
     text = "; ".join(groups[:6]) + (f"; ... ({len(groups)} groups)" if len(groups) > 6 else "")
@@ -236,7 +236,7 @@ def _zero(problem: Problem, result: OptimumOutput) -> str:
     if result.zero is None:
         return "undecided"
     if not result.zero:
-        return "no class has a vanishing mean feature"
+        return "no class has a vanishing mean feature in every minimiser"
     flat: list[Any] = list(result.zero)
     spans = _spans(flat) if isinstance(flat[0], int) else [(a, b) for a, b in flat]
     return f"the features of classes {_words(spans)} vanish in every minimiser"

@@ -3,12 +3,11 @@
     f = (1/(2N)) |W_M ... W_1 H + b 1^T - Y|^2 + sum_m (lambda_m/2)|W_m|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (free bias and more than two sizes; else no
-columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point or L = 2. The
-point: ``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors
-in W_M,
-..., W_1, H; in the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias``
-1 x G, the bias of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value
-decomposition U, values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
+columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a dead mode or L = 2. The point: ``kept`` 1 x G
+contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M, ..., W_1, H; in
+the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias`` 1 x G, the bias
+of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value decomposition U,
+values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
 """
 
 from __future__ import annotations
@@ -141,8 +140,6 @@ def read_modes(clusters: list[tuple[Fraction, int]], bias: Any, room: int, data:
     between: list[Any] = [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
     for (below, above), ((large, _), (small, _)) in zip(between, pairwise(clusters), strict=False):
         demand(small < below < above < large, "a mode is not between its sizes")
-        left, right = (sum(m * size / (size - mu) for size, m in clusters) for mu in (below, above))
-        demand(left < 0 < right, "no sign change of the secular function")
     if bias == "free" and G == 2:
         between = [sum(m for _, m in clusters) * clusters[0][0] * clusters[1][0] / N]
     found: list[tuple[Any, int, Fraction]] = []
@@ -172,12 +169,15 @@ def scalar_minimum(
 
     phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
     then it increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only
-    local minimum besides 0. If g > 0 at the turn (for the largest r) there is none. phi - phi(0) = (s^2/(2N)) (share
-    s^(2L-2) - 2 share r s^(L-2) + L N G) decides between the two. For L = 2 phi is a parabola in s^2 and needs no
-    bracket.
+    local minimum besides 0. phi - phi(0) = (s^2/(2N)) e, e = share s^(2L-2) - 2 share r s^(L-2) + L N G decides
+    between the two; without a bracket e > 0 is proved where e is least, s^L = r (L-2)/(L-1), for the largest r. For L
+    = 2 phi is a parabola in s^2 and needs no bracket.
     """
     L, N = len(task.decays), ball(task.N)
     price, zero = N * ball(prod(task.decays)).root(L), share * r * r / (2 * N)
+
+    def e(s: Any) -> Any:
+        return share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
 
     def g(s: Any) -> Any:
         return share * (power(s, 2 * L - 2) - r * power(s, L - 2)) + price
@@ -190,19 +190,13 @@ def scalar_minimum(
         state = None if most > 0 else "dead"
         return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
-        turn = (r.abs_upper() * (L - 2) / (2 * L - 2)).root(L)
-        demand(positive(g(turn)), "a mode has a stationary point")
+        demand(positive(e((r.abs_upper() * (L - 2) / (L - 1)).root(L))), "a mode is alive")
         return zero, arb(0), "dead"
     below, above = (ball(end) for end in bracket)
     demand(not positive(g(below)) and positive(g(above)), "no sign change in a bracket")
     s = below.union(above)
-    excess = share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
-    value = zero + excess * s * s / (2 * N)
-    if excess > 0:
-        return zero, arb(0), "dead"
-    if excess < 0:
-        return value, s, "alive"
-    return arb.min(zero, value), s, "tie" if tie else None
+    value = zero + e(s) * s * s / (2 * N)
+    return (value, s, "alive") if e(s) < 0 else (arb.min(zero, value), s, "tie" if tie else None)
 
 
 def is_tie(task: Task, mode: Mode) -> bool:
@@ -214,6 +208,14 @@ def is_tie(task: Task, mode: Mode) -> bool:
     limit = M ** (2 * M) * task.N ** (M + 1) * prod(task.decays)
     scale = mode.share ** (M + 1) * max(1, M - 1) ** (M - 1)
     return isinstance(mode.mu, Fraction) and mode.mu**M * scale == limit
+
+
+def secular(task: Task, mode: Mode) -> tuple[Any, Any]:
+    """Values of sum_k n_k/(n_k - mu) at the ends of a bracket of a mode between sizes."""
+    if isinstance(mode.mu, Fraction):
+        return arb(-1), arb(1)
+    left, right = (total(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
+    return left, right
 
 
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
@@ -229,6 +231,8 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
+        left, right = secular(task, mode)
+        demand(not positive(left) and positive(right), "no sign change of the secular function")
         square, r = mode.balls()
         least, s, state = scalar_minimum(task, ball(mode.share), r, bracket, is_tie(task, mode))
         loss = ball(mode.share) * square / ball(2 * task.N)

@@ -29,6 +29,8 @@ __all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
 LARGEST = 64
+FEW, FLOAT_BITS = 8, 42
+"""Sizes up to which the singular vectors for a penalised bias are computed in high precision; digits beyond them."""
 
 
 def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome]:
@@ -50,7 +52,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     >>> outcome.rank, [state for _, state in outcome.found["modes"]]
     ((2, 2), ['alive', 'alive', 'dead'])
     """
-    bits = int(digits * 3.33) + 16
+    bits = int(digits * 3.33) + 16 if separable(problem) or len(problem.clusters) <= FEW else FLOAT_BITS
     with precision(2 * bits + 64):
         data = {
             "schema": "verify.certificate/1",
@@ -74,7 +76,7 @@ def _witness(problem: Problem, bits: int) -> dict[str, Any]:
     roots: list[tuple[Fraction, Fraction]] = []
     for mode in looked_at:
         s = stationary(problem, mode)
-        near = Fraction(0) if s is None else fraction(s)
+        near = Fraction(0) if s is None or minimise(problem, mode).state == "dead" else fraction(s)
         roots.append((near * (1 - Fraction(1, 1 << bits)), near * (1 + Fraction(1, 1 << bits))))
     squares = [] if point.modes else [mode.mu for mode in looked_at if isinstance(mode.mu, tuple)]
     return {
@@ -183,8 +185,9 @@ def _penalised_point(problem: Problem, bits: int) -> _Point:
     clusters, G = problem.clusters, range(len(problem.clusters))
     guess = penalised(problem)[1]
     with mpmath.workprec(2 * bits + 64):
-        b = _polished(problem, mpmath.matrix([float(np.mean([guess[k] for k in c.members])) for c in clusters]))
-        left, sigma, right = mpmath.svd_r(_target(problem, b))
+        b = mpmath.matrix([float(np.mean([guess[k] for k in c.members])) for c in clusters])
+        b = _polished(problem, b) if len(clusters) <= FEW else b
+        left, sigma, right = _svd(_target(problem, b))
     squares = [fraction(_ball(value)) ** 2 for value in sigma]
     candidates = [(square, Mode("group", i, square, 1, 1)) for i, square in enumerate(squares)]
     candidates += [(c.size, Mode("contrast", g, c.size, c.classes - 1, 1)) for g, c in enumerate(clusters)]
@@ -216,7 +219,7 @@ def _add_target(problem: Problem, point: _Point, roots: list[Any], left: Any, ri
     v = mpmath.matrix([mpmath.sqrt(_mpf(c.classes * c.size / problem.N)) for c in clusters])
     miss = left * mpmath.diag([s**L for s in roots]) * right - mpmath.diag(sizes)
     target = mpmath.diag(sizes) - pull * (miss - miss * v * v.T)
-    U, values, V = mpmath.svd_r(target)
+    U, values, V = _svd(target)
     own = [size - pull * (s**L - size) for size, s in zip(sizes, contrasts, strict=True)]
     squares = [fraction(_ball(value)) ** 2 for value in (*own, *values)]
     point.modes = [Mode("group", 0, square, 1, 1, share) for square in squares]
@@ -228,6 +231,14 @@ def _ball(value: Any) -> Any:
     """Exact ball from a number of mpmath."""
     sign, mantissa, exponent, _ = value._mpf_
     return arb(((-1) ** sign * int(mantissa), int(exponent)))
+
+
+def _svd(A: Any) -> tuple[Any, Any, Any]:
+    """Singular value decomposition of a matrix of mpmath, beyond a few rows in floats."""
+    if A.rows <= FEW:
+        return mpmath.svd_r(A)  # type: ignore[no-any-return]
+    left, values, right = np.linalg.svd(np.array(A.tolist(), dtype=float))
+    return mpmath.matrix(left.tolist()), mpmath.matrix(values.tolist()), mpmath.matrix(right.tolist())
 
 
 def _mpf(value: Fraction) -> Any:
@@ -245,7 +256,7 @@ def _target(problem: Problem, b: Any) -> Any:
 def _slope(problem: Problem, b: Any) -> Any:
     """Gradient, per class, of what is left of the objective as a function of b."""
     G, N = range(len(problem.clusters)), _mpf(problem.N)
-    left, sigma, right = mpmath.svd_r(_target(problem, b))
+    left, sigma, right = _svd(_target(problem, b))
     weights = [mpmath.sqrt(c.classes * _mpf(c.size)) for c in problem.clusters]
     found = [minimise(problem, Mode("group", 0, fraction(_ball(value)) ** 2, 1, 1)) for value in sigma]
     miss = [value * (1 - _mpf(fraction(one.p.mid()))) for value, one in zip(sigma, found, strict=True)]
@@ -364,10 +375,11 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
         return {}
     if not 10 * near < root_N:
         return {}
-    known = {
+    known: dict[str, Any] = {
         "logits": _widened(Z, near / np.broadcast_to(roots, (K, K))),
         "bias": _widened(bias, np.array([near_b] * K)),
     }
+    known |= _distinct(problem, known["logits"])
     if problem.depth > 1:
         return known
     X, c, products = Z * roots, (ball(problem.lambda_h) / ball(problem.lambda_w)).sqrt(), np.outer(roots, roots)
@@ -376,6 +388,21 @@ def _around_point(problem: Problem, witness: dict[str, Any], gap: Any, growth: A
     return known | {
         "gram_features": _widened(features, error / c / products),
         "gram_classifier": _widened(classifier, error * c + 0 * products),
+    }
+
+
+def _distinct(problem: Problem, logits: Array) -> dict[str, Any]:
+    """Which classes certainly have features, and whether all classes certainly differ."""
+
+    def nonzero(column: Array) -> bool:
+        return any(z > 0 or z < 0 for z in column)
+
+    alive = [nonzero(column) for column in logits.T]
+    pairs = ((j, k) for j in range(problem.K) for k in range(j))
+    return {
+        "contrasts": tuple("alive" if all(alive[k] for k in c.members) else None for c in problem.clusters),
+        "zero": () if all(alive) else None,
+        "merged": () if all(nonzero(logits[:, j] - logits[:, k]) for j, k in pairs) else None,
     }
 
 
