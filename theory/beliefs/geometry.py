@@ -25,8 +25,8 @@ feature, cost = sp.symbols("hh_B CE_B", real=True)
 """Squared length of the features and loss of a merged minority class."""
 
 ALIVE = Hypothesis(
-    "the decay is below a quarter of complete collapse",
-    lambda problem: not collapsed(problem.at(problem.x2 * 16)),
+    "the decay is below half of complete collapse",
+    lambda problem: not collapsed(problem.at(problem.x2 * 4)),
     "the cosines of zero vectors mean nothing",
 )
 
