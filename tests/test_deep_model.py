@@ -1,4 +1,4 @@
-"""Cross-entropy behind several layers: the catalogue's numbers, the routes against each other, thresholds."""
+"""Cross-entropy behind several layers: printed numbers, the routes against each other, thresholds."""
 
 from fractions import Fraction
 
@@ -105,6 +105,19 @@ def test_descent_stays_above_every_lower_bound(problem):
     assert value >= float(proved.lower) * (1 - 1e-12)
     assert float(proved.upper) >= float(proved.lower)
     assert found.work["constructed"] <= np.log(problem.K) * (1 + 1e-12) or problem.bias == "none"
+
+
+@pytest.mark.parametrize("bias", ["none", "free", "1/10"])
+def test_two_classes_are_solved(bias):
+    problem = Problem.ce([(5, 2)], ["0.1", "0.2"], "0.01", bias=bias)
+    proved, found = solve("enclosure", problem), descend(problem, starts=4)
+    assert float(found.upper) == pytest.approx(float(proved.lower), rel=1e-12)
+    Z = found.point.W @ found.point.H
+    np.testing.assert_allclose(Z, proved.logits.astype(float), atol=1e-6)
+    singular = np.linalg.svd(Z * np.sqrt(5), compute_uv=False)
+    np.testing.assert_allclose(singular, proved.singular_values.astype(float), atol=1e-5)
+    dead = solve("enclosure", Problem.ce([(5, 2)], ["1", "1"], 1, bias=bias))
+    assert (dead.rank, dead.zero, dead.merged) == ((0, 0), (0, 1), ((0, 1),))
 
 
 def test_unequal_sizes_are_bounded_by_the_larger_classes():

@@ -6,8 +6,9 @@ labels. Without a bias the modes are the classes and mu = n_k. What is predicted
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
@@ -34,6 +35,8 @@ __all__ = [
     "n_star",
     "observed_pair",
     "pair_readings",
+    "predicted",
+    "remainder",
     "some_and_every",
     "total_over_modes",
     "value_readings",
@@ -54,6 +57,8 @@ best = sp.Symbol("f_best", real=True)
 total = sp.Symbol("f_pred", real=True)
 """The predicted value, a sum over modes."""
 
+NEAR = Fraction(1, 10**9)
+"""Relative width of the intervals around a root: floats choose them, a sign change in balls confirms them."""
 STRENGTH = sym.N ** (M + 1) * Lam
 """q mu^M; a mode is alive iff mu^M (M-1)^(M-1) > M^(2M) N^(M+1) Lam."""
 
@@ -179,36 +184,78 @@ def _between(problem: Problem, index: int, power: int) -> tuple[Any, int, ModeSt
     secular = sum(
         (rational(c.classes * c.size**power) / (rational(c.size) - mu) for c in clusters), -rational(problem.N)
     )
-    return Root(mu, secular, rational(low), rational(high)), 1, _bracketed_state(problem, low, high)
+    if power != 2:
+        return Root(mu, secular, rational(low), rational(high)), 1, None
+    state, near = _bracketed(problem, low, high)
+    width = (high - low) / 2**40
+    ends = max(low, near - 3 * width), min(high, near + width)
+    return Root(mu, secular, *map(rational, ends)), 1, state
 
 
-def _bracketed_state(problem: Problem, low: Fraction, high: Fraction) -> ModeState:
-    """State of the secular root between two sizes, from rational brackets of it; None where 100 bits do not decide."""
-    for _ in range(100):
+def _bracketed(problem: Problem, low: Fraction, high: Fraction) -> tuple[ModeState, Fraction]:
+    """State of the secular root between two sizes (None where bisection does not decide), and a point close to it."""
+    for step in range(100):
         states = {mode_state(problem, low), mode_state(problem, high)}
-        if states <= {"alive"} or states <= {"dead"}:
-            return states.pop()
+        decided = states <= {"alive"} or states <= {"dead"}
+        if decided and step > 50:
+            return states.pop(), (low + high) / 2
         middle = (low + high) / 2
         secular = sum((c.classes * c.size**2 / (c.size - middle) for c in problem.clusters), -problem.N)
         if secular == 0:
-            return mode_state(problem, middle)
+            return mode_state(problem, middle), middle
         low, high = (low, middle) if secular > 0 else (middle, high)
-    return None
+    return None, (low + high) / 2
+
+
+def remainder(depth: int, q: Fraction) -> float:
+    """1 - p for the largest root p of p^(M-1) (1-p)^(M+1) = q, in floats: what the search for the ball starts from.
+
+    Examples
+    --------
+    >>> round(remainder(1, Fraction(1, 64)), 12)
+    0.125
+    """
+    target = math.log(q.numerator) - math.log(q.denominator)
+    high = -math.log(depth)
+    low = min(target / (depth + 1), high)
+    for _ in range(60):
+        middle = (low + high) / 2
+        power = (depth - 1) * math.log1p(-math.exp(middle)) if depth > 1 else 0.0
+        low, high = (middle, high) if power + (depth + 1) * middle < target else (low, middle)
+    return math.exp((low + high) / 2)
 
 
 def largest_root(problem: Problem, unknown: sp.Symbol, value: sp.Expr, lower: sp.Expr | None = None) -> Root:
     """The p of a live mode: the root of p^(M-1) (1-p)^(M+1) = N^(M+1) Lam/mu^M right of (M-1)/M.
 
+    Parameters
+    ----------
+    problem : for M, N and Lam.
+    unknown : the symbol of p.
+    value : mu; for a number the interval is a narrow one around the root.
+    lower : another left end of the interval.
+
     Examples
     --------
     >>> root = largest_root(Problem.mse([4, 4], "1/32"), p, sp.Integer(4))
-    >>> root.equation, root.lower, root.upper
-    ((1 - p_k)**2 - 1/64, 0, 1)
+    >>> root.equation, round(float(root.lower), 12), round(float(root.upper), 12)
+    ((1 - p_k)**2 - 1/64, 0.874999999625, 0.875000000125)
     """
     depth = problem.depth
-    target = rational(problem.N ** (depth + 1) * problem.product) / value**depth
-    equation = unknown ** (depth - 1) * (1 - unknown) ** (depth + 1) - target
-    return Root(unknown, equation, sp.Rational(depth - 1, depth) if lower is None else lower, sp.Integer(1))
+    strength = problem.N ** (depth + 1) * problem.product
+    equation = unknown ** (depth - 1) * (1 - unknown) ** (depth + 1) - rational(strength) / value**depth
+    least = sp.Rational(depth - 1, depth)
+    if lower is not None or not value.is_Rational:
+        return Root(unknown, equation, least if lower is None else lower, sp.Integer(1))
+    return Root(unknown, equation, *_around(problem, Fraction(int(value.p), int(value.q))))
+
+
+def _around(problem: Problem, value: Fraction) -> tuple[sp.Rational, sp.Rational]:
+    """Rational interval, never left of (M-1)/M, in which the largest root for mu = value lies."""
+    depth = problem.depth
+    rest = Fraction(remainder(depth, problem.N ** (depth + 1) * problem.product / value**depth))
+    ends = max(Fraction(depth - 1, depth), 1 - rest * (1 + 3 * NEAR)), 1 - rest * (1 - NEAR)
+    return rational(ends[0]), rational(ends[1])
 
 
 def mode_values(problem: Problem, modes: Sequence[Mode]) -> dict[sp.Symbol, Any]:
@@ -227,8 +274,12 @@ def mode_values(problem: Problem, modes: Sequence[Mode]) -> dict[sp.Symbol, Any]
         if isinstance(value, Root):
             value = Root(size, value.equation.subs(mu, size), value.lower, value.upper)
         found[size] = value
-        if mode.state == "alive":
-            found[own] = largest_root(problem, own, size if isinstance(value, Root) else value)
+        if mode.state == "alive" and isinstance(value, Root):
+            middle = (3 * value.upper + value.lower) / 4
+            ends = _around(problem, Fraction(int(middle.p), int(middle.q)))
+            found[own] = replace(largest_root(problem, own, size), lower=ends[0], upper=ends[1])
+        elif mode.state == "alive":
+            found[own] = largest_root(problem, own, value)
         elif mode.state is not None:
             found[own] = sp.Integer(0)
     return found

@@ -23,6 +23,8 @@ from verify.mse import Mode, ModeState, Solved, projector, spectral
 __all__ = ["alternatives", "at_modes", "construct", "facts", "penalised"]
 
 Array = NDArray[Any]
+LARGEST = 64
+"""Classes up to which there are numbers per class."""
 FEW = 12
 """Classes up to which several minimisers are written out where the minimiser is not unique."""
 
@@ -52,7 +54,7 @@ def _merged(problem: Problem, found: Sequence[Solved], states: Sequence[State]) 
     return tuple(sorted(groups))
 
 
-def facts(problem: Problem, found: Sequence[Solved], *, arrays: bool = True) -> dict[str, Any]:
+def facts(problem: Problem, found: Sequence[Solved]) -> dict[str, Any]:
     """Fields of an :class:`theory.optimum.Optimum` that follow from its modes, for every minimiser.
 
     Textbook facts used: equality in von Neumann's trace inequality (the logits share the singular vectors of the
@@ -67,7 +69,6 @@ def facts(problem: Problem, found: Sequence[Solved], *, arrays: bool = True) -> 
     """
     unknown = any(one.state is None and one.mode.kept for one in found)
     unique = None if unknown else all(one.settled for one in found)
-    tied = unknown or any(one.state == "tie" and one.mode.kept for one in found)
     states = _features(problem, found)
     least = sum(one.mode.kept for one in found if one.state == "alive")
     most = sum(one.mode.kept for one in found if one.state != "dead")
@@ -76,52 +77,63 @@ def facts(problem: Problem, found: Sequence[Solved], *, arrays: bool = True) -> 
         "rank": (least, most),
         "exact_contrasts": states,
         "exact_zero": None if unknown else least == 0,
-        "merged": None if unknown else _merged(problem, found, states),
-        "zero": tuple(
-            sorted(k for c, s in zip(problem.clusters, states, strict=True) if s == "dead" for k in c.members)
-        ),
-        "facts": {"mode_states": _per_mode(problem, found), "unique": unique},
+        "facts": {"unique": unique},
     }
-    N = ball(problem.N)
-    if problem.bias == "none":
-        result["bias"] = np.array([arb(0)] * problem.K, dtype=object)
-    elif problem.bias == "free":
-        result["bias"] = np.array([ball(n / problem.N) for n in problem.sizes], dtype=object)
-    elif not tied:
-        mean = next((one.p for one in found if one.mode.kind == "mean" and one.mode.kept), arb(0))
-        result["bias"] = np.array(
-            [(1 - mean) / ball(problem.K * (1 + Fraction(problem.bias)))] * problem.K, dtype=object
-        )
+    if problem.K > LARGEST:
+        return result
+    vanish = [k for c, s in zip(problem.clusters, states, strict=True) if s == "dead" for k in c.members]
+    result |= {"merged": None if unknown else _merged(problem, found, states), "zero": tuple(sorted(vanish))}
+    result["facts"]["mode_states"] = _per_mode(problem, found)
     if isinstance(problem.bias, str):
         squares = [one.mode.ball for one in found for _ in range(one.mode.copies)]
         result["facts"]["modes"] = squares + [arb(0)] * (problem.K - len(squares))
-    if not tied:
-        own = [one.p if r < one.mode.kept else arb(0) for one in found for r in range(one.mode.copies)]
-        energies = [one.energy for one in found for _ in range(one.mode.kept)]
-        roots = [p * one.mode.ball.sqrt() for p, one in zip(own, _copies(found), strict=True)]
-        result["singular_values"] = np.array(roots + [arb(0)] * (problem.K - len(roots)), dtype=object)
-        residual = [
-            ball(one.mode.share) ** 2 * one.mode.ball * (1 - p) * (1 - p)
-            for p, one in zip(own, _copies(found), strict=True)
-        ]
-        decays = [ball(decay) for decay in (*problem.layers, problem.lambda_h)]
-        padding = [arb(0)] * (problem.K - len(energies))
-        result["facts"] |= {
-            "mode_values": own + [arb(0)] * (problem.K - len(own)),
-            "factor_squares": [sum(energies, arb(0)) / decay for decay in decays],
-            "factor_values": [[energy / decay for energy in energies] + padding for decay in decays],
-            "data": sum(residual, arb(0)) / (2 * N),
-            "trace": None,
-        }
-        if problem.bias != "free":
-            result["facts"]["trace"] = sum(own, arb(0))
-    if unique is False and arrays and problem.K <= FEW:
+    if not unknown and not any(one.state == "tie" and one.mode.kept for one in found):
+        own, known = _lists(problem, found)
+        result["singular_values"] = own
+        result["facts"] |= known
+    if unique is False and problem.K <= FEW:
         result["facts"]["alternatives"] = alternatives(problem, found)
-    if unique and arrays:
+    bias = _bias(problem, found)
+    if bias is not None:
+        result["bias"] = bias
+    if unique:
         result |= _arrays(problem, found)
         result["facts"]["top_gram"] = spectral(problem, found, [one.energy / ball(problem.lambda_w) for one in found])
         result["facts"]["trace"] = sum(result["logits"].diagonal(), arb(0))
     return result
+
+
+def _bias(problem: Problem, found: Sequence[Solved]) -> Array | None:
+    """Class frequencies for a free bias; for a penalised one what minimises over b, unless the mean mode is tied."""
+    if problem.bias == "none":
+        return np.array([arb(0)] * problem.K, dtype=object)
+    if problem.bias == "free":
+        return np.array([ball(n / problem.N) for n in problem.sizes], dtype=object)
+    mean = found[-1]
+    if not mean.settled:
+        return None
+    p = mean.p if mean.mode.kept else arb(0)
+    return np.array([(1 - p) / ball(problem.K * (1 + Fraction(problem.bias)))] * problem.K, dtype=object)
+
+
+def _lists(problem: Problem, found: Sequence[Solved]) -> tuple[Array, dict[str, Any]]:
+    """Singular values of Z D^(1/2), and what depends on the values of the modes alone; without ties."""
+    copies = [(one, r < one.mode.kept) for one in found for r in range(one.mode.copies)]
+    own = [one.p if kept else arb(0) for one, kept in copies]
+    energies = [one.energy for one, kept in copies if kept]
+    roots = [p * one.mode.ball.sqrt() for p, (one, _) in zip(own, copies, strict=True)]
+    losses = [one.mode.ball * (ball(one.mode.share) * (1 - p)) ** 2 for p, (one, _) in zip(own, copies, strict=True)]
+    decays = [ball(decay) for decay in (*problem.layers, problem.lambda_h)]
+    padding, rest = [arb(0)] * (problem.K - len(energies)), [arb(0)] * (problem.K - len(own))
+    known: dict[str, Any] = {
+        "mode_values": own + rest,
+        "factor_squares": [sum(energies, arb(0)) / decay for decay in decays],
+        "factor_values": [[energy / decay for energy in energies] + padding for decay in decays],
+        "data": sum(losses, arb(0)) / ball(2 * problem.N),
+    }
+    if problem.bias != "free":
+        known["trace"] = sum(own, arb(0))
+    return np.array(roots + rest, dtype=object), known
 
 
 def alternatives(problem: Problem, found: Sequence[Solved]) -> list[dict[str, Any]]:
@@ -190,10 +202,6 @@ def _bases(problem: Problem, mode: Mode) -> list[list[Array]]:
         return [helmert, helmert[::-1]]
     units = [vector([0] * i + [1]) for i in range(m)]
     return [units, units[::-1], [vector([1] * m), *helmert]]
-
-
-def _copies(found: Sequence[Solved]) -> list[Solved]:
-    return [one for one in found for _ in range(one.mode.copies)]
 
 
 def _per_mode(problem: Problem, found: Sequence[Solved]) -> list[ModeState]:

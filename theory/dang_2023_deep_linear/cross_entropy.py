@@ -33,7 +33,7 @@ EQUAL = Hypothesis(
 SHALLOW = Hypothesis(
     "cross-entropy, M = 1",
     lambda problem: problem.key == "ce",
-    dropped="with more layers logits are not enclosed",
+    dropped=Problem.ce([(5, 2)], ["0.1", "0.2"], "0.01"),
 )
 ROOM = Hypothesis(
     "no width below K - 1",

@@ -24,7 +24,7 @@ from theory.dang_2023_deep_linear.cross_entropy import (
     frame_value,
 )
 from theory.deep_observables import M, a, at_price, best, c, deep_parameters, frame_objective, value_readings
-from theory.derivation import Derivation, Identity, Lemma, Positive
+from theory.derivation import Derivation, Identity, Lemma
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import K
@@ -172,10 +172,9 @@ def small_readings(optimum: Optimum) -> Iterator[Reading]:
 def small_derivation() -> Derivation:
     """Both minima sit at log(1/G_n) + (1-q) log log(1/G_n) + O(1), so the values compare like the penalties."""
     g, r, s = sp.symbols("g q s", positive=True)
-    k, m = sp.symbols("k m", positive=True)
+    k = sp.Symbol("k", positive=True)
     frame = sp.log(1 + k * sp.exp(-a)) + g * k * a**r / r
     u = sp.Symbol("u", positive=True)  # e^c
-    polytope = sp.log(1 + s * sp.exp(-c) + sp.exp(-2 * c)) + g * (s + 2) * sp.exp(r * sp.log(2)) * c**r / (2 * r)
     pull = (s * u + 2) / (u**2 + s * u + 1)
     return Derivation(
         steps=(
@@ -191,11 +190,15 @@ def small_derivation() -> Derivation:
                 pull,
             ),
             Identity(
-                "slope of the penalty of cross-polytopes",
-                sp.diff(polytope, c).subs(sp.exp(-c), 1 / u) + pull,
-                g * (s + 2) / 2 * sp.exp(r * sp.log(2)) * c ** (r - 1) - _fall(s, u) + pull,
+                "... which is (s + remainder)/u, the remainder of order 1/u",
+                pull * u,
+                s + ((2 - s**2) * u - s) / (u**2 + s * u + 1),
             ),
-            Positive("u (s u + 2)/(u^2 + s u + 1) is positive and tends to s as u grows: remainder", pull * u + m),
+            Identity(
+                "slope of their penalty: (s + 2)/2 2^q G_n c^(q-1)",
+                sp.diff(g * (s + 2) / 2 * sp.exp(r * sp.log(2)) * c**r / r, c),
+                g * (s + 2) / 2 * sp.exp(r * sp.log(2)) * c ** (r - 1),
+            ),
             Lemma("as G_n -> 0 both minima tend to 0, so a and c tend to infinity", "values at a = c = log(1/G_n)"),
             Lemma(
                 "logarithms of the stationarity equations: a - (1-q) log a = L + o(1), c - (1-q) log c = L + O(1), "
@@ -214,11 +217,6 @@ def small_derivation() -> Derivation:
             ),
         )
     )
-
-
-def _fall(s: sp.Symbol, u: sp.Symbol) -> sp.Expr:
-    """Slope of the loss of cross-polytopes in c, with the sign turned, as SymPy's chain rule writes it."""
-    return (s / u + 2 / u**2) / (1 + s / u + 1 / u**2)
 
 
 EVEN = Hypothesis(

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from flint import arb
 
 from theory.optimum import Optimum
@@ -184,12 +185,37 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         if cross is not None:
             facts |= {"cross_value": cross.value, "cross_scale": cross.scale}
         code = _code(problem) if len(problem.clusters) == 1 else None
+        known = _minimiser(problem, arb(0)) if zero else {}
+        if problem.K == 2 and facts.get("frame_alive"):
+            known = _minimiser(problem, facts["frame_scale"])
     return Optimum(
         problem,
         "enclosure",
         lower=outcome.lower,
         upper=outcome.upper,
-        zero=tuple(range(problem.K)) if zero else None,
         facts=facts | ({"code": code[0]} if code else {}),
         work={"certificate": certificate, "precision": outcome.precision},
+        **known,
     )
+
+
+def _minimiser(problem: Problem, scale: Any) -> dict[str, Any]:
+    """Every minimiser where it has Z = scale (I - J/K): zero, or two classes of equal size.
+
+    With two classes the lower bound is sharp, and only where averaging costs nothing: CE is strictly convex up to
+    constant columns, and these only add to the nuclear norm.
+    """
+    K, alive = problem.K, scale != 0
+    entries = [[scale * ((K - 1) if i == j else -1) / K for j in range(K)] for i in range(K)]
+    size = problem.clusters[0].size
+    value = scale * (arb(size.numerator) / size.denominator).sqrt()
+    rank = K - 1 if alive else 0
+    return {
+        "logits": np.array(entries, dtype=object),
+        "bias": np.array([arb(0)] * K, dtype=object),
+        "singular_values": np.array([value] * rank + [arb(0)] * (K - rank), dtype=object),
+        "contrasts": ("alive" if alive else "dead",),
+        "rank": (rank, rank),
+        "zero": () if alive else tuple(range(K)),
+        "merged": () if alive else (tuple(range(K)),),
+    }

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
-from verify.deep import best_codes, contrasts, price
+from verify.deep import best_code, best_codes, contrasts, price
 
 __all__ = ["Layers", "solve"]
 
 Array = NDArray[Any]
 LARGEST = 64
-CODES = 3
+CODES, STRAY = 3, 1e-5
 
 
 class Layers:
@@ -125,7 +125,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Returns
     -------
     Optimum
-        ``upper`` is the objective at ``point``; ``work`` as in the module docstring.
+        ``upper`` is the objective at ``point``; ``work`` as in the module docstring, ``facts`` on frames as in
+        :mod:`verify.routes.deep_enclosure`.
 
     Examples
     --------
@@ -141,6 +142,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         with threadpoolctl.threadpool_limits(1):
             built = [_descend(layers, start) for start in [np.zeros(layers.size), *_constructed(layers)]]
             ends = [_descend(layers, _random(layers, rng)) for _ in range(starts)]
+            facts = _frame(layers)
     except (ArithmeticError, ValueError) as error:
         return Optimum(problem, "nonconvex", reason=f"does not fit floats: {error}")
     value, v = min([*built, *ends], key=lambda run: run[0])
@@ -155,7 +157,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     }
     point = layers.point(v)
     upper = problem.objective(list(point.layers or ()), point.H, point.b if layers.has_bias else None)
-    return Optimum(problem, "nonconvex", upper=arb(upper), point=point, work=work)
+    return Optimum(problem, "nonconvex", upper=arb(upper), facts=facts, point=point, work=work)
 
 
 def _rank(X: Array) -> int:
@@ -180,6 +182,23 @@ def _constructed(layers: Layers) -> list[Array]:
         r = int((values > 1e-12 * max(1.0, g)).sum())
         found.append(layers.pack(left[:, :r], values[:r], right[:r]))
     return found
+
+
+def _frame(layers: Layers) -> dict[str, Any]:
+    """Best frame: a descent from a frame keeps its symmetry; its end is compared with zero."""
+    problem, K = layers.problem, layers.K
+    if len(problem.clusters) > 1 or min(problem.layer_widths) < K - 1:
+        return {}
+    _, scales = best_code((K,), problem.depth, layers.G * layers.root[0] ** (2 / (problem.depth + 1)))
+    V = np.array([[float(x) for x in row] for row in contrasts((K,))])
+    value, v = _descend(layers, layers.pack(V, np.full(K - 1, scales[0] * layers.root[0]), V.T))
+    Z = _product(tuple(layers.split(v)[0])) / layers.root
+    scale = float(Z[0, 0] - Z[1, 0])
+    if abs(Z - scale * (np.eye(K) - 1 / K)).max() > STRAY * max(1.0, scale) or abs(value - math.log(K)) < STRAY**2:
+        return {}
+    alive = value < math.log(K)
+    found = arb(value, 1e-12 * value) if alive else arb(K).log()
+    return {"frame_value": found, "frame_scale": arb(scale, STRAY) if alive else arb(0), "frame_alive": alive}
 
 
 def _descend(layers: Layers, start: Array, restarts: int = 2) -> tuple[float, Array]:

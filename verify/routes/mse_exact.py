@@ -37,7 +37,6 @@ from verify.routes.mse_convex import assess
 __all__ = ["solve"]
 
 BITS = 320
-MAX_LOGITS = 64
 USES = frozenset({"DA23-02", "DA23-03", "DA23-14", "DA23-15"})
 
 
@@ -63,11 +62,10 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         if any(one.state is None for one in found):
             return Optimum(problem, "exact", reason="a mode is too close to its threshold")
         value = _value(problem, found)
-        known: dict[str, Any] = facts(problem, found) if problem.K <= MAX_LOGITS else {}
         uses = USES | {"none": frozenset(), "free": frozenset({"DA23-19"})}.get(
             str(problem.bias), frozenset({"DA23-22"})
         )
-        return Optimum(problem, "exact", lower=value, upper=value, uses=uses, **known)
+        return Optimum(problem, "exact", lower=value, upper=value, uses=uses, **facts(problem, found))
 
 
 def _penalised(problem: Problem) -> Optimum:

@@ -31,6 +31,7 @@ BITS = 128
 NO_BOUND = (
     "several layers and a penalised bias on unequal classes: the problem does not split, no lower bound is known here"
 )
+UNCLEAR = "no run comes near the lower bound, or a mode is so close to its threshold that the gap says nothing"
 NOT_UNIQUE = "the minimiser is not unique"
 CLOSE = 0.1
 """Largest radius, in units of the largest singular value of the labels, with which facts are given."""
@@ -211,12 +212,12 @@ def _imbalance(landscape: Landscape, v: Array) -> float:
 def growth(problem: Problem, found: Sequence[Solved], *, unique: bool = True) -> float:
     """Constant c with f - f* >= (c/2) |X - X*|^2 for X = Z D^(1/2) of rank within the budget; 0 if none is known.
 
-    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and all x >=
-    0. Then the largest of the quadratics with curvature c that touch k(x) = phi_i(x) + share x sqrt(mu_i)/N + nu 1[x >
-    0] at the x_i is a c-strongly convex minorant of k, and makes a spectral function below the objective (von
-    Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and of the first one
-    without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2, S^2 >= share I: the rest of the square is convex and
-    only moves the targets of the modes.
+    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and every x >=
+    0. Then the largest of the quadratics of curvature c that touch phi_i(x) + share x sqrt(mu_i)/N + nu 1[x > 0] at
+    the x_i (this sum does not depend on i) is a c-strongly convex minorant of it, and makes a spectral function below
+    the objective (von Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and
+    of the first one without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2 with S^2 >= share I: what exceeds
+    share is convex and only moves the targets of the modes.
 
     Parameters
     ----------
@@ -280,7 +281,8 @@ def _optimum(landscape: Landscape, v: Array, found: list[Solved], work: dict[str
     value, point = landscape.value(v)[0], landscape.point(v)
     means = landscape.means(point)
     spread = float(np.linalg.norm((point.H - means[:, landscape.labels]) * landscape.roots))
-    optimum = Optimum(problem, "nonconvex", upper=arb(value), point=point, work=work)
+    unknown = (None,) * len(problem.clusters)
+    optimum = Optimum(problem, "nonconvex", upper=arb(value), contrasts=unknown, point=point, work=work)
     if not found:
         if problem.depth > 1:
             return replace(optimum, reason=NO_BOUND)
@@ -295,10 +297,10 @@ def _optimum(landscape: Landscape, v: Array, found: list[Solved], work: dict[str
     spread_ball = arb(0).union(arb(spread) + (arb(2 * gap) / float(problem.lambda_h)).sqrt())
     optimum = replace(optimum, lower=lower, spread=spread_ball)
     if not near < CLOSE * math.sqrt(float(max(problem.sizes))):
-        return replace(optimum, reason="no run comes near the lower bound")
+        return replace(optimum, reason=UNCLEAR)
     alive = [one for one in found if one.mode.kept and one.p > 0]
     stiff = [1 - problem.depth + (problem.depth + 1) * float(one.p / (1 - one.p)) for one in alive]
-    bend = landscape.G * min(1.0, *stiff, 1.0) * c * landscape.N
+    bend = landscape.G * min([1.0, *stiff]) * c * landscape.N
     return _with_facts(optimum, landscape, found, near, 2 * math.sqrt(2 * gap / bend))
 
 
@@ -312,27 +314,26 @@ def _with_facts(optimum: Optimum, landscape: Landscape, found: list[Solved], nea
     unique = all(one.settled for one in found)
     means, root_n = landscape.means(point), np.sqrt([float(n) for n in problem.sizes])
     Z, G, decays = point.W @ means, landscape.G, landscape.decays
-    top = max((float(one.energy) / G for one in found if one.mode.kept), default=0.0) ** 0.5
-    head = float(np.prod(G / decays[:-1])) * 2 * depth * (top + far) ** (2 * depth - 1) * far
+    square = _square_radius(landscape, point, found, near, far)
+    top = max((float(one.energy) / G for one in found if one.mode.kept), default=0.0)
+    head = float(np.prod(G / decays[:-1])) * depth * (top + square) ** (depth - 1) * square
     arrays: dict[str, Any] = {
         "logits": _balls(Z, near / np.broadcast_to(root_n, Z.shape)),
-        "gram_features": _balls(means.T @ means, G / decays[-1] * (2 * top + far) * far / np.outer(root_n, root_n)),
+        "gram_features": _balls(means.T @ means, G / decays[-1] * square / np.outer(root_n, root_n)),
         "gram_classifier": _balls(point.W @ point.W.T, np.full(Z.shape, head)),
     }
     values = np.linalg.svd(Z * root_n, compute_uv=False)
     known: dict[str, Any] = {f"point_{name.removeprefix('gram_')}": array for name, array in arrays.items()}
     known |= {"unique": unique, "trace": arb(float(np.trace(Z)), near * float((1 / root_n).sum()))}
-    known["factor_squares"], known["factor_values"] = _factor_squares(landscape, point, top, far)
-    known["top_gram"] = _balls(
-        point.layers[0] @ point.layers[0].T, np.full(Z.shape, G / decays[0] * (2 * top + far) * far)
-    )
+    known["factor_squares"], known["factor_values"] = _factor_squares(landscape, point, square)
+    known["top_gram"] = _balls(point.layers[0] @ point.layers[0].T, np.full(Z.shape, G / decays[0] * square))
     tied = any(one.state == "tie" and one.mode.kept for one in found)
     for name in ("trace", "factor_squares", "factor_values") if tied else ():
         del known[name]
     shown = replace(
         optimum,
         bias=_bias(landscape, point, near),
-        contrasts=_states(problem, found, arrays["logits"], near) if unique else (None,) * len(problem.clusters),
+        contrasts=_states(problem, arrays["logits"]) if unique else (None,) * len(problem.clusters),
         rank=_rank(problem, found, values, near),
         singular_values=None if tied else _balls(values, np.full(problem.K, near)),
         facts=known,
@@ -343,19 +344,40 @@ def _with_facts(optimum: Optimum, landscape: Landscape, found: list[Solved], nea
     return replace(shown, reason=NOT_UNIQUE)
 
 
+def _square_radius(landscape: Landscape, point: Point, found: list[Solved], near: float, far: float) -> float:
+    """Radius of the Gram matrices of the balanced factors.
+
+    One layer: they are |X^T| and |X|, and ||A| - |B||_F <= sqrt(2)|A - B|_F; the imbalance of the point is measured.
+    Several: from ``far``, as the factors of a mode that is zero have curvature G there.
+    """
+    if landscape.problem.depth > 1:
+        top = max((float(one.energy) / landscape.G for one in found if one.mode.kept), default=0.0) ** 0.5
+        return float((2 * top + far) * far)
+    s, K = math.sqrt(landscape.decays[0] / landscape.G), landscape.K
+    B = (
+        landscape.means(point)
+        * math.sqrt(landscape.decays[1] / landscape.G)
+        * np.sqrt([float(n) for n in landscape.problem.sizes])
+    )
+    left, sigma, right = np.linalg.svd(s * point.W @ B)
+    inside = np.linalg.norm(B.T @ B - (right.T * sigma) @ right)
+    outside = np.linalg.norm(s**2 * point.W @ point.W.T - (left * sigma) @ left.T)
+    return 1.5 * near + 2 * float(inside + outside) + 1e-15 * K
+
+
 def _balls(values: Array, radii: Array) -> Array:
     pairs = zip(values.ravel().tolist(), np.asarray(radii).ravel().tolist(), strict=True)
     return np.array([arb(x, r) for x, r in pairs], dtype=object).reshape(values.shape)
 
 
-def _factor_squares(landscape: Landscape, point: Point, top: float, far: float) -> tuple[list[Any], list[list[Any]]]:
+def _factor_squares(landscape: Landscape, point: Point, square: float) -> tuple[list[Any], list[list[Any]]]:
     """Squared norms and squared singular values of W_M, ..., W_1, H (K each, descending)."""
     K, norms, values = landscape.K, [], []
     for factor, decay in zip((*point.layers, point.H), landscape.decays, strict=True):
         squares = np.zeros(K)
         found = np.linalg.svd(factor * (landscape.roots if factor is point.H else 1.0), compute_uv=False)[:K] ** 2
         squares[: len(found)] = found
-        radius = landscape.G / decay * (2 * top + far) * far
+        radius = landscape.G / decay * square
         norms.append(arb(float(squares.sum()), K * radius))
         values.append([arb(float(square), radius) for square in squares])
     return norms, values
@@ -378,7 +400,7 @@ def _rank(problem: Problem, found: list[Solved], values: Array, near: float) -> 
     return least, min(problem.dim, most, problem.K - (problem.bias == "free"))
 
 
-def _states(problem: Problem, found: list[Solved], logits: Array, near: float) -> tuple[State, ...]:
+def _states(problem: Problem, logits: Array) -> tuple[State, ...]:
     """Classes with logits certainly not zero are alive; without bias they are dead if p is certainly below (M-1)/M."""
     states: list[State] = []
     for cluster in problem.clusters:
