@@ -67,6 +67,16 @@ def test_the_worked_example_refutes_the_belief(name):
     assert "violated" in {finding.outcome for finding in found}
 
 
+@pytest.mark.parametrize("name", REFUTED)
+def test_variants_of_the_corrected_statement_are_refuted_too(name):
+    claim = CLAIMS[name]
+    assert claim.mutants
+    for mutant in claim.mutants:
+        assert claim.applies(mutant.problem), mutant.text
+        found = findings_for(claim.mutated(mutant), mutant.problem, "enclosure", 0, frozenset({name}))
+        assert "violated" in {finding.outcome for finding in found}, mutant.text
+
+
 def test_sandwich_numbers():
     low, high = (solve("enclosure", p) for p in (relu_optima(WITNESS)[1], relu_optima(WITNESS)[0]))
     values = [float(o.upper) for o in (low, enclosed(WITNESS), high)]

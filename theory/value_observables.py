@@ -156,7 +156,7 @@ def singular_values(optimum: Optimum) -> Array | None:
     if X.dtype != object:
         return values
     distance = np.sqrt(sum((entry.abs_upper() ** 2 for entry in (X - middle).ravel()), 0 * X[0, 0]))
-    slack = distance + 1e-14 * len(X) * float(values.sum())
+    slack = distance + 2e-15 * len(X) * float(values.max())
     return np.array([value + slack * (0 * slack + 1).union(0 * slack - 1) for value in values], dtype=object)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from theory.beliefs.settings import LINEAR, NO_BIAS, PAIR, PAPER, SOURCE, UNEQUAL, WIDE, minority
-from theory.claim import Claim, Family, Hypothesis, Reading
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -79,6 +79,7 @@ def etf_derivation() -> Derivation:
 
 
 SIZES = Problem.ce([8, 4, 2], "0.05")
+SMALL = SIZES.at("1e-12")
 
 etf = Claim(
     id="RF26-01",
@@ -99,6 +100,13 @@ etf = Claim(
     derivation=etf_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "within a fiftieth of the ETF at a small decay",
+            relations=(sp.Le(cos_h, -1 / (K - 1) + sp.Rational(1, 50), evaluate=False),),
+            problem=SMALL,
+        ),
+    ),
     note="Z itself is no multiple of the ETF either unless all sizes (and weights) agree. As lambda falls the means "
     "tend to the SELI geometry (HL23-16, TH22), which is not an ETF.",
 )
@@ -122,6 +130,13 @@ aligned = Claim(
     settings=(Problem.ce([(9, 2), (4, 3)], "0.01"),),
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "aligned at a small decay",
+            relations=(sp.Ge(cos_wh, sp.Rational(9995, 10000), evaluate=False),),
+            problem=SMALL,
+        ),
+    ),
     note="W W^T is the square root of X X^T for X = Z D^(1/2), Hbar^T Hbar is D^(-1/2) (X^T X)^(1/2) D^(-1/2). As "
     "lambda falls they align for equal sizes and for two classes only.",
 )
@@ -165,6 +180,9 @@ zero_features = Claim(
     settings=(MERGED.at(6),),
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant("chance level at merging", relations=(sp.Eq(cost, sp.log(K), evaluate=False),), problem=MERGED.at(6)),
+    ),
     note="Merged features vanish only once the direction between the groups has died (HL23-08), with ReLU features, "
     "or with the squared loss without a bias.",
 )
@@ -226,5 +244,12 @@ accuracy = Claim(
     derivation=accuracy_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "a cosine below 99/100 where all are correct",
+            relations=(sp.Le(cos_w, sp.Rational(99, 100), evaluate=False),),
+            problem=CORRECT.at("3.9999"),
+        ),
+    ),
     note="Exactly merged classes are tied, so they do cost accuracy; nearly merged ones do not.",
 )

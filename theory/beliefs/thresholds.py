@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import sympy as sp
 
 from theory.beliefs.settings import LINEAR, NO_BIAS, PAIR, PAPER, SOURCE, UNEQUAL, WIDE, minority
-from theory.claim import Claim, Family, Hypothesis, Reading
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.new_results.settings import equal_weights
 from theory.optimum import Optimum
@@ -20,8 +20,9 @@ from theory.value_observables import merged_state, scaled
 
 __all__ = ["adding_data", "copies", "inverse_weights", "oversampling", "ratio_only", "same_collapse"]
 
-merged, merged_other = sp.symbols("merged merged_other", integer=True)
-"""1 where the classes of a cluster coincide at the optimum, 0 where they do not: in this problem, in the other."""
+merged, merged_other, merged_fixed = sp.symbols("merged merged_other merged_fixed", integer=True)
+"""1 where the classes of a cluster coincide at the optimum, 0 where they do not: in this problem, in the other at the
+same decays, in the other at the same lam N."""
 squared_zero, linear_zero = sp.symbols("zero_mse zero_ce", integer=True)
 """1 where W H = 0 is the optimum, for the squared loss and for cross-entropy."""
 UNWEIGHTED = equal_weights("false with weights too")
@@ -37,11 +38,11 @@ def states_of(pick: Callable[[Problem], Iterable[list[int]]]) -> Callable[[Optim
     """
 
     def read(optimum: Optimum) -> Iterator[Reading]:
-        for other in optimum.companions:
+        for symbol, other in zip((merged_other, merged_fixed), optimum.companions, strict=False):
             for members in pick(optimum.problem):
                 here, there = merged_state(optimum, members), merged_state(other, members)
                 if here is not None and there is not None:
-                    yield {merged: here, merged_other: there}
+                    yield {merged: here, symbol: there}
 
     return read
 
@@ -56,19 +57,25 @@ def _clusters(problem: Problem) -> list[list[int]]:
 
 NO_RISE = sp.Le(merged_other, merged, evaluate=False)
 SAME = sp.Eq(merged_other, merged, evaluate=False)
+SAME_FIXED = sp.Eq(merged_fixed, merged, evaluate=False)
 MODEL = (LINEAR, NO_BIAS, WIDE, PAIR)
 DRAWN = Family(sizes="clusters", bias=("none",), near=("merge",))
 
 
 def four_times_larger(problem: Problem) -> tuple[Problem, ...]:
-    """All sizes times four, the same decays.
+    """All sizes times four; the same decays, the same lam N.
 
     Examples
     --------
     >>> four_times_larger(RATIO)[0].sizes[0]
     Fraction(40, 1)
     """
-    return (scaled(problem, lambda cluster: True, 4),)
+    return _both(problem, scaled(problem, lambda cluster: True, 4))
+
+
+def _both(problem: Problem, other: Problem) -> tuple[Problem, ...]:
+    """The other problem at its own decays and at the lam N of this one."""
+    return other, other.at(problem.x2)
 
 
 def ratio_derivation() -> Derivation:
@@ -108,6 +115,7 @@ ratio_only = Claim(
     derivation=ratio_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(Mutant("the ratio decides at a fixed lam N", relations=(SAME_FIXED,), problem=RATIO.at(3)),),
     note="lambda N = sqrt(n_B) is the threshold (HL23-04). In the layer-peeled model at fixed budgets the belief is "
     "true (FA21-04).",
 )
@@ -180,6 +188,13 @@ oversampling = Claim(
     derivation=window_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "as many samples as the majority are enough at every decay",
+            relations=(sp.Eq(merged, 0, evaluate=False),),
+            problem=Problem.ce([(30, 5)], "0.04"),
+        ),
+    ),
     note="Copies enlarge N and pay feature decay. At lambda = 1/25 in the example no number of copies helps (HL23-19).",
 )
 
@@ -189,7 +204,7 @@ def _last_pair(problem: Problem) -> Iterator[bool]:
 
 
 def doubled_majority(problem: Problem) -> tuple[Problem, ...]:
-    """Twice the samples of the largest size, the same decays.
+    """Twice the samples of the largest size; the same decays, the same lam N.
 
     Examples
     --------
@@ -197,7 +212,7 @@ def doubled_majority(problem: Problem) -> tuple[Problem, ...]:
     Fraction(20, 1)
     """
     size = problem.clusters[0].size
-    return (scaled(problem, lambda cluster: cluster.size == size, 2),)
+    return _both(problem, scaled(problem, lambda cluster: cluster.size == size, 2))
 
 
 HARMLESS = Problem.ce([(10, 2), (4, 3)], "0.05")
@@ -220,12 +235,16 @@ adding_data = Claim(
     family=DRAWN,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant("harmless up to the ratio 5", relations=(NO_RISE,), problem=Problem.ce([(9, 2), (4, 3)], "0.05")),
+        Mutant("harmful at a fixed lam N too", relations=(sp.Eq(merged_fixed, 1, evaluate=False),), problem=HARMLESS),
+    ),
     note="N grows and with it lambda N. With lambda N fixed majority data does not move the merging of a minority.",
 )
 
 
 def copies_for_weights(problem: Problem) -> tuple[Problem, ...]:
-    """Weights replaced by copies: sizes n_k w_k without weights, the same decays.
+    """Weights replaced by copies: sizes n_k w_k without weights; the same decays, the same lam N.
 
     Examples
     --------
@@ -233,7 +252,7 @@ def copies_for_weights(problem: Problem) -> tuple[Problem, ...]:
     Fraction(16, 1)
     """
     counts = [size * weight for size, weight in zip(problem.sizes, problem.weights, strict=True)]
-    return (Problem.ce(counts, problem.lambda_w, problem.lambda_h, problem.bias, dim=problem.dim),)
+    return _both(problem, Problem.ce(counts, problem.lambda_w, problem.lambda_h, problem.bias, dim=problem.dim))
 
 
 def copies_derivation() -> Derivation:
@@ -279,6 +298,7 @@ copies = Claim(
     derivation=copies_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(Mutant("equivalent at the same lam N", relations=(SAME_FIXED,), problem=WEIGHTED.at(20)),),
     note="Copies also pay feature decay and enlarge N. True in the layer-peeled model (FA21-10).",
 )
 
@@ -341,6 +361,13 @@ inverse_weights = Claim(
     derivation=weights_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "inverse frequency never separates anything",
+            relations=(sp.Ge(merged_other, merged, evaluate=False),),
+            problem=Problem.ce([(60, 2), (6, 3)], "0.02"),
+        ),
+    ),
     note="First merging: 0.0107583 with inverse-frequency weights, 0.0136083 without, 0.0250082 with weights "
     "proportional to n^(-1/2), which are the best. With 2 x 60 and 3 x 6 inverse frequency is better than nothing.",
 )
@@ -409,5 +436,12 @@ same_collapse = Claim(
     derivation=collapse_derivation,
     required="refuted",
     source=SOURCE,
+    mutants=(
+        Mutant(
+            "cross-entropy collapses strictly before n_max also where that is repeated",
+            relations=(sp.Eq(linear_zero, 1, evaluate=False),),
+            problem=Problem.ce([(10, 2), 1], 1).at("9.99"),
+        ),
+    ),
     note="The bounds agree where the largest size is repeated; they are the root of sum_k 1/(n_k - m) = 0 and n_max.",
 )
