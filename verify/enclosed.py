@@ -77,7 +77,7 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
 
 WIDE = 1e-6
 """Relative gap above which the bounds are called wide."""
-LISTED_FACTS = 64
+LISTED_FACTS = 128
 """Up to this many classes the routes give logits."""
 
 

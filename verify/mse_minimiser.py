@@ -23,7 +23,7 @@ from verify.mse import Mode, ModeState, Solved, projector, spectral
 __all__ = ["alternatives", "at_modes", "construct", "facts", "penalised"]
 
 Array = NDArray[Any]
-LARGEST = 64
+LARGEST = 128
 """Classes up to which there are numbers per class."""
 FEW = 12
 """Classes up to which several minimisers are written out where the minimiser is not unique."""

@@ -28,7 +28,7 @@ from verify.mse_minimiser import facts, penalised
 __all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
-LARGEST = 64
+LARGEST = 128
 FEW, FLOAT_BITS = 8, 42
 """Sizes up to which the singular vectors for a penalised bias are computed in high precision; digits beyond them."""
 
