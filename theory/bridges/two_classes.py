@@ -37,8 +37,10 @@ WEIGHTS = [1, 2]
 
 n2 = sp.Symbol("n_l", positive=True)
 """Size of the other class."""
-n_relu, n_mse, n_free, n2_free, v, v2 = sp.symbols("n_relu n_mse n_free n_free_l v_k v_l", positive=True)
-"""Sizes where features are nonnegative, the loss is squared, the bias is free; w_k^2 n_k of both weighted classes."""
+n_relu, n_mse, n_free, n2_free, N_free = sp.symbols("n_relu n_mse n_free n_free_l N_free", positive=True)
+"""Sizes where features are nonnegative, the loss is squared, the bias is free; their sum."""
+v, v2 = sp.symbols("v_k v_l", positive=True)
+"""w_k^2 n_k of both weighted classes."""
 m_plain, m_relu = sp.symbols("margin margin_relu", real=True)
 t_free, t2_free = sp.symbols("t_k t_l", real=True)
 """Margins (own minus other logit) with a free bias, which is excluded."""
@@ -95,13 +97,14 @@ def pair_readings(optimum: Optimum) -> Iterator[Reading]:
         return
     nonnegative, plain, centred, free, svm, budget, unit, heavy = optimum.companions
     for k, (own, rest) in enumerate(((first, second), (second, first))):
-        yield {x: common[x], n_relu: own, **_margin(nonnegative, m_relu, k, 1 - k), **_class_state(nonnegative, k)}
+        yield {x: common[x], N_free: common[N], n_relu: own, **_margin(nonnegative, m_relu, k, 1 - k), **_class_state(nonnegative, k)}
         yield from _squared(plain, k, common[x], own)
         margins = _margin(free, t_free, k, 1 - k) | _margin(free, t2_free, 1 - k, k)
-        yield {x: common[x], N: common[N], n_free: own, n2_free: rest, **margins}
+        yield {x: common[x], N_free: common[N], n_free: own, n2_free: rest, **margins}
     for biased in (centred, free):
         exact = biased.exact_zero if biased is free else _last_mode(biased)
-        reading = {x: common[x], N: common[N], n_free: first, n2_free: second, dead: zero_state(biased), dead_exact: exact}
+        reading = {x: common[x], N_free: common[N], n_free: first, n2_free: second}
+        reading |= {dead: zero_state(biased), dead_exact: exact}
         if "modes" in biased.facts:
             reading[mode] = biased.facts["modes"][0]
         yield reading
@@ -251,8 +254,8 @@ two_classes = Claim(
         sp.Equivalent(dead, x >= sp.sqrt((v + v2) / 2)),
         _equal(m_relu, _alive(2 * n_relu)),
         sp.Equivalent(dead, n_relu <= 2 * x**2),
-        sp.Equivalent(dead, x >= sp.sqrt(2 * n_free * n2_free / N)),
-        _equal(mode, 2 * n_free * n2_free / N),
+        sp.Equivalent(dead, x >= sp.sqrt(2 * n_free * n2_free / N_free)),
+        _equal(mode, 2 * n_free * n2_free / N_free),
         _equal(n_free * t_free, n2_free * t2_free),
         _equal(p_own, sp.Max(0, 1 - x / sp.sqrt(n_mse))),
         _equal(p_wrong, 0),
@@ -277,7 +280,6 @@ two_classes = Claim(
     witness=PAIR,
     family=Family(sizes="distinct", bias=("none",), near=("collapse",)),
     settings=(
-        *beside(Problem.ce([3, 1], 1), Fraction(1, 2)),
         *beside(Problem.ce([3, 1], 1), Fraction(7, 2)),
         *beside(Problem.ce([3, 1], 1), Fraction(3, 2)),
         Problem.ce([3, 1], 1).at(3),
@@ -294,11 +296,11 @@ two_classes = Claim(
         Mutant("sqrt(N) for sqrt(2N)", relations=(_equal(m_plain, _alive(N)),), problem=PAIR),
         Mutant(
             "free bias: n_1 n_2/N",
-            relations=(sp.Equivalent(dead, x >= sp.sqrt(n_free * n2_free / N)),),
+            relations=(sp.Equivalent(dead, x >= sp.sqrt(n_free * n2_free / N_free)),),
             problem=PAIR.at(3),
         ),
         Mutant("equal margins with a free bias", relations=(_equal(t_free, t2_free),), problem=PAIR),
-        Mutant("nonnegative features share one margin", relations=(_equal(m_relu, _alive(2 * N)),), problem=PAIR),
+        Mutant("nonnegative features share one margin", relations=(_equal(m_relu, _alive(2 * N_free)),), problem=PAIR),
     ),
     source="derived here, parts published",
     note="Without a bias and weights the two margins differ only with nonnegative features and in the layer-peeled model. "
