@@ -136,7 +136,9 @@ def balanced_derivation() -> Derivation:
     return Derivation(
         steps=(
             Lemma("cross-entropy: Z = a P, a = log(K sqrt(n)/x - (K-1)), Z = 0 iff x >= sqrt(n)", "HL23-09"),
-            Identity("K sqrt(n)/x = 1/(lam sqrt(n)) with x = lam K n", big * sp.sqrt(size) / x, 1 / (lam * sp.sqrt(size))),
+            Identity(
+                "K sqrt(n)/x = 1/(lam sqrt(n)) with x = lam K n", big * sp.sqrt(size) / x, 1 / (lam * sp.sqrt(size))
+            ),
             Identity("x/sqrt(n) = lam K sqrt(n)", x / sp.sqrt(size), lam * big * sp.sqrt(size)),
             Lemma("squared loss: p = max(0, 1 - x/sqrt(n)), dead iff n <= x^2", "DA23-11"),
             Lemma("nonnegative features: error t = x sqrt((K-1)/K)/sqrt(n), margin log((K-1)(1/t - 1))", "DA24-03"),
@@ -152,7 +154,8 @@ def balanced_derivation() -> Derivation:
             ),
             Lemma("value with nonnegative features: the entropy F_K(t) of the error", "DA24-01"),
             Lemma(
-                "linear value: the entropy of the softmax as well, since the penalty lam |Z D^(1/2)|_* equals <(I - P) D, "
+                "linear value: the entropy of the softmax as well, since the penalty "
+                "lam |Z D^(1/2)|_* equals <(I - P) D, "
                 "Z>/N at the optimum and CE(z, k) + <e_k - p, z> = Ent(p)",
                 "equality in Gibbs' inequality and in the duality of norms",
             ),
@@ -170,7 +173,11 @@ def balanced_derivation() -> Derivation:
             ),
             Lemma("unit vectors: sum of losses K log(1 + (K-1) exp(-a_s K/(K-1)))", "LS20-01"),
             Lemma("max-margin: logits P, value |P D^(1/2)|_*", "TH22-01"),
-            Identity("|P|_* sqrt(n) = (K-1) sqrt(n), the trace of the projection P", (big - 1) * sp.sqrt(size), c * sp.sqrt(size)),
+            Identity(
+                "|P|_* sqrt(n) = (K-1) sqrt(n), the trace of the projection P",
+                (big - 1) * sp.sqrt(size),
+                c * sp.sqrt(size),
+            ),
         )
     )
 
@@ -181,7 +188,9 @@ def _equal(left: sp.Expr, right: Any) -> sp.Eq:
 
 EQUAL = Problem.ce([(9, 4)], "0.04")
 MOVED = lam_relu * sp.sqrt(K / (K - 1))
-ALL_EQUAL = Hypothesis("all sizes are equal", lambda problem: len(problem.clusters) == 1, dropped=Problem.ce([9, 9, 4], "0.02"))
+ALL_EQUAL = Hypothesis(
+    "all sizes are equal", lambda problem: len(problem.clusters) == 1, dropped=Problem.ce([9, 9, 4], "0.02")
+)
 
 every_model = Claim(
     id="XP26-04",
@@ -190,13 +199,16 @@ every_model = Claim(
     paper=PAPER,
     statement=(
         r"n_k = n,\ \text{no bias}:\quad \text{CE: } Z = a\left(I - \tfrac1K J\right),\ a = \log\left(\frac{1}{\lambda"
-        r" \sqrt n} - (K-1)\right);\quad \text{squared loss: } Z = (1 - \lambda K \sqrt n) I;\quad \text{both alive} \iff"
+        r" \sqrt n} - (K-1)\right);\quad \text{squared loss: } Z = (1 - \lambda K"
+        r" \sqrt n) I;\quad \text{both alive} \iff"
         r" \lambda K \sqrt n < 1",
         r"H \geq 0:\ \text{margins and value of CE at } \lambda' = \lambda \sqrt{K/(K-1)},\ \text{alive} \iff \lambda K"
         r" \sqrt n < \sqrt{(K-1)/K},\ \text{class means orthogonal}",
-        r"\text{layer-peeled, } e = \sqrt{E_W E_H}:\ a = \frac{K e}{K-1},\quad \mu_{\mathrm{true}} = \frac{1}{e^a + K - 1}"
+        r"\text{layer-peeled, } e = \sqrt{E_W E_H}:\ a = \frac{K e}{K-1},\quad"
+        r" \mu_{\mathrm{true}} = \frac{1}{e^a + K - 1}"
         r"\quad (\lambda \sqrt n \text{ in its place for CE})",
-        r"\text{loss per sample} = \log\left(1 + (K-1) e^{-a}\right) = L^*/K \text{ of } K \text{ unit vectors at } a_s = e;"
+        r"\text{loss per sample} = \log\left(1 + (K-1) e^{-a}\right) = L^*/K \text{"
+        r" of } K \text{ unit vectors at } a_s = e;"
         r"\qquad \text{max-margin value } (K-1)\sqrt n",
     ),
     relations=(
@@ -294,7 +306,8 @@ def sphere_derivation() -> Derivation:
     return Derivation(
         steps=(
             Lemma(
-                "W with rows sqrt(a) v_j and H with columns sqrt(a) u_i: logits a <u_i, v_j>, |W|^2 = |H|^2 = n a, within "
+                "W with rows sqrt(a) v_j and H with columns sqrt(a) u_i: logits a "
+                "<u_i, v_j>, |W|^2 = |H|^2 = n a, within "
                 "the budgets n E_W = n E_H = n a",
                 "substitution",
             ),
@@ -306,12 +319,14 @@ def sphere_derivation() -> Derivation:
             Identity("e = sqrt(a a)", sp.sqrt(a * a), a),
             Lemma("masses m_k that differ: the simplex is feasible and has the same loss for every class", "FA21-01"),
             Lemma(
-                "its gradient is a multiple of P diag(m), P = I - J/n, which would have to be a multiple of P (the polar "
+                "its gradient is a multiple of P diag(m), P = I - J/n, which would "
+                "have to be a multiple of P (the polar "
                 "factor of the simplex), so the minimum is smaller",
                 "subdifferential of the nuclear norm",
             ),
             Identity(
-                "P diag(m) applied to the vector m^-1 is P 1 = 0, and P m^-1 = 0 only for equal masses (two written out)",
+                "P diag(m) applied to the vector m^-1 is P 1 = 0, and P m^-1 = 0 only "
+                "for equal masses (two written out)",
                 (sp.eye(2) - sp.ones(2, 2) / 2) * sp.diag(a, c) * sp.Matrix([1 / a, 1 / c]),
                 sp.zeros(2, 1),
             ),
@@ -358,7 +373,11 @@ sphere_is_peeled = Claim(
         Mutant("sum for mean", relations=(_equal(F_sphere, F_peeled),), problem=SIX),
         Mutant("equality under imbalance", relations=(_equal(F_uneven, F_peeled),), problem=SIX),
         Mutant("a = E_W E_H", relations=(_equal(F_peeled, simplex_loss(temperature=a**2)),), problem=SIX),
-        Mutant("the budgets are the harder constraint", relations=(sp.Le(best, K * bound, evaluate=False),), problem=Problem.sphere(5, 3, 2)),
+        Mutant(
+            "the budgets are the harder constraint",
+            relations=(sp.Le(best, K * bound, evaluate=False),),
+            problem=Problem.sphere(5, 3, 2),
+        ),
     ),
     source="derived here",
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import sympy as sp
 
-from theory import mse_observables as mse
 from theory.bridges.settings import LINEAR, PAPER, PLAIN, WIDE, squared, value, zero_state
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings as deep
@@ -55,24 +54,28 @@ def interlacing_derivation() -> Derivation:
     term = size / (size - m)
     return Derivation(
         steps=(
-            Lemma("the modes are n_k without a bias, and the eigenvalues of C = D - n n^T/N with a free one", "DA23-19"),
             Lemma(
-                "det(D - n n^T/N - m I) = prod_k (n_k - m) (1 - (1/N) sum_k n_k^2/(n_k - m))", "matrix determinant lemma"
+                "the modes are n_k without a bias, and the eigenvalues of C = D - n n^T/N with a free one", "DA23-19"
+            ),
+            Lemma(
+                "det(D - n n^T/N - m I) = prod_k (n_k - m) (1 - (1/N) sum_k n_k^2/(n_k - m))",
+                "matrix determinant lemma",
             ),
             Identity("n_k - n_k^2/(n_k - m) = -m n_k/(n_k - m)", size - size**2 / (size - m), -m * size / (size - m)),
             Identity("every term of sum_k n_k/(n_k - m) has the slope", sp.diff(term, m), size / (size - m) ** 2),
             Positive("which is positive", size / s**2),
             Lemma(
-                "so there is exactly one zero strictly between two neighbouring sizes, and a size that occurs r times is "
+                "so there is exactly one zero strictly between two neighbouring "
+                "sizes, and a size that occurs r times is "
                 "an eigenvalue r - 1 times (contrasts): n_{i+1} <= mu_i <= n_i, and mu_K = 0",
                 "intermediate value theorem",
             ),
             Lemma("a mode is alive iff it exceeds one bound that depends on N, Lam and M only", "DA23-03"),
             Lemma("mu_i > bound gives n_i > bound, so no more are alive with the bias", "interlacing"),
+            Lemma("n_{i+1} > bound gives mu_i > bound, so at most one is lost: alive_free >= alive - 1", "interlacing"),
             Lemma(
-                "n_{i+1} > bound gives mu_i > bound, so at most one is lost: alive_free >= alive - 1", "interlacing"
+                "a layer of width R keeps the R largest modes of both, and min(R, .) keeps both inequalities", "DA23-02"
             ),
-            Lemma("a layer of width R keeps the R largest modes of both, and min(R, .) keeps both inequalities", "DA23-02"),
             Lemma("b = 0 is allowed under a free bias: f*(free) <= f*(none)", "a minimum over a larger set"),
             Identity(
                 "the contrast of two classes of one size is an eigenvector with that size (two classes written out)",
@@ -134,7 +137,7 @@ interlacing = Claim(
 )
 
 m_free, m_none = sp.symbols("m_free m_none", positive=True)
-"""Largest root of sum_k n_k/(n_k - m) = 0 (the largest size where it is repeated); the same for sum_k 1/(n_k - m) = 0."""
+"""Largest root of sum_k n_k/(n_k - m) = 0 (the largest size where that is repeated); of sum_k 1/(n_k - m) = 0."""
 largest_mode = sp.Symbol("mu_1", positive=True)
 secular, secular_square = sp.symbols("S_1 S_2", real=True)
 """Sums of n_k/(n_k - mu_1) and n_k^2/(n_k - mu_1) at the observed mode, where the largest size is unique."""
@@ -195,9 +198,7 @@ def secular_derivation() -> Derivation:
     total = sp.Symbol("N_", positive=True)
     return Derivation(
         steps=(
-            Lemma(
-                "cross-entropy with a free bias: Z = 0 iff x >= |(I - p 1^T) D^(1/2)| with p = n/N", "HL23-06"
-            ),
+            Lemma("cross-entropy with a free bias: Z = 0 iff x >= |(I - p 1^T) D^(1/2)| with p = n/N", "HL23-06"),
             Lemma(
                 "fixed shifts b = log n of the logits without a bias (balanced softmax): at Z = 0 every column of the "
                 "softmax is n/N too, so the condition is the same",
@@ -218,7 +219,8 @@ def secular_derivation() -> Derivation:
             Identity("n_k^2/(n_k - m) = n_k + m n_k/(n_k - m)", n**2 / (n - m), n + m * n / (n - m)),
             Identity("summed: N + m S_1 = N iff S_1 = 0", (N + m * s1 - N) / m, s1),
             Lemma(
-                "one root in each gap between sizes, a repeated size stays an eigenvalue: the largest is the root below "
+                "one root in each gap between sizes, a repeated size stays an "
+                "eigenvalue: the largest is the root below "
                 "n_1, or n_1 where that is repeated",
                 "intermediate value theorem",
             ),
@@ -246,9 +248,11 @@ one_equation = Claim(
     kind="equality",
     paper=PAPER,
     statement=(
-        r"m \text{ the largest root of } \sum_k \frac{n_k}{n_k - m} = 0 \text{, } n_{(2)} < m < n_{(1)};\quad m = n_{\max}"
+        r"m \text{ the largest root of } \sum_k \frac{n_k}{n_k - m} = 0 \text{, }"
+        r" n_{(2)} < m < n_{(1)};\quad m = n_{\max}"
         r" \text{ where the largest size is repeated}",
-        r"m = x_c^2 \text{ of CE with a free bias} = x_c^2 \text{ of CE with fixed logit shifts } \log n_k = \mu_1 \text{"
+        r"m = x_c^2 \text{ of CE with a free bias} = x_c^2 \text{ of CE with fixed"
+        r" logit shifts } \log n_k = \mu_1 \text{"
         r" of squared loss with a free bias} = \|(I - \tfrac1N n 1^\top) D^{1/2}\|^2",
         r"k_A = 1,\ \text{equal minorities}:\quad m = \frac{K n_A n_B}{N}",
     ),
@@ -274,7 +278,12 @@ one_equation = Claim(
     ),
     witness=TRIPLE.at(7),
     family=Family(bias=("free",), near=("collapse",)),
-    settings=(LONE, TRIPLE.at(11), Problem.ce([(6, 2), 3], 1, bias="free").at(5), Problem.ce([9, 4], 1, bias="free").at(2)),
+    settings=(
+        LONE,
+        TRIPLE.at(11),
+        Problem.ce([(6, 2), 3], 1, bias="free").at(5),
+        Problem.ce([9, 4], 1, bias="free").at(2),
+    ),
     derivation=secular_derivation,
     rests_on=frozenset({"HL23-06", "HL23-12", "DA23-03", "DA23-19"}),
     required="proved",
@@ -286,12 +295,13 @@ one_equation = Claim(
         ),
         Mutant("mu_1 is the root without a bias", relations=(_equal(largest_mode, m_none),), problem=LONE),
         Mutant("n_k in the form with N", relations=(_equal(secular, N),), problem=LONE),
-        Mutant("a smaller root: m below the second size", relations=(sp.Lt(m_free, second, evaluate=False),), problem=LONE),
         Mutant(
-            "K replaced by K - 1", relations=(_equal(m_free, (K - 1) * nA * nB / N),), problem=LONE
+            "a smaller root: m below the second size", relations=(sp.Lt(m_free, second, evaluate=False),), problem=LONE
         ),
+        Mutant("K replaced by K - 1", relations=(_equal(m_free, (K - 1) * nA * nB / N),), problem=LONE),
     ),
     source="derived here",
-    note="Logit shifts of log n_k that are not trained (balanced softmax) are covered by the derivation; the problems that "
+    note="Logit shifts of log n_k that are not trained (balanced softmax) are "
+    "covered by the derivation; the problems that "
     "are solved have a trained bias.",
 )

@@ -1,4 +1,4 @@
-"""Nonnegative features against linear ones: larger thresholds in the size, larger values, survivors that do not interact."""
+"""Nonnegative features against linear ones: larger thresholds, larger values, survivors that do not interact."""
 
 from __future__ import annotations
 

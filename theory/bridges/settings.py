@@ -58,7 +58,7 @@ def weighted(problem: Problem, weights: list[Any]) -> Problem:
     >>> weighted(Problem.ce([9, 4], "0.1"), [1, 2]).weights
     [Fraction(1, 1), Fraction(2, 1)]
     """
-    return Problem.ce(_counts(problem), problem.lambda_w, problem.lambda_h, problem.bias, weights)  # type: ignore[arg-type]
+    return Problem.ce(_counts(problem), problem.lambda_w, problem.lambda_h, problem.bias, weights)
 
 
 def squared(problem: Problem, bias: Any = "none") -> Problem:

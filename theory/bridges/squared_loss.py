@@ -11,7 +11,7 @@ from theory import mse_observables as mse
 from theory.bridges.settings import LINEAR, PAPER, PLAIN, WIDE, beside, squared, unbiased, value, zero_state
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings as deep
-from theory.derivation import Derivation, Identity, Lemma, Positive
+from theory.derivation import Derivation, Identity, Lemma
 from theory.hong_ling_2023.complete_collapse import squared_threshold
 from theory.observables import between_dead, cluster_readings, dead_state, norm, parameters, rational
 from theory.optimum import Optimum
@@ -34,7 +34,7 @@ def both_losses(optimum: Optimum) -> Iterator[Reading]:
     Examples
     --------
     >>> len(list(both_losses(Optimum(BETWEEN, "exact"))))
-    2
+    3
     """
     problem, Z = optimum.problem, optimum.logits
     common = {**parameters(problem), **_bounds(problem)}
@@ -42,9 +42,9 @@ def both_losses(optimum: Optimum) -> Iterator[Reading]:
     collapse = {dead: zero_state(optimum), dead_exact: optimum.exact_zero}
     yield {K: common[K], x: common[x], m_c: common[m_c], **collapse}
     yield {symbol: number for symbol, number in common.items() if symbol != x}
-    if Z is not None and len(problem.clusters) == 2 and optimum.contrasts[1:] == ("dead",):
-        if between_dead(optimum) is False:
-            yield {left: norm(Z[:, problem.clusters[1].members[0]])}
+    merged = len(problem.clusters) == 2 and optimum.contrasts[1:] == ("dead",)
+    if Z is not None and merged and between_dead(optimum) is False:
+        yield {left: norm(Z[:, problem.clusters[1].members[0]])}
     for other in optimum.companions:
         yield from _dying(other, common)
 
@@ -69,12 +69,12 @@ def _dying(other: Optimum, common: Reading) -> Iterator[Reading]:
             if state == "dead":
                 reading[z_dead] = abs(Z[:, k]).sum() + abs(Z[k, :]).sum()
         yield reading
-    seen, exact = ([dead_state(state) for state in column] for column in zip(*states, strict=True))
+    observed, decided = ([dead_state(state) for state in column] for column in zip(*states, strict=True))
     yield {
         **known,
         n_max: rational(problem.clusters[0].size),
-        dead: _all(seen),
-        dead_exact: _all(exact),
+        dead: _all(observed),
+        dead_exact: _all(decided),
     }
 
 
@@ -105,7 +105,9 @@ def losses_derivation() -> Derivation:
                 sp.Integer(0),
             ),
             Lemma("cross-entropy, two sizes: the groups are told apart until T2 > sqrt(nB)", "HL23-10"),
-            Lemma("there tA, tB > 0, so that a merged minority column (mean own logit minus other tB) is not 0", "HL23-07"),
+            Lemma(
+                "there tA, tB > 0, so that a merged minority column (mean own logit minus other tB) is not 0", "HL23-07"
+            ),
         )
     )
 
@@ -152,7 +154,12 @@ two_losses = Claim(
     ),
     witness=TRIPLE.at(8),
     family=Family(bias=("none",), near=("merge", "collapse")),
-    settings=(BETWEEN, *beside(Problem.ce([4, 1], 1), 4), Problem.ce([(9, 3)], "0.02"), Problem.ce([(4, 2), (2, 1)], 1).at(3)),
+    settings=(
+        BETWEEN,
+        *beside(Problem.ce([4, 1], 1), 4),
+        Problem.ce([(9, 3)], "0.02"),
+        Problem.ce([(4, 2), (2, 1)], 1).at(3),
+    ),
     derivation=losses_derivation,
     rests_on=frozenset({"HL23-04", "HL23-05", "HL23-07", "HL23-10", "DA23-11"}),
     required="proved",
@@ -201,8 +208,8 @@ def free_price(optimum: Optimum) -> Iterator[Reading]:
         found[axes] = _on_axes(problem, Z, H, W)
         for k in range(problem.K):
             yield {pair_square: Z[k, k] * Z[k, k], pair_product: W[k, k] * H[k, k]}
-        for _, _, k, other in mse.class_pairs(problem):
-            yield {K: found[K], cross: H[k, other], rows: W[k, other], length: H[k, k]}
+        for _, _, k, j in mse.class_pairs(problem):
+            yield {K: found[K], cross: H[k, j], rows: W[k, j], length: H[k, k]}
     yield found
     for other in optimum.companions:
         H = other.gram_features
@@ -240,7 +247,8 @@ def axes_derivation() -> Derivation:
                 "rotations preserve inner products",
             ),
             Identity(
-                "W = diag(|w_k|), H = diag(|hbar_k|): the same logits, as |w_k| |hbar_k| = z_kk (two classes written out)",
+                "W = diag(|w_k|), H = diag(|hbar_k|): the same logits, as |w_k| "
+                "|hbar_k| = z_kk (two classes written out)",
                 sp.diag(w1, w2) * sp.diag(h1, h2),
                 sp.diag(w1 * h1, w2 * h2),
             ),
@@ -318,6 +326,7 @@ nonnegative_for_free = Claim(
         ),
     ),
     source="derived here",
-    note="Cross-entropy has a positive price for nonnegative features (XP26-05, DA24-18). The best nonnegative point found "
+    note="Cross-entropy has a positive price for nonnegative features (XP26-05, "
+    "DA24-18). The best nonnegative point found "
     "for sizes 6, 3, 2, lambda = 0.03 and a free bias has the value 0.11496, against 0.09748 with any sign.",
 )

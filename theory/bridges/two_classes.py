@@ -29,7 +29,7 @@ from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.observables import dead_state, parameters, rational
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import F, K, N, dead, dead_exact, n, x
+from theory.symbols import K, N, dead, dead_exact, n, x
 
 BUDGET = Fraction(3, 2)
 """E_W = E_H of the layer-peeled problem, and inverse temperature of the unit vectors."""
@@ -97,7 +97,13 @@ def pair_readings(optimum: Optimum) -> Iterator[Reading]:
         return
     nonnegative, plain, centred, free, svm, budget, unit, heavy = optimum.companions
     for k, (own, rest) in enumerate(((first, second), (second, first))):
-        yield {x: common[x], N_free: common[N], n_relu: own, **_margin(nonnegative, m_relu, k, 1 - k), **_class_state(nonnegative, k)}
+        yield {
+            x: common[x],
+            N_free: common[N],
+            n_relu: own,
+            **_margin(nonnegative, m_relu, k, 1 - k),
+            **_class_state(nonnegative, k),
+        }
         yield from _squared(plain, k, common[x], own)
         margins = _margin(free, t_free, k, 1 - k) | _margin(free, t2_free, 1 - k, k)
         yield {x: common[x], N_free: common[N], n_free: own, n2_free: rest, **margins}
@@ -109,8 +115,8 @@ def pair_readings(optimum: Optimum) -> Iterator[Reading]:
             reading[mode] = biased.facts["modes"][0]
         yield reading
     yield {N: common[N], **value(svm, F_svm), **_lengths(svm), K: common[K]}
-    for other in (nonnegative, budget):
-        yield {symbol: entry for symbol, entry in _lengths(other).items() if symbol != ww2}
+    for rank_one in (nonnegative, budget):
+        yield {symbol: entry for symbol, entry in _lengths(rank_one).items() if symbol != ww2}
     yield from _peeled(budget, first, second)
     yield {**value(unit, F_sphere), **({turned: unit.logits[1, 0]} if unit.logits is not None else {})}
     squares = {v: first * WEIGHTS[0] ** 2, v2: second * WEIGHTS[1] ** 2}
@@ -167,7 +173,9 @@ def two_class_derivation() -> Derivation:
                 Z.T * Z,
                 sp.Matrix([s, -t]) * sp.Matrix([[s, -t]]) / 2,
             ),
-            Lemma("so W W^T is a multiple of (1, -1)(1, -1)^T: antipodal rows", "polar factors of a matrix of rank one"),
+            Lemma(
+                "so W W^T is a multiple of (1, -1)(1, -1)^T: antipodal rows", "polar factors of a matrix of rank one"
+            ),
             Lemma("ridge, no bias: both margins log(sqrt(2N)/x - 1), zero iff x^2 >= N/2", "HL23-09"),
             Identity(
                 "its penalty lam sqrt((n s^2 + m t^2)/2) at s = t is lam s sqrt(N/2); slope of the loss at 0 is -1/2",
@@ -200,7 +208,9 @@ def two_class_derivation() -> Derivation:
                 (n + n2) / 4 * sp.Matrix([[1, -1], [-1, 1]]),
             ),
             Identity("(N/4) * 2 = N/2", sp.sqrt(total / 4 * 2), sp.sqrt(total / 2)),
-            Lemma("layer-peeled: the nuclear norm is T, and stationarity in (s, t) holds with one multiplier", "FA21-09"),
+            Lemma(
+                "layer-peeled: the nuclear norm is T, and stationarity in (s, t) holds with one multiplier", "FA21-09"
+            ),
             Identity("|Z|_*^2 = (s^2 + t^2)/2 = T^2", (root / sp.sqrt(2)) ** 2, (s**2 + t**2) / 2),
             Identity("slopes of the loss: n_k sig(-s)", sp.diff(n * sp.log(1 + sp.exp(-s)), s), -n * sig_s),
             Identity(
@@ -209,9 +219,13 @@ def two_class_derivation() -> Derivation:
                 sp.diff(root, t) / t,
             ),
             Positive("sig(-s)/s falls with s (odds g = e^s, s > 0)", (g / (1 + g) ** 2 * s + 1 / (1 + g)) / s**2),
-            Identity("(minus its derivative)", -sp.diff(sig_s / s, s), (sp.exp(s) / (1 + sp.exp(s)) ** 2 * s + sig_s) / s**2),
+            Identity(
+                "(minus its derivative)", -sp.diff(sig_s / s, s), (sp.exp(s) / (1 + sp.exp(s)) ** 2 * s + sig_s) / s**2
+            ),
             Lemma("so n_k > n_l gives s > t", "monotone functions"),
-            Identity("and s = t would need n_k = n_l", (n * sig_s / s - n2 * sig_t / t).subs(t, s), (n - n2) * sig_s / s),
+            Identity(
+                "and s = t would need n_k = n_l", (n * sig_s / s - n2 * sig_t / t).subs(t, s), (n - n2) * sig_s / s
+            ),
             Lemma("unit vectors: 2 log(1 + exp(-2a)), antipodal", "LS20-01"),
         )
     )
@@ -237,15 +251,19 @@ two_classes = Claim(
     kind="equality",
     paper=PAPER,
     statement=(
-        r"\text{CE}: \text{both margins } \log\left(\sqrt{2N}/x - 1\right),\ Z = 0 \iff x^2 \geq N/2;\ \text{weights}:\ Z"
+        r"\text{CE}: \text{both margins } \log\left(\sqrt{2N}/x - 1\right),\ Z = 0"
+        r" \iff x^2 \geq N/2;\ \text{weights}:\ Z"
         r" = 0 \iff x^2 \geq (w_1^2 n_1 + w_2^2 n_2)/2",
         r"H \geq 0:\ \text{margin}_k = \log\left(\sqrt{2 n_k}/x - 1\right),\ \bar h_k = 0 \iff n_k \leq 2 x^2",
-        r"\text{free bias}:\ Z = 0 \iff x^2 \geq 2 n_1 n_2/N \text{ (CE and squared loss)},\quad \mu_1 = 2 n_1 n_2/N,\quad"
+        r"\text{free bias}:\ Z = 0 \iff x^2 \geq 2 n_1 n_2/N \text{ (CE and squared"
+        r" loss)},\quad \mu_1 = 2 n_1 n_2/N,\quad"
         r" n_1 t_1 = n_2 t_2 \text{ (CE)}",
         r"\text{squared loss, no bias}:\ Z = \mathrm{diag}(\max(0, 1 - x/\sqrt{n_k}))",
-        r"\text{max-margin}:\ \|w_1\| = \|w_2\|,\ w_1 = -w_2,\ \text{value } \sqrt{N/2};\qquad \text{unit vectors}:\ v_1 ="
+        r"\text{max-margin}:\ \|w_1\| = \|w_2\|,\ w_1 = -w_2,\ \text{value }"
+        r" \sqrt{N/2};\qquad \text{unit vectors}:\ v_1 ="
         r" -v_2,\ L^* = 2 \log(1 + e^{-2a})",
-        r"\text{layer-peeled}:\ w_1 = -w_2,\quad \frac{n_1}{s(1 + e^s)} = \frac{n_2}{t(1 + e^t)},\quad s^2 + t^2 = 2 T^2,"
+        r"\text{layer-peeled}:\ w_1 = -w_2,\quad \frac{n_1}{s(1 + e^s)} ="
+        r" \frac{n_2}{t(1 + e^t)},\quad s^2 + t^2 = 2 T^2,"
         r"\quad n_1 > n_2 \Rightarrow s > t",
     ),
     relations=(
@@ -292,7 +310,11 @@ two_classes = Claim(
     required="proved",
     mutants=(
         Mutant("layer-peeled margins are equal", relations=(_equal(s, t),), problem=PAIR),
-        Mutant("nonnegative features die iff n <= x^2", relations=(sp.Equivalent(dead, n_relu <= x**2),), problem=PAIR.at(4)),
+        Mutant(
+            "nonnegative features die iff n <= x^2",
+            relations=(sp.Equivalent(dead, n_relu <= x**2),),
+            problem=PAIR.at(4),
+        ),
         Mutant("sqrt(N) for sqrt(2N)", relations=(_equal(m_plain, _alive(N)),), problem=PAIR),
         Mutant(
             "free bias: n_1 n_2/N",
@@ -303,6 +325,7 @@ two_classes = Claim(
         Mutant("nonnegative features share one margin", relations=(_equal(m_relu, _alive(2 * N_free)),), problem=PAIR),
     ),
     source="derived here, parts published",
-    note="Without a bias and weights the two margins differ only with nonnegative features and in the layer-peeled model. "
+    note="Without a bias and weights the two margins differ only with nonnegative "
+    "features and in the layer-peeled model. "
     "The layer-peeled problem and the unit vectors are solved at e = 3/2, whatever lambda is; the weights are 1 and 2.",
 )

@@ -40,7 +40,7 @@ def both_notations(optimum: Optimum) -> Iterator[Reading]:
     Examples
     --------
     >>> len(list(both_notations(Optimum(STEP, "exact"))))
-    2
+    3
     """
     problem = optimum.problem
     known = two_cluster_parameters(problem)
@@ -72,8 +72,8 @@ def _cosines(reading: dict[sp.Symbol, Any]) -> dict[sp.Symbol, Any]:
 
 
 def notation_derivation() -> Derivation:
-    """u = exp(-a/kA) turns one system into the other; nu^2 = tau n_min turns the cosines."""
-    value, ratio = sp.symbols("nu R", positive=True)
+    """U = exp(-a/kA) turns one system into the other; nu^2 = tau n_min turns the cosines."""
+    value = sp.Symbol("nu", positive=True)
     size = kA + kB
     step = {K: size, u: sp.exp(-gap / kA)}
     root_tau, root_R = value / sp.sqrt(nB), sp.sqrt(nA) / sp.sqrt(nB)
@@ -98,7 +98,9 @@ def notation_derivation() -> Derivation:
         steps=(
             Lemma("T1: the minority merges iff x >= sqrt(nB)", "HL23-04"),
             Lemma("T2 in terms of u, the only root in (0, 1)", "HL23-08"),
-            Identity("kA p_o + kB p_B = 1 - p + p e^-a", SECOND / sp.sqrt(nA), (threshold_at(u) / sp.sqrt(nA)).subs(step)),
+            Identity(
+                "kA p_o + kB p_B = 1 - p + p e^-a", SECOND / sp.sqrt(nA), (threshold_at(u) / sp.sqrt(nA)).subs(step)
+            ),
             Identity("p_B = r", p_B, (own_at(u) * u ** (kA - 1)).subs(step)),
             Identity(
                 "so the equation of lam_U is that of T2, times -1/K",
@@ -108,7 +110,11 @@ def notation_derivation() -> Derivation:
             Lemma("T3 (kA >= 2): Z = 0 iff x^2 >= n_max", "HL23-05"),
             Lemma("HL23 with features: nu^2 = (nA kB + nB kA)/K, c = nA kB/(K nu^2)", "HL23-18"),
             Lemma("SELI: Gram matrices with tau = nu^2/n_min, R = nA/nB", "TH22-12"),
-            Identity("1 - c = nB kA/(K nu^2)", (1 - share).subs(value, sp.sqrt((nA * kB + nB * kA) / size)), minor.subs(value, sp.sqrt((nA * kB + nB * kA) / size))),
+            Identity(
+                "1 - c = nB kA/(K nu^2)",
+                (1 - share).subs(value, sp.sqrt((nA * kB + nB * kA) / size)),
+                minor.subs(value, sp.sqrt((nA * kB + nB * kA) / size)),
+            ),
             *(
                 Identity(f"{cosine}: the two quotients", inner / square, _limit(*limits[cosine]))
                 for cosine, (inner, square) in pairs.items()
@@ -147,9 +153,12 @@ one_catalogue = Claim(
     kind="equality",
     paper=PAPER,
     statement=(
-        r"T_1 = \sqrt{n_B};\qquad T_2 = \lambda_U = \sqrt{n_A} (k_A p_o + k_B p_B),\ K \left(n_A k_B p_B^2 + n_B k_A/K^2"
-        r"\right) = \lambda_U^2,\quad u = e^{-a/k_A};\qquad T_3 = \lambda_0 = \sqrt{n_A}\quad (k_A \geq 2,\ x = \lambda N)",
-        r"\text{the large-sample cosines of CE (HL23-18) are those of the max-margin solution, of } W \text{ and of } H:"
+        r"T_1 = \sqrt{n_B};\qquad T_2 = \lambda_U = \sqrt{n_A} (k_A p_o + k_B"
+        r" p_B),\ K \left(n_A k_B p_B^2 + n_B k_A/K^2"
+        r"\right) = \lambda_U^2,\quad u = e^{-a/k_A};\qquad T_3 = \lambda_0 ="
+        r" \sqrt{n_A}\quad (k_A \geq 2,\ x = \lambda N)",
+        r"\text{the large-sample cosines of CE (HL23-18) are those of the"
+        r" max-margin solution, of } W \text{ and of } H:"
         r"\quad \frac{\nu k_B/K - \sqrt{n_A}}{\nu k_B/K + (k_A - 1) \sqrt{n_A}},\ \dots",
     ),
     relations=(
