@@ -14,12 +14,15 @@ from theory.dang_2023_deep_linear import (
     bottleneck,
     free_bias,
     gof_structure,
+    metastability,
     minority_collapse,
     mode_equation,
     penalised_bias,
     plain_model,
+    reduction,
     schatten_form,
     settings,
+    two_sizes,
 )
 from theory.derivation import Identity
 from theory.observables import rational
@@ -33,6 +36,9 @@ from verify.routes import solve
 
 FILES = (
     schatten_form,
+    reduction,
+    metastability,
+    two_sizes,
     mode_equation,
     minority_collapse,
     balanced,
@@ -111,11 +117,11 @@ def test_worked_example_with_three_layers(route):
 
 
 def test_a_largest_root_below_its_threshold_is_no_minimum():
-    readings = list(mode_equation.window_readings(solve("exact", settings.EXAMPLE)))
+    readings = list(metastability.window_readings(solve("exact", settings.EXAMPLE)))
     with precision(200):
-        (found,) = [resolve(reading) for reading in readings if mode_equation.f_root in reading]
-        value = judge([sp.Eq(mode_equation.f_root, 0, evaluate=False)], [found], "exact")[0].value
-    assert float(found[mode_equation.p_root]) == pytest.approx(0.5602368217, abs=1e-10)
+        (found,) = [resolve(reading) for reading in readings if metastability.f_root in reading]
+        value = judge([sp.Eq(metastability.f_root, 0, evaluate=False)], [found], "exact")[0].value
+    assert float(found[metastability.p_root]) == pytest.approx(0.5602368217, abs=1e-10)
     assert value == pytest.approx(0.427904154285, abs=1e-12)
 
 
@@ -160,7 +166,7 @@ def test_a_class_exactly_on_its_threshold_and_a_millionth_beside(problem):
 @pytest.mark.parametrize("end", ["0", "1/1000000", "-1/1000000"])
 def test_end_of_the_window(end):
     problem = scaled(Problem.mse([(16, 2)], ["3/32", "3/32"], "3/32"), 1 + Fraction(end))
-    found = mode_equation.stationary_points(problem, 0)
+    found = metastability.stationary_points(problem, 0)
     assert len(found) == {"0": 1, "1/1000000": 0, "-1/1000000": 2}[end]
     assert not found or found[0][0] <= sp.Rational(1, 4) + sp.Rational(1, 1000)
 
@@ -247,7 +253,7 @@ def test_published_experiments_are_far_from_any_collapse():
 def test_values_agree_between_routes_and_prediction():
     for problem in (settings.SHALLOW, settings.DEEP, settings.FOUR, bottleneck.NARROW):
         with precision(200):
-            (reading,) = observe(mode_equation.ValueReader(mode_equation.psi), solve("enclosure", problem))
+            (reading,) = observe(reduction.ValueReader(mode_equation.psi), solve("enclosure", problem))
             (finding,) = judge([sp.Eq(F, mse.total, evaluate=False)], [reading], "enclosure")
         assert finding.outcome == "holds"
         assert finding.radius < 1e-12

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
 import sympy as sp
 from flint import arb
+from scipy.interpolate import KroghInterpolator
+from scipy.special import eval_chebyt, eval_gegenbauer, roots_chebyt, roots_gegenbauer
 
 from theory.derivation import Identity
 from theory.lu_steinerberger_2020 import codes, small_temperature, stability, two_families, uniform_bound
@@ -15,6 +18,7 @@ from theory.problem import Problem
 from theory.sphere_observables import (
     a,
     bipyramid_value,
+    code_cosines,
     code_value,
     d,
     double_mean,
@@ -108,13 +112,43 @@ def test_share_of_the_gap_that_the_divergence_explains():
         assert 0.5 < share < 0.97
 
 
+def hermite_root(size, dim, temperature):
+    """Least values of lam_k and of q = sum_k sqrt(lam_k) N_k C_k on a grid, for the interpolant at a code."""
+    cosines = sorted({round(float(c), 12) for c in code_cosines(Problem.sphere(size, dim))[1:]})
+    nodes = [c for c in cosines for _ in range(1 if c == -1 else 2)]
+    slopes = [nodes[k - 1] == c for k, c in enumerate(nodes)]
+    values = [temperature**slope * np.exp(temperature * c) for c, slope in zip(nodes, slopes, strict=True)]
+    p = KroghInterpolator(nodes, values)
+    alpha = dim / 2 - 1
+
+    def harmonic(k, t):
+        return eval_chebyt(k, t) if dim == 2 else eval_gegenbauer(k, alpha, t) / eval_gegenbauer(k, alpha, 1)
+
+    points, weights = roots_chebyt(60) if dim == 2 else roots_gegenbauer(60, alpha)
+    grid, total, least = np.linspace(-1, 1, 4001), 0, []
+    for k in range(len(nodes)):
+        N = comb(k + dim - 1, k) - (comb(k + dim - 3, k - 2) if k > 1 else 0)
+        least.append(weights @ (p(points) * harmonic(k, points)) / weights.sum())
+        total = total + np.sqrt(max(least[-1], 0)) * N * harmonic(k, grid)
+    return min(least), total.min()
+
+
+@pytest.mark.parametrize("key", codes.INTERPOLANT, ids=str)
+def test_interpolants_have_a_root_up_to_their_limit(key):
+    limit = float(codes.INTERPOLANT[key])
+    least, root = hermite_root(*key, limit)
+    assert least > -1e-12
+    assert root > 0
+    least, root = hermite_root(*key, limit + 0.1)
+    assert least > -1e-12
+    assert root < 0
+
+
 @pytest.mark.parametrize("key", codes.LIMITS, ids=str)
-def test_certificates_of_codes_reach_their_limit(key):
-    limit = codes.LIMITS[key]
-    inside = solve("enclosure", Problem.sphere(*key, limit, families=1))
-    assert float(inside.upper - inside.lower) < 1e-20
-    beyond = solve("enclosure", Problem.sphere(*key, limit + Fraction(1, 10), families=1))
-    assert float(beyond.upper - beyond.lower) > 1e-9
+def test_codes_are_proved_optimal_below_their_limit(key):
+    for share in (Fraction(1, 7), Fraction(20, 21)):
+        optimum = solve("enclosure", Problem.sphere(*key, codes.LIMITS[key] * share, families=1))
+        assert float((optimum.upper - optimum.lower) / optimum.upper) < 1e-20
 
 
 @pytest.mark.parametrize("dim", [2, 3, 4])

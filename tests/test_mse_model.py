@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -179,6 +180,10 @@ def test_a_penalised_bias_on_unequal_classes(counts, depth):
         assert float(solve(route, problem).upper) == pytest.approx(float(proved.upper), rel=1e-11)
     value, b, layers, H = penalised(problem)
     assert problem.objective(layers, H, b) == pytest.approx(value, rel=1e-12)
+    assert widest(proved.bias) < 1e-18
+    assert (proved.zero, proved.merged) == ((), ())
+    np.testing.assert_allclose(floats(proved.bias), b, atol=1e-7)
+    np.testing.assert_allclose(floats(proved.logits), reduce(np.matmul, [*layers, H]), atol=1e-6)
     if depth == 1:
         assert overlap(solve("exact", problem).logits, proved.logits)
         assert widest(proved.logits) < 1e-18
@@ -391,3 +396,9 @@ def test_the_largest_root_solves_its_equation():
             for p in (Fraction(M - 1, M) + Fraction(1, 10**9), Fraction(99, 100), 1 - Fraction(1, 10**50)):
                 q = ball(p ** (M - 1) * (1 - p) ** (M + 1))
                 assert largest_root(M, q).contains(ball(p).mid()) or abs(largest_root(M, q) - ball(p)) < 1e-70
+
+
+def test_many_sizes_with_a_penalised_bias_are_certified_from_floats():
+    proved = solve("enclosure", Problem.mse(list(range(24, 12, -1)), ["1/10000"] * 2, bias="1/2"))
+    assert proved.upper - proved.lower < 1e-11
+    assert widest(proved.bias) < 1e-3

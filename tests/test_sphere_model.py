@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,6 @@ from verify.balls import precision
 from verify.kernel.sphere import deficit_bound, harmonics, is_simplex, kernel_bound, read, stability
 from verify.routes import certify, solve
 from verify.routes.sphere_convex import relax
-from verify.routes.sphere_enclosure import truncation
 from verify.routes.sphere_nonconvex import best_point, tangent_slope
 from verify.sampling import around, problems
 from verify.sphere import (
@@ -31,6 +31,7 @@ from verify.sphere import (
     task_of,
     uniform_bound,
 )
+from verify.sphere_kernels import extended, hermite, inner_products, promise, truncation
 from verify.thresholds import thresholds
 
 WIDE = problems(Family(model="ce-sphere"))
@@ -225,8 +226,26 @@ def test_sharp_codes_are_certified_optimal(n, d, a, name):
     assert float((proved.upper - proved.lower) / proved.upper) < 1e-25
     assert solve("exact", problem).work["configuration"] == name
     assert solve("exact", problem).lower.overlaps(proved.lower.union(proved.upper))
-    hotter = solve("enclosure", Problem.sphere(n, d, 4, families=1))
-    assert float((hotter.upper - hotter.lower) / hotter.upper) > 1e-6
+    nodes = inner_products(codes(problem)[name])
+    assert promise(problem, hermite(problem, nodes)) > -np.inf
+    hotter = replace(problem, temperature=problem.temperature + Fraction(1, 10))
+    assert promise(hotter, hermite(hotter, nodes)) == -np.inf, "the interpolant has no nonnegative square root"
+
+
+@pytest.mark.parametrize(("n", "d", "a"), [(4, 2, 5), (5, 2, 5), (6, 2, 3), (6, 3, "5/2"), (8, 4, "5/2")])
+def test_more_harmonics_prove_codes_optimal_at_higher_temperature(n, d, a):
+    problem = Problem.sphere(n, d, a, families=1)
+    proved = solve("enclosure", problem)
+    assert float((proved.upper - proved.lower) / proved.upper) < 1e-25
+    with precision(400):
+        V = next(iter(codes(problem).values()))
+        assert promise(problem, hermite(problem, inner_products(V))) == -np.inf
+        assert min(float(m) for m in extended(problem, V)) < 0
+
+
+def test_beyond_what_is_found_the_uniform_bound_remains():
+    hot = solve("enclosure", Problem.sphere(6, 3, 5, families=1))
+    assert 1e-6 < float((hot.upper - hot.lower) / hot.upper) < 1
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,18 @@ def test_worked_example(route):
     np.testing.assert_allclose(mid(optimum.facts["multipliers"])[off], -np.array(FEATURES)[off], atol=1e-6)
 
 
+@pytest.mark.parametrize("problem", [FOUR, STEP, Problem.svm([3, 3]), Problem.svm([(50, 2), 7, ("1/2", 3)])])
+def test_singular_values(problem):
+    sizes = np.array([float(size) for size in problem.sizes])
+    wanted = np.linalg.svd((np.eye(problem.K) - 1 / problem.K) * np.sqrt(sizes), compute_uv=False)
+    for route, tolerance in (("exact", 1e-12), ("enclosure", 1e-12), ("nonconvex", 1e-4), ("convex", 1e-3)):
+        optimum = solve(route, problem)
+        np.testing.assert_allclose(mid(optimum.singular_values), wanted, atol=tolerance)
+        assert optimum.merged == optimum.zero == ()
+        pairs = zip(optimum.singular_values, solve("exact", problem).singular_values, strict=True)
+        assert all(a.overlaps(b) for a, b in pairs)
+
+
 def test_step_example():
     optimum = solve("enclosure", STEP)
     assert optimum.upper.str(12, radius=False) == "9.16868550821"

@@ -50,7 +50,7 @@ class Optimum:
         Mean logits Z, bias excluded; column k belongs to class k. Columns are centred (1^T Z = 0) except in ``mse``;
         in ``ce-sphere`` entry (j, k) is <u_k, v_j>, without the temperature.
     bias : (K,) array of balls
-        Centred (1^T b = 0); zeros without a bias.
+        Centred (1^T b = 0) except in ``mse``; zeros without a bias.
     contrasts : one State per cluster, in the order of ``problem.clusters``.
     rank : (least, most) rank of Z D^(1/2) over every minimiser.
     exact_contrasts, exact_zero : the states that hold exactly at a tie, by rational arithmetic (the merging

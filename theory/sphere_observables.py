@@ -55,8 +55,10 @@ potential = sp.Symbol("FP", real=True)
 """Frame potential sum_ij <v_i, v_j>^2 of the v_i of that point."""
 code = sp.Symbol("L1_code", real=True)
 """L1 of the code with a name, see :func:`code_value`."""
-found, found_one, turned = sp.symbols("L_found L_found_1 uv", real=True)
-"""Where the best random start of a search ended, and for one family (u = v); <u_1, v_1> at the best point."""
+found, turned = sp.symbols("L_found uv", real=True)
+"""Where the best random start of a search ended; <u_1, v_1> at the best point."""
+MISSED = 1e-9
+"""Relative distance above a known point from which on a search has missed it."""
 
 PAPER = "lu_steinerberger_2020"
 
@@ -256,11 +258,16 @@ def value_readings(optimum: Optimum) -> Iterator[Reading]:
 def search_readings(optimum: Optimum) -> Iterator[Reading]:
     """The end of the best random start of a search, beside the code: for statements that no certificate reaches.
 
+    None where it ends above the code: the search has missed it, and says nothing about the minimum.
+
     Examples
     --------
-    >>> searched = Optimum(Problem.sphere(5, 2), "nonconvex", upper=sp.Integer(2), work={"values": [2.5, 2.75]})
-    >>> [reading[found] for reading in search_readings(searched)]
-    [2.50000000000000]
+    >>> searched = [
+    ...     Optimum(Problem.sphere(5, 2), "nonconvex", upper=sp.Integer(5), work={"values": [end, 5.0]})
+    ...     for end in (4.0, 4.5)
+    ... ]
+    >>> [float(reading[found]) for optimum in searched for reading in search_readings(optimum)]
+    [4.0]
     """
     problem, ends = optimum.problem, optimum.work.get("values")
     if not ends or optimum.upper is None:
@@ -269,9 +276,8 @@ def search_readings(optimum: Optimum) -> Iterator[Reading]:
     known, gram = code_value(problem), optimum.facts.get("point_gram")
     if known is not None:
         reading[code] = known
-    for other in optimum.companions:
-        if other.work.get("values"):
-            reading[found_one] = 0 * optimum.upper + min(other.work["values"])
+        if min(ends) > float(known.subs(a, reading[a])) * (1 + MISSED):
+            return
     if gram is not None:
         reading[turned] = gram[0, 0]
     yield reading

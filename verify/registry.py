@@ -26,8 +26,8 @@ SHIPPED = (
     "theory.fang_2021_layer_peeled",
     "theory.new_results",
     "theory.bridges",
-    "theory.beliefs",
     "theory.conjectures",
+    "theory.beliefs",
 )
 ENTRY_POINTS = "verify.claims"
 

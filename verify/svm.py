@@ -21,7 +21,16 @@ from theory.problem import Problem
 from verify.kernel.core import Blocks
 from verify.relu import exact
 
-__all__ = ["Roots", "block_table", "class_means", "near_optimal", "orthogonal", "orthogonality_ratio", "roots"]
+__all__ = [
+    "Roots",
+    "block_table",
+    "class_means",
+    "near_optimal",
+    "orthogonal",
+    "orthogonality_ratio",
+    "roots",
+    "singular_values",
+]
 
 Array = NDArray[Any]
 TINY = 1e-13
@@ -65,7 +74,7 @@ def roots(problem: Problem) -> Roots:
     T = Q.transpose() * arb_mat([[s if i == j else arb(0) for j in range(len(m))] for i, s in enumerate(sizes)]) * Q
     fourth = _mid(_root(_root(T)))
     half = fourth * fourth.transpose()  # positive semidefinite whatever the rounding
-    error = sum((e * e for e in (T - half * half).entries()), arb(0)).abs_upper().sqrt() / min(sizes, key=float).sqrt()
+    error = sum((e * e for e in (T - half * half).entries()), arb(0)).abs_upper().sqrt() / sizes[-1].sqrt()
     n = half.nrows()
     square = arb_mat(n, n, [entry + arb(0, 1) * error.upper() for entry in half.entries()])
     return Roots(sizes, m, Q, fourth, square)
@@ -113,6 +122,32 @@ def block_table(found: Roots, contrasts: list[Any], quotient: Any) -> Blocks:
     return Blocks(own, table)
 
 
+def singular_values(problem: Problem, gram: Blocks) -> Array | None:
+    """Singular values of Z D^(1/2), descending: the eigenvalues of W W^T; None where balls do not separate them.
+
+    Own minus sibling entry of a cluster of m classes occurs m - 1 times, the vector 1 contributes 0, and the rest are
+    the eigenvalues of the quotient on the complement of the constant vector.
+
+    Examples
+    --------
+    >>> gram = Blocks([arb(2), arb(1)], [[arb(-1), arb(0)], [arb(0), arb(0)]])
+    >>> [float(x) for x in singular_values(Problem.svm([(4, 2), 1]), gram)][::2]
+    [3.0, 0.0]
+    """
+    m, G = [c.classes for c in problem.clusters], range(len(problem.clusters))
+    found = [gram.own[g] - gram.others[g][g] for g in G for _ in range(m[g] - 1)] + [arb(0)]
+    if len(m) > 1:
+        table = [[gram.others[h][g] * (arb(m[h]) * m[g]).sqrt() for g in G] for h in G]
+        for g in G:
+            table[g][g] = gram.own[g] + (m[g] - 1) * gram.others[g][g] if m[g] > 1 else gram.own[g]
+        Q = _complement([(arb(k) / problem.K).sqrt() for k in m])
+        try:
+            found += [value.real for value in (Q.transpose() * arb_mat(table) * Q).eig()]
+        except ValueError:
+            return None
+    return np.array(sorted(found, key=lambda x: -x.mid()), dtype=object)
+
+
 def near_optimal(problem: Problem, route: str, W: Array, H: Array, B: Array, work: dict[str, Any]) -> Optimum:
     """What a feasible point and a dual guess prove together, in floating point.
 
@@ -146,6 +181,8 @@ def near_optimal(problem: Problem, route: str, W: Array, H: Array, B: Array, wor
         logits=_around(np.eye(K) - 1 / K + (own - excess) / 2, (own + excess) / 2 + TINY),
         bias=np.array([arb(0)] * K, dtype=object),
         rank=(K - 1, K - 1),
+        merged=(),
+        zero=(),
         spread=arb(0).union(arb(math.sqrt(2 * gap))),
         facts={"multipliers": facts.pop("multipliers")},
         **facts,
@@ -204,6 +241,7 @@ def _facts(problem: Problem, W: Array, H: Array, E: float) -> dict[str, Any] | N
     return {
         "gram_classifier": _around(S, np.full((K, K), rho)),
         "gram_features": _around(features, np.full((K, K), error + TINY * abs(features).max())),
+        "singular_values": _around(np.linalg.svd(X, compute_uv=False), np.full(K, 2 * E + TINY * size)),
         "multipliers": _around(multipliers, np.full((K, K), away * largest + shift / kept + TINY * abs(inverse).max())),
     }
 

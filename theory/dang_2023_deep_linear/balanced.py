@@ -182,8 +182,7 @@ def _frame_steps() -> tuple[Any, ...]:
     return (
         Lemma(
             "all mu = n: equality in von Neumann's inequality makes X = p Pi Y with an orthogonal projector Pi of "
-            "rank R "
-            "(M >= 2, off the tie), so Z = p Pi, trace(Z) = R p",
+            "rank R (M >= 2, off the tie), so Z = p Pi, trace(Z) = R p",
             "von Neumann's trace inequality",
         ),
         *gram_steps(),
@@ -226,8 +225,8 @@ orthogonal = Claim(
     statement=(
         r"b_{\mathrm{bal}} = M K (K n \Lambda)^{1/M} < \tfrac{(M-1)^{(M-1)/M}}{M}:\quad Z = p\,\Pi,\ \Pi \text{ an "
         r"orthogonal projector of rank } R = \min(K, d_1, \ldots, d_M);\qquad >:\ \text{all zero}",
-        r"\bar H^\top \bar H = \tfrac{p(1-p)}{N \lambda_H} \Pi,\quad P P^\top = \tfrac{N \lambda_H p}{1-p} \Pi,\quad"
-        r" P = \tfrac{N \lambda_H}{1-p} \bar H^\top,\quad \lambda_m s_i(W_m)^2 = \tfrac{n p (1-p)}{N}",
+        r"\bar H^\top \bar H = \tfrac{p(1-p)}{N \lambda_H} \Pi,\quad P P^\top = \tfrac{N \lambda_H p}{1-p} \Pi,\quad "
+        r"P = \tfrac{N \lambda_H}{1-p} \bar H^\top,\quad \lambda_m s_i(W_m)^2 = \tfrac{n p (1-p)}{N}",
         r"R = K:\ \Pi = I;\qquad M = 1:\ p = \max\left(0, 1 - K \sqrt{n \lambda_W \lambda_H}\right)",
     ),
     relations=_relations(
@@ -237,7 +236,10 @@ orthogonal = Claim(
         sp.Eq(trace, R * mse.p, evaluate=False),
     ),
     read=BalancedReader(False),
-    hypotheses=(*settings.BASIC, settings.EQUAL),
+    hypotheses=(
+        *settings.full(Problem.ce([(4, 3)], "0.02", "0.05"), replace(settings.BALANCED, bias="free")),
+        settings.EQUAL,
+    ),
     witness=settings.BALANCED,
     family=replace(settings.EQUAL_SIZES, dims="any"),
     settings=BALANCED,
@@ -287,10 +289,10 @@ simplex = Claim(
     kind="structure",
     paper=settings.PAPER,
     statement=(
-        r"b = \tfrac1K 1,\quad P H 1_N = 0,\quad P H = p\,\Pi Y,\ \Pi \text{ an orthogonal projector of rank }"
-        r" R = \min(K - 1, d_1, \ldots, d_M),\ \Pi 1 = 0;\quad p \text{ and Gram constants of DA23-08}",
-        r"R = K - 1:\ \Pi = I - J/K \text{: class means and rows of } P \text{ are simplex ETFs};\qquad"
-        r" f^* = R\,\psi(n) + (K - 1 - R) \tfrac{n}{2N}",
+        r"b = \tfrac1K 1,\quad P H 1_N = 0,\quad P H = p\,\Pi Y,\ \Pi \text{ an orthogonal projector of rank } R = "
+        r"\min(K - 1, d_1, \ldots, d_M),\ \Pi 1 = 0;\quad p \text{ and Gram constants of DA23-08}",
+        r"R = K - 1:\ \Pi = I - J/K \text{: class means and rows of } P \text{ are simplex ETFs};\qquad f^* = "
+        r"R\,\psi(n) + (K - 1 - R) \tfrac{n}{2N}",
     ),
     relations=_relations(
         K - 1,
@@ -302,7 +304,7 @@ simplex = Claim(
     ),
     read=BalancedReader(True),
     hypotheses=(
-        settings.SQUARED,
+        replace(settings.SQUARED, dropped=Problem.ce([(4, 3)], "0.02", "0.05", bias="free")),
         Hypothesis("a free bias", lambda problem: problem.bias == "free", dropped=settings.BALANCED),
         replace(settings.EQUAL, dropped=settings.BIASED),
     ),
@@ -412,9 +414,8 @@ tie = Claim(
     kind="structure",
     paper=settings.PAPER,
     statement=(
-        r"b_{\mathrm{bal}} = \tfrac{(M-1)^{(M-1)/M}}{M},\ M \geq 2:\quad Z = \tfrac{M-1}{M} \Pi \text{ is optimal "
-        r"for every "
-        r"orthogonal projector of rank } r \in \{0, \ldots, R\},\qquad f^* = \tfrac12",
+        r"b_{\mathrm{bal}} = \tfrac{(M-1)^{(M-1)/M}}{M},\ M \geq 2:\quad Z = \tfrac{M-1}{M} \Pi \text{ is optimal for "
+        r"every orthogonal projector of rank } r \in \{0, \ldots, R\},\qquad f^* = \tfrac12",
         r"M = 1:\ \text{only } Z = 0",
     ),
     relations=(

@@ -12,8 +12,9 @@ from theory import mse_observables as mse
 from theory.claim import Claim, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings
 from theory.dang_2023_deep_linear.balanced import minimisers
-from theory.dang_2023_deep_linear.mode_equation import ValueReader, n_some, psi, smallest_kept
+from theory.dang_2023_deep_linear.mode_equation import n_some, psi
 from theory.dang_2023_deep_linear.modes import equality_steps, gram_steps, mode_steps, monotone_steps, reduction_steps
+from theory.dang_2023_deep_linear.reduction import ValueReader, smallest_kept
 from theory.derivation import Derivation, Identity, Lemma
 from theory.mse_observables import STRENGTH, M, Mode, base, best, hh, hh2, hh12, total, z_own, z_wrong
 from theory.observables import rational
@@ -86,8 +87,7 @@ def cut_derivation() -> Derivation:
             Lemma("lost modes have x = 0: X Y^T vanishes on them, so do P and H by the Gram matrices", "DA23-01"),
             Lemma(
                 "the best X of rank <= R is unique iff its live singular space is: sigma_R > sigma_{R+1} of the "
-                "labels, or the "
-                "R-th mode is dead anyway, and no kept mode may be alive as well as dead",
+                "labels, or the R-th mode is dead anyway, and no kept mode may be alive as well as dead",
                 "uniqueness of the truncated singular value decomposition",
             ),
             Lemma("a kept mode has two optimal p iff it lies on the threshold and M >= 2", "DA23-03"),
@@ -111,11 +111,9 @@ cut = Claim(
     paper=settings.PAPER,
     statement=(
         r"R = \min(K, d_1, \ldots, d_M):\ \text{the } R \text{ largest classes are kept (where } n_k > n_* \text{), "
-        r"the others "
-        r"are exactly zero},\qquad f^* = \sum_{k \leq R} \psi(n_k) + \sum_{k > R} \frac{n_k}{2N}",
-        r"\text{unique up to rotations} \iff (n_R > n_{R+1} \text{ or class } R \text{ is dead}) \text{ and } (M = "
-        r"1 \text{ or "
-        r"no kept count equals } n_*)",
+        r"the others are exactly zero},\qquad f^* = \sum_{k \leq R} \psi(n_k) + \sum_{k > R} \frac{n_k}{2N}",
+        r"\text{unique up to rotations} \iff (n_R > n_{R+1} \text{ or class } R \text{ is dead}) \text{ and } (M = 1 "
+        r"\text{ or no kept count equals } n_*)",
     ),
     relations=(
         sp.Eq(F, total, evaluate=False),
@@ -254,14 +252,13 @@ block = Claim(
     paper=settings.PAPER,
     statement=(
         r"n_R = n_{R+1} \text{ alive}:\quad \langle \bar h_k, \bar h_l \rangle = 0 \text{ for } k \neq l \text{ in "
-        r"every "
-        r"minimiser}",
+        r"every minimiser}",
         r"\text{correct: } Z_{\mathrm{block}} = p\,Q,\ Q \text{ any orthogonal projector of the rank that is left}",
     ),
     relations=(sp.Eq(hh12, 0, evaluate=False),),
     read=block_readings,
     hypotheses=(
-        *settings.BASIC,
+        *settings.full(Problem.ce([5, 4, 4], "0.01", dim=2), replace(TIED_CUT, bias="free")),
         Hypothesis(
             "the rank budget cuts through live classes of equal size",
             _cut_through,

@@ -123,12 +123,11 @@ frame = Claim(
     paper=settings.PAPER,
     statement=(
         r"Z = P \bar H = \mathrm{diag}(p),\quad P P^\top = \mathrm{diag}\left(\tfrac{N \lambda_H p_k}{1 - "
-        r"p_k}\right),\quad"
-        r" \bar H^\top \bar H = \mathrm{diag}\left(\tfrac{p_k (1 - p_k)}{N \lambda_H}\right),\quad"
-        r" W_M W_M^\top = \mathrm{diag}\left(\tfrac{n_k p_k (1 - p_k)}{N \lambda_M}\right)",
-        r"\text{squared singular values of factor } m: \tfrac{n_k p_k (1 - p_k)}{N \lambda_m};\qquad"
-        r" \mathrm{row}_k(P) = \tfrac{N \lambda_H}{1 - p_k} \bar h_k = (\|\mathrm{row}_k(P)\|^2 + N \lambda_H)\, "
-        r"\bar h_k",
+        r"p_k}\right),\quad \bar H^\top \bar H = \mathrm{diag}\left(\tfrac{p_k (1 - p_k)}{N \lambda_H}\right),\quad "
+        r"W_M W_M^\top = \mathrm{diag}\left(\tfrac{n_k p_k (1 - p_k)}{N \lambda_M}\right)",
+        r"\text{squared singular values of factor } m: \tfrac{n_k p_k (1 - p_k)}{N \lambda_m};\qquad "
+        r"\mathrm{row}_k(P) = \tfrac{N \lambda_H}{1 - p_k} \bar h_k = (\|\mathrm{row}_k(P)\|^2 + N \lambda_H)\, \bar "
+        r"h_k",
     ),
     relations=(
         sp.Eq(z_own, mse.p, evaluate=False),
@@ -251,10 +250,10 @@ value = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"f^* = \tfrac12 - \tfrac{1}{2N} \sum_{\mathrm{alive}} n_k p_k (M p_k - (M-1)) ="
-        r" \sum_k \tfrac{n_k (1 - p_k)(1 + M p_k)}{2N}",
-        r"\lambda_m \|W_m\|^2 = \lambda_H \|H\|^2 = \tfrac1N \sum_k n_k p_k (1 - p_k),\qquad"
-        r" \text{loss} = \tfrac{1}{2N} \sum_k n_k (1 - p_k)^2",
+        r"f^* = \tfrac12 - \tfrac{1}{2N} \sum_{\mathrm{alive}} n_k p_k (M p_k - (M-1)) = \sum_k \tfrac{n_k (1 - "
+        r"p_k)(1 + M p_k)}{2N}",
+        r"\lambda_m \|W_m\|^2 = \lambda_H \|H\|^2 = \tfrac1N \sum_k n_k p_k (1 - p_k),\qquad \text{loss} = "
+        r"\tfrac{1}{2N} \sum_k n_k (1 - p_k)^2",
     ),
     relations=(
         sp.Eq(F, total, evaluate=False),
@@ -376,11 +375,10 @@ order = Claim(
     kind="ordering",
     paper=settings.PAPER,
     statement=(
-        r"n_k > n_l,\ \text{both alive}:\quad p_k > p_l,\quad \|\mathrm{row}_k(P)\| > \|\mathrm{row}_l(P)\|,\quad"
-        r" \|\mathrm{row}_k(W_M)\| > \|\mathrm{row}_l(W_M)\|",
+        r"n_k > n_l,\ \text{both alive}:\quad p_k > p_l,\quad \|\mathrm{row}_k(P)\| > \|\mathrm{row}_l(P)\|,\quad "
+        r"\|\mathrm{row}_k(W_M)\| > \|\mathrm{row}_l(W_M)\|",
         r"M \geq 2:\ \|\bar h_k\| < \|\bar h_l\|;\qquad M = 1:\ \|\bar h_k\| \text{ increases up to } n_k = 4 n_* "
-        r"\text{ and "
-        r"decreases beyond}",
+        r"\text{ and decreases beyond}",
     ),
     relations=(
         sp.Gt(big, small, evaluate=False),

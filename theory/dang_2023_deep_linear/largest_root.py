@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -81,7 +82,11 @@ recipe = Claim(
         sp.Le(total, best, evaluate=False),
     ),
     read=recipe_readings,
-    hypotheses=(*settings.FULL, settings.SEVERAL, OFF_TIE),
+    hypotheses=(
+        *settings.full(str(settings.SQUARED_ONLY.dropped), settings.GROUPS, replace(settings.WINDOW, dim=1)),
+        settings.SEVERAL,
+        OFF_TIE,
+    ),
     witness=settings.WINDOW,
     family=settings.CLASSES,
     settings=(PRINTED, CLOSE, settings.EXAMPLE, settings.DEEP),

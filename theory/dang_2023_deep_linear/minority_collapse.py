@@ -91,8 +91,8 @@ collapse = Claim(
     paper=settings.PAPER,
     statement=(
         r"\bar h_k = 0,\ \mathrm{row}_k(P) = 0 \iff n_k < n_*\quad (M \geq 2),\qquad n_k \leq n_*\quad (M = 1)",
-        r"n_* = M^2 (M-1)^{-\frac{M-1}{M}} N (N \Lambda)^{1/M}\quad (M = 1:\ N^2 \lambda_W \lambda_H),\qquad"
-        r" \sqrt{n_*} = \tfrac{M}{M-1} \left(N \Lambda^{\frac{1}{M+1}} (M-1)\right)^{\frac{M+1}{2M}}",
+        r"n_* = M^2 (M-1)^{-\frac{M-1}{M}} N (N \Lambda)^{1/M}\quad (M = 1:\ N^2 \lambda_W \lambda_H),\qquad "
+        r"\sqrt{n_*} = \tfrac{M}{M-1} \left(N \Lambda^{\frac{1}{M+1}} (M-1)\right)^{\frac{M+1}{2M}}",
         r"n_k = n_*,\ M \geq 2:\ \text{both are optimal};\qquad \text{everything is zero} \iff n_1 < n_*\ (M = 1:\ "
         r"\leq)",
     ),

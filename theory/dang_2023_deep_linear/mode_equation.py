@@ -16,20 +16,15 @@ import sympy as sp
 from theory import mse_observables as mse
 from theory.claim import Claim, Mutant, Reading, Root
 from theory.dang_2023_deep_linear import settings
-from theory.dang_2023_deep_linear.modes import M as DEPTH
 from theory.dang_2023_deep_linear.modes import (
     c,
     mode_steps,
     monotone_steps,
-    mu,
-    p,
     r,
-    reduction_steps,
-    schatten_steps,
     u,
 )
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.mse_observables import STRENGTH, Lam, M, Mode, base, best, total, value_readings, z_own
+from theory.mse_observables import STRENGTH, Lam, M, base, best, value_readings, z_own
 from theory.observables import rational
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -53,106 +48,6 @@ def psi(size: sp.Expr, own: sp.Expr) -> sp.Expr:
     2/N
     """
     return size * (1 - own) * (1 + M * own) / (2 * N)
-
-
-class ValueReader:
-    """The value beside a predicted sum over modes.
-
-    Parameters
-    ----------
-    term : summand in mu and p.
-    choose : the modes of a problem (default those of DA23-02: classes, largest first).
-    """
-
-    def __init__(
-        self,
-        term: Callable[[sp.Expr, sp.Expr], sp.Expr],
-        choose: Callable[[Problem], tuple[Mode, ...]] = mse.label_modes,
-        windows: bool = False,
-    ) -> None:
-        self.term, self.choose, self.windows = term, choose, windows
-
-    def __call__(self, optimum: Optimum) -> Iterator[Reading]:
-        """One reading, of everything that a sum over modes needs.
-
-        Examples
-        --------
-        >>> (reading,) = ValueReader(psi)(Optimum(settings.EXAMPLE, "convex"))
-        >>> reading[total].subs({symbol: 0 for symbol in reading if str(symbol).startswith("p_")})
-        mu_0/(2*N) + mu_1/(2*N) + mu_2/(2*N)
-        """
-        problem = optimum.problem
-        modes = self.choose(problem)
-        values = mse.mode_values(problem, modes)
-        if self.windows:
-            values |= {mse.mode_symbols(i)[0]: _stationary(problem, i, mode) for i, mode in enumerate(modes)}
-        reading = {**mse.mse_parameters(problem), **values, **value_readings(optimum)}
-        expected = mse.total_over_modes(modes, self.term)
-        if expected.free_symbols <= set(reading):
-            reading[total] = expected
-        yield reading
-
-
-def _stationary(problem: Problem, index: int, mode: Mode) -> Any:
-    """The largest stationary p of a mode, whether it is better than 0 or not; 0 where there is none."""
-    own, _ = mse.mode_symbols(index)
-    found = stationary_points(problem, index)
-    return Root(own, mse.largest_root(problem, own, mode.value).equation, *found[-1]) if found else sp.Integer(0)
-
-
-def smallest_kept(problem: Problem) -> tuple[Mode, ...]:
-    """The modes when the rank budget keeps the smallest ones."""
-    left, modes = mse.budget(problem), []
-    for mode in reversed(mse.label_modes(problem)):
-        modes.append(replace(mode, kept=min(mode.times, left)))
-        left -= modes[-1].kept
-    return tuple(modes)
-
-
-def reduction_derivation() -> Derivation:
-    """Lower bound and a point that reaches it, and the value of the scalar problem."""
-    return Derivation(steps=(*schatten_steps(), *reduction_steps(), *mode_steps()))
-
-
-reduction = Claim(
-    id="DA23-02",
-    title="Reduction to scalar modes",
-    kind="equality",
-    paper=settings.PAPER,
-    statement=(
-        r"f^* = \sum_{k \leq R} \psi(n_k) + \sum_{k > R} \frac{n_k}{2N},\qquad R = \min(K, d_1, \ldots, d_M)",
-        r"\psi(\mu) = \min_{x \geq 0} \frac{(x - \sqrt\mu)^2}{2N} + \frac{L}{2} \Lambda^{1/L} x^{2/L}"
-        r" = \frac{\mu (1-p)(1 + M p)}{2N}",
-    ),
-    relations=(sp.Eq(F, total, evaluate=False), sp.Le(total, best, evaluate=False)),
-    read=ValueReader(psi),
-    hypotheses=settings.BASIC,
-    witness=settings.SHALLOW,
-    family=settings.ANY_WIDTH,
-    settings=(*ALL, replace(settings.EXAMPLE, dim=1), replace(settings.FOUR, dim=2), replace(settings.SHALLOW, dim=2)),
-    derivation=reduction_derivation,
-    rests_on=frozenset({"DA23-01"}),
-    required="proved",
-    mutants=(
-        Mutant(
-            "1 - M p for 1 + M p",
-            read=ValueReader(lambda size, own: size * (1 - own) * (1 - M * own) / (2 * N)),
-            problem=settings.DEEP,
-        ),
-        Mutant(
-            "the R smallest modes are kept",
-            read=ValueReader(psi, smallest_kept),
-            problem=replace(settings.SHALLOW, dim=1),
-        ),
-        Mutant("1/N for 1/(2N)", read=ValueReader(lambda size, own: 2 * psi(size, own)), problem=settings.SHALLOW),
-        Mutant(
-            "p the largest root, whatever the threshold says",
-            read=ValueReader(psi, windows=True),
-            problem=settings.WINDOW,
-        ),
-    ),
-    source="re-derived; the value was not seen in print",
-)
 
 
 class ClassReader:
@@ -252,8 +147,7 @@ equation = Claim(
     paper=settings.PAPER,
     statement=(
         r"t_k = \frac{N (N \Lambda)^{1/M}}{n_k} < t_*(M) = \frac{(M-1)^{(M-1)/M}}{M^2}:\quad p_k \text{ the largest "
-        r"root "
-        r"of } p^{\frac{M-1}{M}} (1-p)^{\frac{M+1}{M}} = t_k,\quad p_k > \frac{M-1}{M}",
+        r"root of } p^{\frac{M-1}{M}} (1-p)^{\frac{M+1}{M}} = t_k,\quad p_k > \frac{M-1}{M}",
         r"t_k > t_*(M):\ p_k = 0;\qquad t_k = t_*(M):\ p \in \{0, \tfrac{M-1}{M}\} \text{ are both optimal}",
         r"M = 1:\quad p_k = \max\left(0, 1 - N \sqrt{\Lambda/n_k}\right)",
     ),
@@ -354,7 +248,7 @@ def x_derivation() -> Derivation:
                 objective.subs(ratio, depth * y ** (depth - 1) / (1 + power) ** 2),
                 (1 - share) * (1 + depth * share),
             ),
-            Identity("and g(0) = 1 = (2N/n) psi at p = 0", (1 - 0 * y) * (1 + 0 * y), sp.Integer(1)),
+            Identity("and g(0) = 1 = (2N/n) psi at p = 0", objective.subs(y, 0), sp.Integer(1)),
             Positive("p = y/(1+y) increases with y = x^M: the largest roots correspond", sp.diff(u / (1 + u), u)),
             Identity(
                 "g(x) < 1 iff b/n < x^(M-1)/(1+x^M)",
@@ -401,10 +295,10 @@ x_equation = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"p_k = \frac{x_k^M}{1 + x_k^M},\qquad \frac{b}{n_k} = \frac{M x_k^{M-1}}{(1 + x_k^M)^2},\qquad"
-        r" b = M N (N \Lambda)^{1/M}",
-        r"x_k \in \operatorname{argmin}_{x \geq 0} \frac{1}{1 + x^M} + \frac{b}{n_k} x,\qquad"
-        r" f^* = \sum_k \frac{n_k}{2N} \min_{x \geq 0} \left(\frac{1}{1 + x^M} + \frac{b}{n_k} x\right)",
+        r"p_k = \frac{x_k^M}{1 + x_k^M},\qquad \frac{b}{n_k} = \frac{M x_k^{M-1}}{(1 + x_k^M)^2},\qquad b = M N (N "
+        r"\Lambda)^{1/M}",
+        r"x_k \in \operatorname{argmin}_{x \geq 0} \frac{1}{1 + x^M} + \frac{b}{n_k} x,\qquad f^* = \sum_k "
+        r"\frac{n_k}{2N} \min_{x \geq 0} \left(\frac{1}{1 + x^M} + \frac{b}{n_k} x\right)",
         r"k \text{ alive} \iff \frac{b}{n_k} < \max_{x > 0} \frac{x^{M-1}}{1 + x^M} = \frac{(M-1)^{(M-1)/M}}{M}",
     ),
     relations=(
@@ -434,141 +328,4 @@ x_equation = Claim(
         Mutant("smallest root (M >= 2)", read=small_x, problem=settings.DEEP),
     ),
     source="published result; constants re-derived",
-)
-
-q_exist, q_turn = sp.symbols("q_exist q_turn", positive=True)
-f_root, p_root = sp.symbols("f_root p_root", real=True)
-"""Value with the class at its non-zero stationary point, and that point."""
-
-
-@lru_cache(maxsize=1024)
-def stationary_points(problem: Problem, index: int) -> tuple[tuple[sp.Rational, sp.Rational], ...]:
-    """Rational intervals, each around one root in (0, 1) of the mode equation of a cluster, found by Sturm sequences.
-
-    Examples
-    --------
-    >>> len(stationary_points(settings.WINDOW, 1)), len(stationary_points(settings.DEAD, 0))
-    (2, 0)
-    """
-    unknown = sp.Symbol("p")
-    equation = mse.largest_root(problem, unknown, mse.label_modes(problem)[index].value).equation
-    polynomial = sp.Poly(equation, unknown)
-    found = polynomial.intervals(inf=0, sup=1, eps=sp.Rational(1, 10**8))
-    return tuple((lower, upper) for (lower, upper), _ in found)
-
-
-def window_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Whether a class has a non-zero stationary point; inside the window that point and the value there.
-
-    Examples
-    --------
-    >>> [f_root in reading for reading in window_readings(Optimum(settings.WINDOW, "exact"))]
-    [False, True]
-    """
-    problem = optimum.problem
-    modes = mse.label_modes(problem)
-    common = {**mse.mse_parameters(problem), **mse.mode_values(problem, modes), **value_readings(optimum)}
-    for index, mode in enumerate(modes):
-        found = stationary_points(problem, index)
-        reading = {**common, n: mode.value, dead: not found}
-        if mode.state == "dead" and found and found[-1][0] < found[-1][1]:
-            _, size = mse.mode_symbols(index)
-            reading[p_root] = Root(p_root, mse.largest_root(problem, p_root, mode.value).equation, *found[-1])
-            reading[f_root] = mse.total_over_modes(modes, psi) + psi(size, p_root) - psi(size, sp.Integer(0))
-        yield reading
-
-
-EXIST = n**M * base * (M + 1) ** (M + 1)
-
-
-def window_derivation() -> Derivation:
-    """The maximum of h, and what lies between the threshold and it."""
-    depth = DEPTH
-    peak = (c / (2 * depth)) ** (depth - 1) * ((depth + 1) / (2 * depth)) ** (depth + 1)
-    return Derivation(
-        steps=(
-            *mode_steps(),
-            Identity(
-                "h^L = p^(M-1) (1-p)^(M+1) at its maximum p = (M-1)/(2M) is t_exist^M (c for M - 1 as a base)",
-                peak,
-                ((c / (2 * depth)) ** ((depth - 1) / depth) * ((depth + 1) / (2 * depth)) ** ((depth + 1) / depth))
-                ** depth,
-            ),
-            Identity(
-                "so a root exists iff q <= t_exist^M, q = N^(M+1) Lam/n^M",
-                peak,
-                c ** (depth - 1) * (depth + 1) ** (depth + 1) / (2 * depth) ** (2 * depth),
-            ),
-            Lemma(
-                "tstar < t < t_exist: the larger root has (M-1)/(2M) < p < (M-1)/M, as h falls there", "monotonicity"
-            ),
-            Lemma(
-                "there phi' = L s (g - h) changes from - to +: a local minimum, with phi > phi(0) = 1/2 as p < "
-                "(M-1)/M, "
-                "so not a global one",
-                "DA23-03",
-            ),
-            Positive("value at p = (M-1)/M - v, v > 0, minus 1/2, times 2/p", depth * u),
-            Identity(
-                "that is the difference",
-                ((1 - p) * (1 + depth * p) - 1).subs(p, (depth - 1) / depth - u) / ((depth - 1) / depth - u),
-                depth * u,
-            ),
-            Identity("mu/(2N) scales it", mu / (2 * N) * 1, mu / N / 2),
-        )
-    )
-
-
-window = Claim(
-    id="DA23-06",
-    title="Non-zero stationary points above the threshold",
-    kind="bound",
-    paper=settings.PAPER,
-    statement=(
-        r"\text{a non-zero stationary point of the mode exists} \iff t_k \leq t_{\mathrm{exist}}(M) ="
-        r" \left(\tfrac{M-1}{2M}\right)^{\frac{M-1}{M}} \left(\tfrac{M+1}{2M}\right)^{\frac{M+1}{M}}",
-        r"t_*(M) < t_k < t_{\mathrm{exist}}(M):\quad \tfrac{M-1}{2M} < p < \tfrac{M-1}{M} \text{ at the largest "
-        r"root, a "
-        r"local minimum and not a global one}",
-    ),
-    relations=(
-        sp.Equivalent(dead, (2 * M) ** (2 * M) * STRENGTH > EXIST),
-        sp.Lt(p_root, (M - 1) / M, evaluate=False),
-        sp.Gt(p_root, (M - 1) / (2 * M), evaluate=False),
-        sp.Lt(F, f_root, evaluate=False),
-    ),
-    read=window_readings,
-    hypotheses=(
-        *(replace(one, dropped="the equation of a single mode knows nothing of it") for one in settings.FULL),
-        settings.SEVERAL,
-    ),
-    witness=settings.WINDOW,
-    family=replace(settings.CLASSES, depths=(2, 3, 4)),
-    settings=(
-        settings.EXAMPLE,
-        settings.DEAD,
-        settings.FOUR,
-        *settings.TIES[1:],
-        *(Problem.mse([(16, 2)], ["3/32", "3/32"], end) for end in ("3/32", "3000003/32000000", "2999997/32000000")),
-    ),
-    derivation=window_derivation,
-    rests_on=frozenset({"DA23-03"}),
-    required="proved",
-    mutants=(
-        Mutant(
-            "the window closes at thr",
-            relations=(sp.Equivalent(dead, n**M * base < M ** (2 * M) * STRENGTH),),
-            problem=settings.WINDOW,
-        ),
-        Mutant(
-            "h is largest at p = (M-1)/M",
-            relations=(sp.Gt(p_root, (M - 1) / M, evaluate=False),),
-            problem=settings.WINDOW,
-        ),
-        Mutant(
-            "a global minimum inside the window", relations=(sp.Le(f_root, F, evaluate=False),), problem=settings.WINDOW
-        ),
-    ),
-    note="At t = t_exist, and 1e-6 on either side, for sizes (16, 16) with M = 2. Existence is decided by Sturm "
-    "sequences of the mode equation. M = 1: the window is empty.",
 )

@@ -122,8 +122,8 @@ def balance_steps() -> tuple[Step, ...]:
             sum(a * b for a, b in zip(A, force, strict=True)),
         ),
         Lemma(
-            "it vanishes for every A at a minimiser: lambda_{m+1} W_{m+1}^T W_{m+1} = lambda_m W_m W_m^T, and lambda_1 "
-            "W_1^T W_1 = lambda_H H H^T",
+            "it vanishes for every A at a minimiser: lambda_{m+1} W_{m+1}^T W_{m+1} = lambda_m W_m W_m^T, and "
+            "lambda_1 W_1^T W_1 = lambda_H H H^T",
             "first-order optimality",
         ),
         Identity(
@@ -138,8 +138,8 @@ def balance_steps() -> tuple[Step, ...]:
             sigma**2,
         ),
         Lemma(
-            "lambda_M W_M W_M^T = G (X X^T)^(1/L), lambda_H H^T H = G (X^T X)^(1/L), P P^T = (lambda_H/Lam) "
-            "(lambda_M W_M W_M^T)^M, and every factor has lambda_m s_i^2 = G sigma_i(X)^(2/L)",
+            "lambda_M W_M W_M^T = G (X X^T)^(1/L), lambda_H H^T H = G (X^T X)^(1/L), P P^T = (lambda_H/Lam) (lambda_M "
+            "W_M W_M^T)^M, and every factor has lambda_m s_i^2 = G sigma_i(X)^(2/L)",
             "a positive semidefinite matrix has exactly one such root",
         ),
     )
@@ -248,8 +248,8 @@ def landscape_steps() -> tuple[Step, ...]:
         Positive("M = c + 1 > 1: h rises while p = s^L < (M-1)/(2M)", c - 2 * (c + 1) * turn / (1 + u)),
         Positive("and falls for p > (M-1)/(2M), down to h = 0 at p = 1", 2 * (c + 1) * (turn + u) - c),
         Lemma(
-            "where g < max h, h = g has two roots, phi rises, falls between them and rises: its minimum is at s = 0 or "
-            "at the larger root, the only root with p > (M-1)/(2M); where g >= max h, phi rises and its minimum is "
+            "where g < max h, h = g has two roots, phi rises, falls between them and rises: its minimum is at s = 0 "
+            "or at the larger root, the only root with p > (M-1)/(2M); where g >= max h, phi rises and its minimum is "
             "s = 0",
             "intermediate value theorem",
         ),
@@ -300,8 +300,8 @@ def _threshold_steps() -> tuple[Step, ...]:
         ),
         Lemma(
             "h falls there: the larger root has p > (M-1)/M iff g < h((M-1)/M) iff t < tstar, and then it is the only "
-            "minimiser; for t > tstar the only minimiser is 0; at t = tstar the root is (M-1)/M and ties with 0 (M "
-            "> 1)",
+            "minimiser; for t > tstar the only minimiser is 0; at t = tstar the root is (M-1)/M and ties with 0 (M > "
+            "1)",
             "monotonicity",
         ),
     )
@@ -344,7 +344,8 @@ def equality_steps() -> tuple[Step, ...]:
     return (
         Lemma(
             "f = f* makes every inequality an equality: sigma_i(X) = x_i and X shares a singular value decomposition "
-            "with the labels; where equal mu_i have equal x_i this gives X = diag(p) Y (bias-free), p_k = 0 where dead",
+            "with the labels; where equal mu_i have equal x_i this gives X = diag(p) Y (bias-free), p_k = 0 where "
+            "dead",
             "a sum of terms >= 0 is 0 iff each is",
         ),
     )
@@ -377,8 +378,8 @@ def gram_steps() -> tuple[Step, ...]:
             p * r / (N * lH),
         ),
         Identity(
-            "the gradient in h_k, P^T (e_k - p_k e_k)/N = lambda_H hbar_k: row k of P is N lambda_H/(1-p_k) hbar_k, in "
-            "squares",
+            "the gradient in h_k, P^T (e_k - p_k e_k)/N = lambda_H hbar_k: row k of P is N lambda_H/(1-p_k) hbar_k, "
+            "in squares",
             (N * lH / r) ** 2 * (p * r / (N * lH)),
             N * lH * p / r,
         ),

@@ -14,7 +14,7 @@ from theory import mse_observables as mse
 from theory.claim import Claim, Hypothesis, Mutant, Reading, Root
 from theory.dang_2023_deep_linear import settings
 from theory.dang_2023_deep_linear.mode_equation import psi
-from theory.dang_2023_deep_linear.modes import c, mode_steps, reduction_steps
+from theory.dang_2023_deep_linear.modes import mode_steps, reduction_steps
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.mse_observables import STRENGTH, Lam, M, base, best, total, z_own, z_wrong
 from theory.observables import rational
@@ -161,8 +161,7 @@ def _elimination_steps() -> tuple[Step, ...]:
     return (
         Identity(
             "one row of R = X - Y, N = 3: |R + b 1^T|^2/(2N) + (lambda_b/2) b^2 is a square in b and |R "
-            "(I-J/N)|^2/(2N) + "
-            "rho |R J/N|^2/(2N), rho = lambda_b/(1+lambda_b)",
+            "(I-J/N)|^2/(2N) + rho |R J/N|^2/(2N), rho = lambda_b/(1+lambda_b)",
             loss,
             (1 + lb) / 2 * (b_ + mean / (1 + lb)) ** 2 + (square - 3 * mean**2) / 6 + lb / (1 + lb) * 3 * mean**2 / 6,
         ),
@@ -172,19 +171,19 @@ def _elimination_steps() -> tuple[Step, ...]:
 
 def _interlacing_steps() -> tuple[Step, ...]:
     a, tau, cap = sp.symbols("a tau d", positive=True)
+    B = sp.Matrix(2, 2, sp.symbols("B:4", real=True))
+    centring = sp.eye(2) - sp.ones(2, 2) / 2
     return (
         Identity(
-            "with A = X as K x K matrix sqrt(n) Z: the loss is (1-rho) |(A - sqrt(n) I)(I - J/K)|^2 + rho |A - "
-            "sqrt(n) I|^2 over "
-            "2N: weights 1 on differences, rho on the mean",
-            (1 - rho) * 1 + rho,
-            sp.Integer(1),
+            "X = Z Y, A = sqrt(n) Z, B = A - sqrt(n) I: the loss is 1/(2N) times |B (I - J/K)|^2 + rho |B J/K|^2 = "
+            "(1-rho) |B (I - J/K)|^2 + rho |B|^2 (2 x 2 written out)",
+            _square(B * centring) + rho * _square(B * (sp.eye(2) - centring)),
+            (1 - rho) * _square(B * centring) + rho * _square(B),
         ),
         Lemma("|A - sqrt(n) I|^2 >= sum_{i <= K} (sigma_i - sqrt(n))^2", "von Neumann's trace inequality"),
         Lemma(
             "|(A - sqrt(n) I)(I - J/K)|^2 >= sum_{i < K} (tau_i - sqrt(n))^2 with the K - 1 largest singular values "
-            "tau_i of "
-            "A (I - J/K)",
+            "tau_i of A (I - J/K)",
             "von Neumann's trace inequality",
         ),
         Lemma("tau_i <= sigma_i(A)", "singular values under an orthogonal projection"),
@@ -196,17 +195,20 @@ def _interlacing_steps() -> tuple[Step, ...]:
         ),
         Positive("it is not negative", cap * (2 * a + cap)),
         Lemma(
-            "sigma_i > sqrt(n): replace it by sqrt(n), which lowers (sigma_i - sqrt(n))^2 and the penalty, and "
-            "(tau_i - "
-            "sqrt(n))^2 >= 0",
+            "sigma_i > sqrt(n): replace it by sqrt(n), which lowers (sigma_i - sqrt(n))^2 and the penalty, and (tau_i "
+            "- sqrt(n))^2 >= 0",
             "monotonicity",
         ),
         Lemma(
-            "so f >= sum_{i < K} psi(n) + (mean mode with rho/(2N)); equality makes A symmetric with eigenvector 1 for "
-            "the smallest singular value: Z = p (I - J/K) + p_0 J/K",
+            "so f >= sum_{i < K} psi(n) + (mean mode with rho/(2N)); equality makes A symmetric with eigenvector 1 "
+            "for the smallest singular value: Z = p (I - J/K) + p_0 J/K",
             "a sum of terms >= 0 is 0 iff each is",
         ),
     )
+
+
+def _square(matrix: sp.Matrix) -> sp.Expr:
+    return sum(entry**2 for entry in matrix)
 
 
 BALANCED = Hypothesis(
@@ -236,15 +238,12 @@ transition = Claim(
     kind="threshold",
     paper=settings.PAPER,
     statement=(
-        r"Z = p (I - J/K) + p_0 J/K,\quad b_k = \frac{1 - p_0}{K (1 + \lambda_b)},\quad"
-        r" f^* = (K-1)\,\psi(n) + \rho\, \tfrac{n (1 - p_0)(1 + M p_0)}{2N},\quad \rho = \tfrac{\lambda_b}{1 + "
-        r"\lambda_b}",
-        r"p_0^{\frac{M-1}{M}} (1 - p_0)^{\frac{M+1}{M}} = t \rho^{-\frac{M+1}{M}} \text{ (largest root) if that is "
-        r"} < t_*(M)"
-        r" \text{, else } p_0 = 0",
+        r"Z = p (I - J/K) + p_0 J/K,\quad b_k = \frac{1 - p_0}{K (1 + \lambda_b)},\quad f^* = (K-1)\,\psi(n) + \rho\, "
+        r"\tfrac{n (1 - p_0)(1 + M p_0)}{2N},\quad \rho = \tfrac{\lambda_b}{1 + \lambda_b}",
+        r"p_0^{\frac{M-1}{M}} (1 - p_0)^{\frac{M+1}{M}} = t \rho^{-\frac{M+1}{M}} \text{ (largest root) if that is } "
+        r"< t_*(M) \text{, else } p_0 = 0",
         r"p_0 = 0 \iff \lambda_b \leq \lambda_b^{\mathrm{crit}} = \frac{1}{(t_*/t)^{M/(M+1)} - 1}\quad (M \geq 2:\ "
-        r"\text{tie at "
-        r"equality});\qquad M = 1:\ \frac{K \sqrt{n \Lambda}}{1 - K \sqrt{n \Lambda}}",
+        r"\text{tie at equality});\qquad M = 1:\ \frac{K \sqrt{n \Lambda}}{1 - K \sqrt{n \Lambda}}",
     ),
     relations=(
         sp.Eq(z_own, p * (1 - 1 / K) + p0 / K, evaluate=False),
@@ -409,13 +408,12 @@ def fixed_derivation() -> Derivation:
             ),
             Identity("K of them lose K N Lam/2", K * ((N * sp.sqrt(Lam)) ** 2 / (2 * N)), K * N * Lam / 2),
             Identity(
-                "K = 2: (sigma_1 + sigma_2)^2 = |A|^2 + 2 |det A|, as sigma_1^2 + sigma_2^2 = |A|^2, sigma_1 "
-                "sigma_2 = |det A|",
+                "K = 2: (sigma_1 + sigma_2)^2 = |A|^2 + 2 |det A|, as sigma_1^2 + sigma_2^2 = |A|^2, sigma_1 sigma_2 "
+                "= |det A|",
                 (A * A.T).trace(),
                 sum(value**2 for value in A),
             ),
             Identity("det(A A^T) = det(A)^2", (A * A.T).det(), A.det() ** 2),
-            Positive("positive sigma", s_ * g + c),
         )
     )
 
@@ -431,8 +429,7 @@ reduction = Claim(
         r"f^* = \min_{b \in \mathbb{R}^K} \tfrac{\lambda_b}{2} \|b\|^2 + \sum_i \psi\left(\sigma_i((I - b 1^\top) "
         r"D^{1/2})^2\right)",
         r"M = 1,\ \text{all modes alive}:\ \tfrac{\lambda_b}{2} \|b\|^2 + \sqrt{\Lambda}\, \|(I - b 1^\top) "
-        r"D^{1/2}\|_* -"
-        r" \tfrac{K N \Lambda}{2};\qquad K = 2:\ \|A\|_* = \sqrt{\|A\|_F^2 + 2 |\det A|}",
+        r"D^{1/2}\|_* - \tfrac{K N \Lambda}{2};\qquad K = 2:\ \|A\|_* = \sqrt{\|A\|_F^2 + 2 |\det A|}",
     ),
     relations=(
         sp.Eq(best, total, evaluate=False),

@@ -26,6 +26,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import N, dead, n
 
+OTHER_LOSS = "cross-entropy behind several layers has no such formula: DA23-24 to DA23-26"
 SHALLOW_P = sp.Max(0, 1 - N * sp.sqrt(lM * lH / n))
 """p at M = 1, where lM = lambda_W."""
 
@@ -81,8 +82,8 @@ plain = Claim(
     statement=(
         r"M = 1:\quad W \bar H = \mathrm{diag}(p_k),\quad p_k = \max\left(0, 1 - N \sqrt{\lambda_W "
         r"\lambda_H/n_k}\right)",
-        r"\|w_k\|^2 = \max\left(0, \sqrt{n_k \lambda_H/\lambda_W} - N \lambda_H\right),\quad"
-        r" \|\bar h_k\|^2 = \frac{p_k (1 - p_k)}{N \lambda_H},\quad w_k = \sqrt{n_k \lambda_H/\lambda_W}\, \bar h_k",
+        r"\|w_k\|^2 = \max\left(0, \sqrt{n_k \lambda_H/\lambda_W} - N \lambda_H\right),\quad \|\bar h_k\|^2 = "
+        r"\frac{p_k (1 - p_k)}{N \lambda_H},\quad w_k = \sqrt{n_k \lambda_H/\lambda_W}\, \bar h_k",
         r"\bar h_k = 0 \iff n_k \leq N^2 \lambda_W \lambda_H",
     ),
     relations=(
@@ -96,7 +97,14 @@ plain = Claim(
         sp.Equivalent(dead, n_some <= N**2 * lM * lH),
     ),
     read=shallow_readings,
-    hypotheses=(*settings.FULL, settings.depth_is(1, settings.DEEP)),
+    hypotheses=(
+        *settings.full(
+            Problem.ce([9, 5, 2], "0.02", "0.03"),
+            replace(settings.SHALLOW, bias="free"),
+            replace(settings.SHALLOW, dim=1),
+        ),
+        settings.depth_is(1, settings.DEEP),
+    ),
     witness=settings.SHALLOW,
     family=replace(settings.CLASSES, depths=(1,)),
     settings=(
@@ -200,7 +208,10 @@ quartic = Claim(
         sp.Ge(z_alive / (1 - z_alive), 1, evaluate=False),
     ),
     read=QuarticReader(),
-    hypotheses=(*settings.FULL, settings.depth_is(2, settings.EXAMPLE)),
+    hypotheses=(
+        *settings.full(OTHER_LOSS, settings.GROUPS, replace(settings.DEEP, dim=1)),
+        settings.depth_is(2, settings.EXAMPLE),
+    ),
     witness=settings.DEEP,
     family=replace(settings.CLASSES, depths=(2,)),
     settings=(settings.WINDOW, settings.NO_BIAS, settings.DEAD, settings.TIES[1], settings.PAIR),
@@ -284,11 +295,9 @@ def cubic_derivation() -> Derivation:
                 "triple angle formula",
             ),
             Lemma(
-                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 "
-                "pi. The first "
-                "has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is the "
-                "largest root "
-                "below 1, and falls from 1 to 1/3 as w grows",
+                "w = acos(1 - 27 t^(3/2)/2) = 2 asin(sqrt(27 t^(3/2)/4)) in [0, pi): 3 v is w, w + 2 pi or w + 4 pi. "
+                "The first has C > 1/2 and p < 1/3, the second C <= -1/2 and p >= 1, the third -1/2 < C < 1/2: it is "
+                "the largest root below 1, and falls from 1 to 1/3 as w grows",
                 "monotonicity of the cosine on [0, pi] and [pi, 2 pi]",
             ),
             Identity(
@@ -310,10 +319,10 @@ cubic = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"x_k \text{ the largest root of } \frac{b}{n_k} = \frac{M x^{M-1}}{(1 + x^M)^2} \text{ if } \frac{b}{n_k} <"
-        r" \frac{(M-1)^{(M-1)/M}}{M} \text{, else } 0;\qquad k \text{ alive} \iff x_k > (M-1)^{1/M}",
-        r"M = 3:\quad p_k (1 - p_k)^2 = t_k^{3/2},\qquad"
-        r" p_k = \tfrac23 - \tfrac23 \cos\frac{2 \arcsin\sqrt{27 t_k^{3/2}/4} + 4\pi}{3}",
+        r"x_k \text{ the largest root of } \frac{b}{n_k} = \frac{M x^{M-1}}{(1 + x^M)^2} \text{ if } \frac{b}{n_k} < "
+        r"\frac{(M-1)^{(M-1)/M}}{M} \text{, else } 0;\qquad k \text{ alive} \iff x_k > (M-1)^{1/M}",
+        r"M = 3:\quad p_k (1 - p_k)^2 = t_k^{3/2},\qquad p_k = \tfrac23 - \tfrac23 \cos\frac{2 \arcsin\sqrt{27 "
+        r"t_k^{3/2}/4} + 4\pi}{3}",
     ),
     relations=(
         sp.Eq(z_own, x**M / (1 + x**M), evaluate=False),
@@ -323,7 +332,7 @@ cubic = Claim(
     ),
     read=cubic_readings,
     hypotheses=(
-        *settings.FULL,
+        *settings.full(OTHER_LOSS, replace(settings.EXAMPLE, bias="free"), replace(settings.EXAMPLE, dim=1)),
         replace(
             settings.SEVERAL,
             text="depth M >= 3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sympy as sp
@@ -81,9 +82,9 @@ unique = Claim(
     ),
     read=bottleneck_readings,
     hypotheses=(
-        settings.SQUARED,
+        settings.SQUARED_ONLY,
         Hypothesis("no bias or a free one", lambda problem: isinstance(problem.bias, str), dropped="not looked at"),
-        settings.EQUAL,
+        replace(settings.EQUAL, dropped="with different sizes the largest modes are singled out (DA23-17)"),
         NARROW,
         ALIVE,
     ),

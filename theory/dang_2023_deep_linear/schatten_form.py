@@ -99,11 +99,11 @@ schatten = Claim(
     kind="equality",
     paper=settings.PAPER,
     statement=(
-        r"\min_{W_M \cdots W_1 H = X} \sum_m \tfrac{\lambda_m}{2} \|W_m\|^2 + \tfrac{\lambda_H}{2} \|H\|^2"
-        r" = \tfrac{L}{2} \Lambda^{1/L} \sum_i \sigma_i(X)^{2/L},\qquad L = M + 1,\ \Lambda = \lambda_H \prod_m "
+        r"\min_{W_M \cdots W_1 H = X} \sum_m \tfrac{\lambda_m}{2} \|W_m\|^2 + \tfrac{\lambda_H}{2} \|H\|^2 = "
+        r"\tfrac{L}{2} \Lambda^{1/L} \sum_i \sigma_i(X)^{2/L},\qquad L = M + 1,\ \Lambda = \lambda_H \prod_m "
         r"\lambda_m",
-        r"\lambda_m s_i(W_m)^2 = \lambda_H s_i(H)^2 = \Lambda^{1/L} \sigma_i(X)^{2/L},\qquad"
-        r" \lambda_{m+1} W_{m+1}^\top W_{m+1} = \lambda_m W_m W_m^\top",
+        r"\lambda_m s_i(W_m)^2 = \lambda_H s_i(H)^2 = \Lambda^{1/L} \sigma_i(X)^{2/L},\qquad \lambda_{m+1} "
+        r"W_{m+1}^\top W_{m+1} = \lambda_m W_m W_m^\top",
     ),
     relations=(
         sp.Eq(penalty, (M + 1) / 2 * G * power_sum, evaluate=False),

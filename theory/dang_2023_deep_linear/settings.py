@@ -76,6 +76,18 @@ UNIQUE = Hypothesis(
 SEVERAL = Hypothesis("depth M >= 2", lambda problem: problem.depth >= 2, dropped="M = 1 is DA23-11, and has no jump")
 
 
+def full(squared: Problem | str, unbiased: Problem, wide: Problem | None = None) -> tuple[Hypothesis, ...]:
+    """Squared loss, no bias and, if asked, room for K modes, with other problems that violate one of them only.
+
+    Examples
+    --------
+    >>> [hypothesis.text for hypothesis in full("-", GROUPS)]
+    ['squared loss', 'no bias']
+    """
+    found = (replace(SQUARED, dropped=squared), replace(UNBIASED, dropped=unbiased))
+    return found if wide is None else (*found, replace(WIDE, dropped=wide))
+
+
 def depth_is(value: int, dropped: Problem) -> Hypothesis:
     """The hypothesis M = value.
 

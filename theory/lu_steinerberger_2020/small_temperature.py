@@ -172,7 +172,7 @@ def potential_readings(optimum: Optimum) -> Iterator[Reading]:
     if dim == size - 1 and optimum.gram_classifier is not None:
         reading[simplex_potential] = frame_potential(optimum.gram_classifier)
     if optimum.point is not None and optimum.upper is not None and size >= dim:
-        V = optimum.point.W.astype(float) + 0 * optimum.upper
+        V = np.pad(optimum.point.W.astype(float), ((0, 0), (0, dim - optimum.point.W.shape[1]))) + 0 * optimum.upper
         unit = V / np.sqrt((V * V).sum(axis=1))[:, None]
         excess = unit.T @ unit
         for k in range(dim):

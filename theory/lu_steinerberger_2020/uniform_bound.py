@@ -49,12 +49,12 @@ KENT = Lemma(
 
 def kernel_steps() -> tuple[Identity | Lemma | Positive, ...]:
     """E(mu) - log c_d(a) >= KL(q * mu | sigma) >= 0 for every probability measure mu."""
-    size, temperature, log_mean, density = sp.symbols("n a E h", positive=True)
+    size, temperature, mean, constant, density = sp.symbols("n a p c_d h", positive=True)
     return (
         Identity(
-            "L1 = sum_i (-a + log(n times the mean of exp(a <v_i, v_j>)))",
-            size * (-temperature + sp.log(size) + log_mean),
-            size * (sp.log(size) - temperature + log_mean),
+            "a term of L1 is log(n m_i) - a, m_i the mean of exp(a <v_i, v_j>) over j; m_i = c_d (p * mu)(v_i)",
+            sp.log(size * mean * constant / sp.exp(temperature)),
+            sp.log(size) - temperature + sp.log(constant) + sp.log(mean),
         ),
         KENT,
         Lemma("log(p * mu) = log(q * h) >= q * log h for the density h = q * mu: q is a Markov kernel", "Jensen"),
@@ -213,6 +213,43 @@ limit = Claim(
     note="For two families uniformity is open (LS20-19). In the plane the approach is faster than any power of 1/n.",
 )
 
+
+def line_derivation() -> Derivation:
+    """The case d = 1: signs, where u = v is best and an equal split minimises."""
+    x, y, q = sp.symbols("x y q", positive=True)
+    rest = sp.Symbol("s", positive=True)  # 1 - q, with q = exp(-2 a) < 1
+    term = x * sp.log(q * (x + y) + rest * x)
+    curve = rest * (2 * q * (x + y) + rest * x) / (q * (x + y) + rest * x) ** 2
+    size = sp.Symbol("n", positive=True)
+    total = sp.Symbol("m", positive=True)
+    convex = x * sp.log(q * total + rest * x)
+    return Derivation(
+        (
+            Lemma(
+                "for signs v every <v_j - v_i, u_i> is 0 or -2 at u_i = v_i, else 0 or 2: u = v is best", "enumeration"
+            ),
+            Identity(
+                "x signs of one kind, y of the other: x log(x + q y) + ..., q = exp(-2 a), s = 1 - q",
+                term.subs(rest, 1 - q),
+                x * sp.log(x + q * y),
+            ),
+            Identity(
+                "second derivative along x + y = m",
+                sp.diff(convex, x, 2),
+                curve.subs(y, total - x),
+            ),
+            Positive("convex, so the equal split is a lower bound", curve),
+            Identity(
+                "it is n (log n + log cosh(a) - a), as c_1 = cosh(a): the argument of each logarithm",
+                size / 2 + sp.exp(-2 * a) * size / 2,
+                size * (sp.exp(a) + sp.exp(-a)) / 2 * sp.exp(-a),
+            ),
+        ),
+        complete=False,
+        gap="d >= 2 is open",
+    )
+
+
 two = Claim(
     id="LS20-19",
     title="Uniform lower bound for two families (open)",
@@ -230,6 +267,7 @@ two = Claim(
     witness=Problem.sphere(5, 2, 1),
     family=Family(model="ce-sphere", near=(), dims="any", families=(2,)),
     settings=(Problem.sphere(6, 2, 2), Problem.sphere(12, 2, 1), Problem.sphere(5, 3, 2)),
+    derivation=line_derivation,
     required="agrees",
     mutants=(
         Mutant(
@@ -244,6 +282,6 @@ two = Claim(
         ),
     ),
     source="re-derived numerically; no proof known",
-    note="No search found a point below the bound; large regular polygons come within rounding of it. So the uniform "
-    "distribution of minimisers is proved for u = v only.",
+    note="Proved for d = 1. No search found a point below the bound; large regular polygons come within rounding of "
+    "it. So the uniform distribution of minimisers is proved for u = v only.",
 )

@@ -56,8 +56,8 @@ def limit_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
 
     Examples
     --------
-    >>> [near_BB in reading for reading in limit_readings(Optimum(STEP, "convex"))]
-    [False]
+    >>> list(limit_readings(Optimum(STEP, "convex")))
+    []
     """
     for reading in step_readings(optimum):
         if wA not in reading or hA not in reading:

@@ -82,7 +82,7 @@ def sign_derivation() -> Derivation:
             ),
             Identity("tau(R*) = (K/kA)^2", (1 - rho + rho * STAR).subs(share), (size / kA) ** 2),
             Identity("1 - rho = kA/K: R* depends on rho only", (1 - kB / size), kA / size),
-            Positive("tau grows with R, so the sign is that of R - R*", rho),
+            Positive("tau grows with R, so the sign is that of R - R*", sp.diff(1 - rho + rho * R, R)),
             Positive("R* > 1", star_value - 1),
             Identity(
                 "majority classifiers: <w_A, w_A'> = (q/kA)(sqrt(tau) kB/K - sqrt(R))",

@@ -214,5 +214,6 @@ certificate = Claim(
         )
     ),
     source="re-derived, printed constants not compared",
-    note="In the program with one constraint per class instead of per sample the multiplier is n_k beta_ck.",
+    note="In the program with one constraint per class instead of per sample the multiplier is n_k beta_ck. The second "
+    "relation says that any two class means form an obtuse angle, whatever the sizes.",
 )

@@ -1,4 +1,4 @@
-"""Two sizes: every length, angle and singular value in closed form, and the order of the lengths."""
+"""Two sizes: every length, angle and singular value in closed form."""
 
 from __future__ import annotations
 
@@ -41,10 +41,8 @@ from theory.thrampoulidis_2022_seli.settings import (
     STEEP,
     STEP,
     STEPS,
-    TIE,
     TWO_CLASSES,
     TWO_SIZES,
-    with_two_sizes,
 )
 
 q = sp.sqrt(nB)
@@ -253,97 +251,4 @@ closed_forms = Claim(
     ),
     source="published result, constants re-derived",
     note="Ratios and angles depend on the smallest size through R only.",
-)
-
-two_w, two_w2, two_h, two_h2 = sp.symbols("ww_1 ww_2 hh_1 hh_2", real=True)
-"""The squared lengths where there are two classes only."""
-
-
-def order_readings(optimum: Optimum) -> Iterator[dict[sp.Symbol, Any]]:
-    """Squared lengths, under other names when K = 2.
-
-    Examples
-    --------
-    >>> list(order_readings(Optimum(STEP, "convex")))
-    []
-    """
-    pair = optimum.problem.K == 2
-    names = {wA: two_w, wB: two_w2, hA: two_h, hB: two_h2}
-    for reading in step_readings(optimum):
-        if wA in reading and hA in reading:
-            yield {(new if pair else old): reading[old] for old, new in names.items()}
-
-
-def order_derivation() -> Derivation:
-    """The difference is a sum of two terms of one sign, by 1 <= tau <= R."""
-    root_tau, gain, more = sp.symbols("t a b", positive=True)  # sqrt(tau) = 1 + a, sqrt(R) = 1 + a + b
-    size = kA + kB
-    rt, rR = 1 + gain, 1 + gain + more
-    gap_w = rR * (1 - 1 / kA) + root_tau * kB / (kA * size) - (1 - 1 / kB) - root_tau * kA / (kB * size)
-    factored = (1 - 1 / kA) * (rR - root_tau) + (1 - 1 / kB) * (root_tau - 1)
-    extra, extra_B = sp.symbols("u v", positive=True)  # kA = 1 + u, kB = 1 + v
-    more_than = {kA: 1 + extra, kB: 1 + extra_B}
-    inverse = (1 - 1 / kA) * (1 / rt - 1 / rR) + (1 - 1 / kB) * (1 - 1 / rt)
-    return Derivation(
-        steps=(
-            Lemma("closed forms of the lengths", "TH22-12"),
-            Identity("tau - 1 = rho (R - 1)", TAU - 1, rho * (R - 1)),
-            Identity("R - tau = (1 - rho)(R - 1): 1 < tau < R for R > 1", R - TAU, (1 - rho) * (R - 1)),
-            Identity("|w_A|^2 - |w_B|^2 over q", gap_w, factored),
-            Positive("two groups of two or more: positive", factored.subs(root_tau, rt).subs(more_than)),
-            Positive("kA = 1", factored.subs(root_tau, rt).subs({kA: 1, kB: 1 + extra_B})),
-            Positive("kB = 1", factored.subs(root_tau, rt).subs({kA: 1 + extra, kB: 1})),
-            Identity("K = 2: both terms vanish", factored.subs({kA: 1, kB: 1}), sp.Integer(0)),
-            Identity(
-                "|hbar_B|^2 - |hbar_A|^2 times q: the same with reciprocal roots",
-                -gap_w.subs({root_tau: 1 / rt}).subs(rR, 1 / rR),
-                inverse,
-            ),
-            Positive("two groups of two or more: positive, class means", inverse.subs(more_than)),
-            Positive("kA = 1, class means", inverse.subs({kA: 1, kB: 1 + extra_B})),
-            Positive("kB = 1, class means", inverse.subs({kA: 1 + extra, kB: 1})),
-            Identity("K = 2, class means", inverse.subs({kA: 1, kB: 1}), sp.Integer(0)),
-        )
-    )
-
-
-order = Claim(
-    id="TH22-13",
-    title="Two sizes: majority classifiers are longer, majority means shorter",
-    kind="ordering",
-    paper=PAPER,
-    statement=(
-        r"R > 1:\quad \|w_A\| > \|w_B\|,\qquad \|\mu_A\| < \|\mu_B\| \qquad (K > 2)",
-        r"K = 2:\quad \|w_A\| = \|w_B\|,\qquad \|\mu_A\| = \|\mu_B\|",
-    ),
-    relations=(
-        sp.Gt(wA, wB, evaluate=False),
-        sp.Lt(hA, hB, evaluate=False),
-        sp.Eq(two_w, two_w2, evaluate=False),
-        sp.Eq(two_h, two_h2, evaluate=False),
-    ),
-    read=order_readings,
-    hypotheses=(
-        *BASIC,
-        with_two_sizes("for more sizes the lengths kept the order of the sizes in every draw; the proof covers two"),
-    ),
-    witness=STEP,
-    family=STEPS,
-    settings=(ONE_MINORITY, ONE_MAJORITY, TWO_CLASSES, STEEP, TIE, CIFAR, Problem.svm([(1000001, 2), (1000000, 2)])),
-    derivation=order_derivation,
-    rests_on=frozenset({"TH22-01", "TH22-12"}),
-    required="proved",
-    mutants=(
-        Mutant("reversed for the class means", relations=(sp.Gt(hA, hB, evaluate=False),), problem=STEP),
-        Mutant(
-            "strict for two classes",
-            equivalent="a ball around 0 does not refute > 0; that the lengths are equal is a relation of its own",
-        ),
-        Mutant(
-            "equal lengths if there is one majority class",
-            relations=(sp.Eq(wA, wB, evaluate=False),),
-            problem=ONE_MAJORITY,
-        ),
-    ),
-    source="published result, constants re-derived; proof here",
 )

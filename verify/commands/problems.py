@@ -112,12 +112,13 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
         out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
     if len(found) > 12:
         out.print(f"... and {len(found) - 12} more of the same kind.")
-    out.print(MEANING[problem.model])
+    out.print(MEANING[problem.key])
 
 
 MEANING = {
     "ce": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
     "ce-relu": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
+    "ce-deep": "lam is the common value of all weight decays (else their geometric mean).",
     "mse": "lam is the common value of all weight decays (else their geometric mean).",
     "uf-svm": "ratio is that of the larger class size to the smaller.",
     "layer-peeled": "ratio is that of the larger class size (times weight) to the smaller, at these budgets.",
@@ -224,7 +225,7 @@ def _merged(problem: Problem, result: OptimumOutput) -> str:
     if result.merged is None:
         return "undecided"
     if not result.merged:
-        return "no two classes coincide in any minimiser"
+        return "no two classes coincide in every minimiser"
     listed = isinstance(result.counts[0], int)
     groups = [_words(_spans(group) if listed else _pairs(group)) for group in result.merged]
     text = "; ".join(groups[:6]) + (f"; ... ({len(groups)} groups)" if len(groups) > 6 else "")
@@ -235,7 +236,7 @@ def _zero(problem: Problem, result: OptimumOutput) -> str:
     if result.zero is None:
         return "undecided"
     if not result.zero:
-        return "no class has a vanishing mean feature"
+        return "no class has a vanishing mean feature in every minimiser"
     flat: list[Any] = list(result.zero)
     spans = _spans(flat) if isinstance(flat[0], int) else [(a, b) for a, b in flat]
     return f"the features of classes {_words(spans)} vanish in every minimiser"

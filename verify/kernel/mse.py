@@ -3,11 +3,11 @@
     f = (1/(2N)) |W_M ... W_1 H + b 1^T - Y|^2 + sum_m (lambda_m/2)|W_m|^2 + (lambda_h/2)|H|^2 + (lambda_b/2)|b|^2
 
 Witness. ``squares`` 2 x (G-1): brackets of the modes between sizes (free bias and more than two sizes; else no
-columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a mode without a stationary point. The point:
-``kept`` 1 x G contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M,
-..., W_1, H; in the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias``
-1 x G, the bias of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value
-decomposition U, values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
+columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a dead mode or L = 2. The point: ``kept`` 1 x G
+contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M, ..., W_1, H; in
+the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias`` 1 x G, the bias
+of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value decomposition U,
+values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
 """
 
 from __future__ import annotations
@@ -140,8 +140,6 @@ def read_modes(clusters: list[tuple[Fraction, int]], bias: Any, room: int, data:
     between: list[Any] = [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
     for (below, above), ((large, _), (small, _)) in zip(between, pairwise(clusters), strict=False):
         demand(small < below < above < large, "a mode is not between its sizes")
-        left, right = (sum(m * size / (size - mu) for size, m in clusters) for mu in (below, above))
-        demand(left < 0 < right, "no sign change of the secular function")
     if bias == "free" and G == 2:
         between = [sum(m for _, m in clusters) * clusters[0][0] * clusters[1][0] / N]
     found: list[tuple[Any, int, Fraction]] = []
@@ -167,34 +165,38 @@ def power(x: Any, exponent: int) -> Any:
 def scalar_minimum(
     task: Task, share: Any, r: Any, bracket: tuple[Fraction, Fraction], tie: bool = False
 ) -> tuple[Any, Any, str | None]:
-    """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, where, and the state (None: balls
-    overlap).
+    """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, its place, its state (None: unclear).
 
-    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. Up to s^L = r (L-2)/(2L-2) g decreases, then it
-    increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only local
-    minimum besides 0. If g > 0 at the turn (L = 2: g >= 0 at 0) there is none. phi - phi(0) = (s^2/(2N)) (share
-    s^(2L-2) - 2 share r s^(L-2) + L N G) decides between the two.
+    phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
+    then it increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only
+    local minimum besides 0. phi - phi(0) = (s^2/(2N)) e, e = share s^(2L-2) - 2 share r s^(L-2) + L N G decides
+    between the two; without a bracket e > 0 is proved where e is least, s^L = r (L-2)/(L-1), for the largest r. For L
+    = 2 phi is a parabola in s^2 and needs no bracket.
     """
     L, N = len(task.decays), ball(task.N)
     price, zero = N * ball(prod(task.decays)).root(L), share * r * r / (2 * N)
 
+    def e(s: Any) -> Any:
+        return share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
+
     def g(s: Any) -> Any:
         return share * (power(s, 2 * L - 2) - r * power(s, L - 2)) + price
 
+    if L == 2:
+        x = r - price / share
+        if x > 0:
+            return zero - share * x * x / (2 * N), x.sqrt(), "alive"
+        most = x.abs_upper() if not (tie or x < 0) else arb(0)
+        state = None if most > 0 else "dead"
+        return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
-        turn = g((r * (L - 2) / (2 * L - 2)).root(L)) if L > 2 else price - share * r
-        demand(tie or positive(turn), "a mode has a stationary point")
+        demand(positive(e((r.abs_upper() * (L - 2) / (L - 1)).root(L))), "a mode is alive")
         return zero, arb(0), "dead"
     below, above = (ball(end) for end in bracket)
     demand(not positive(g(below)) and positive(g(above)), "no sign change in a bracket")
     s = below.union(above)
-    excess = share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
-    value = zero + excess * s * s / (2 * N)
-    if excess > 0:
-        return zero, arb(0), "dead"
-    if excess < 0:
-        return value, s, "alive"
-    return arb.min(zero, value), s, "tie" if tie else None
+    value = zero + e(s) * s * s / (2 * N)
+    return (value, s, "alive") if e(s) < 0 else (arb.min(zero, value), s, "tie" if tie else None)
 
 
 def is_tie(task: Task, mode: Mode) -> bool:
@@ -206,6 +208,14 @@ def is_tie(task: Task, mode: Mode) -> bool:
     limit = M ** (2 * M) * task.N ** (M + 1) * prod(task.decays)
     scale = mode.share ** (M + 1) * max(1, M - 1) ** (M - 1)
     return isinstance(mode.mu, Fraction) and mode.mu**M * scale == limit
+
+
+def secular(task: Task, mode: Mode) -> tuple[Any, Any]:
+    """Values of sum_k n_k/(n_k - mu) at the ends of a bracket of a mode between sizes."""
+    if isinstance(mode.mu, Fraction):
+        return arb(-1), arb(1)
+    left, right = (total(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
+    return left, right
 
 
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
@@ -221,6 +231,8 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
+        left, right = secular(task, mode)
+        demand(not positive(left) and positive(right), "no sign change of the secular function")
         square, r = mode.balls()
         least, s, state = scalar_minimum(task, ball(mode.share), r, bracket, is_tie(task, mode))
         loss = ball(mode.share) * square / ball(2 * task.N)
@@ -229,16 +241,16 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     return value, states
 
 
-def tangent_bound(task: Task, target: list[Array]) -> Any:
-    """Lower bound for a penalised bias on any sizes.
+def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int, Any, Any, str | None]]]:
+    """Lower bound for a penalised bias on any sizes; and (copies, r, s, state) of the scalar problems.
 
     Minimised over b, the loss and the penalty of b are (1/(2N)) (|A|^2 + share |(X - D^(1/2)) v|^2), X = Z D^(1/2), A
     = (X - D^(1/2)) (I - v v^T), v = sqrt(n/N), share = lambda_b/(1 + lambda_b): that is share |X - D^(1/2)|^2 plus (1
-    - share)|A|^2. The last is convex, hence at least its tangent at the point's X0. What is left is, with T = D^(1/2)
-    - ((1 - share)/share) A0, the loss share |X - T|^2/(2N) up to constants, and von Neumann and the variational
-    formula of :func:`lower_bound` give the scalar minima at the singular values of T, which decrease in them once
-    share r^2/(2N) is taken off. Upper bounds r: |U S V^T| has singular values at most |U| |V| S, |U|^2 <= 1 + |U^T U -
-    I|_F, and T differs from it by at most its Frobenius distance (Weyl).
+    - share)|A|^2. The last is convex, hence at least its tangent at an X0, here the point (with x on every contrast).
+    What is left is the loss share |X - T|^2/(2N) up to constants, T = D^(1/2) - ((1 - share)/share) A0; von Neumann
+    and the variational formula of :func:`lower_bound` give scalar minima at the singular values r of T. With |U^T U -
+    I|_F <= u < 1 and |V V^T - I|_F <= v < 1 those of U S V are S times a factor between sqrt((1 - u)(1 - v)) and
+    sqrt((1 + u)(1 + v)), and T differs from it by at most its Frobenius distance (Weyl).
     """
     clusters, G, N = task.clusters, range(len(task.clusters)), ball(task.N)
     share = ball(Fraction(task.bias) / (1 + Fraction(task.bias)))
@@ -252,18 +264,19 @@ def tangent_bound(task: Task, target: list[Array]) -> Any:
     for g, (_, m) in enumerate(clusters):
         x = roots[g] * contrast(task, g) * (task.kept[g] > 0)
         value, inner = value + (m - 1) * (x - roots[g]) ** 2, inner + (m - 1) * (x - roots[g]) * x
-        found.append((m - 1, abs(roots[g] - (1 - share) / share * (x - roots[g])).abs_upper()))
+        found.append((m - 1, abs(roots[g] - (1 - share) / share * (x - roots[g]))))
     T = arb_mat([[(roots[g] if h == g else arb(0)) - (1 - share) / share * A[h, g] for g in G] for h in G])
     S = arb_mat([[values[0, h] if h == g else arb(0) for g in G] for h in G])
     one = arb_mat([[arb(h == g) for g in G] for h in G])
-    stretch = ((1 + norm2(U.transpose() * U - one).sqrt()) * (1 + norm2(V * V.transpose() - one).sqrt())).sqrt()
-    apart = norm2(T - U * S * V).sqrt()
-    found += [(1, (stretch * abs(values[0, g]) + apart).abs_upper()) for g in G]
-    bound = (1 - share) / (2 * N) * (value - 2 * inner) + share / 2
+    skew = [arb(0, norm2(W - one).sqrt().upper()) for W in (U.transpose() * U, V * V.transpose())]
+    stretch, apart = ((1 + skew[0]) * (1 + skew[1])).sqrt(), arb(0, norm2(T - U * S * V).sqrt().upper())
+    found += [(1, arb.max(stretch * abs(values[0, g]) + apart, arb(0))) for g in G]
+    bound, states = (1 - share) / (2 * N) * (value - 2 * inner) + share / 2, []
     for (copies, r), bracket in zip(found, task.roots, strict=True):
-        if copies:
-            bound += copies * (scalar_minimum(task, share, r, bracket)[0] - share * r * r / (2 * N))
-    return arb.max(bound, arb(0))
+        least, s, state = scalar_minimum(task, share, r, bracket) if copies else (arb(0), arb(0), "dead")
+        bound += copies * (least - share * r * r / (2 * N))
+        states.append((copies, r, s, state))
+    return arb.max(bound, arb(0)), states
 
 
 def matrix(array: Array) -> Any:
@@ -316,7 +329,9 @@ def prove(task: Task, digest: str) -> Outcome:
     singular vectors of the labels), so its singular values minimise the scalar problems.
     """
     if task.target is not None:
-        result = bounds(tangent_bound(task, task.target), upper_bound(task), digest)
+        lower, scalars = tangent_bound(task, task.target)
+        result = bounds(lower, upper_bound(task), digest)
+        result.found = {"target": scalars}
         result.reason = "a penalised bias on unequal classes: bounds only, they may be loose"
         return result
     lower, states = lower_bound(task)

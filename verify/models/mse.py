@@ -68,7 +68,7 @@ def _threshold(problem: Problem, mode: Mode, entry: Threshold) -> Threshold:
         name="class_zero" if mode.kind == "class" else "mode_zero",
         count=cluster.size,
         consequence=f"From this common decay on, {WORDS[mode.kind].format(named)}.",
-        at_equality="dead" if M == 1 else "both",
+        at_equality="dead" if M == 1 else "tie",
     )
     if not mode.kept:
         return replace(entry, reason="no room in the smallest layer: zero for all weight decays")

@@ -139,20 +139,22 @@ def assess(problem: Problem, Z: Array, b: Array) -> dict[str, Any]:
             "lower": arb(lower),
             "reason": f"d = {problem.dim} is below the possible rank {most}: a lower bound only",
         }
-    ratio = math.sqrt(float(problem.lambda_w / problem.lambda_h))
-    left, sigma, right = np.linalg.svd(X)
+    known = {"lower": arb(lower), "upper": arb(upper, ALLOWANCE * upper), "rank": (least, most)}
+    return known | _matrices(problem, Z, near) | {"bias": _balls(b, np.full(K, near_b))}
+
+
+def _matrices(problem: Problem, Z: Array, near: float) -> dict[str, Any]:
+    """What follows from logits with |(Z - Z*) D^(1/2)| <= near."""
+    K, roots = problem.K, np.sqrt([float(n) for n in problem.sizes])
+    products, ratio = np.outer(roots, roots), math.sqrt(float(problem.lambda_w / problem.lambda_h))
+    left, sigma, right = np.linalg.svd(Z * roots)
     logits = _balls(Z, np.broadcast_to(near / roots, (K, K)))
-    products = np.outer(roots, roots)
     return {
-        "lower": arb(lower),
-        "upper": arb(upper, ALLOWANCE * upper),
-        "rank": (least, most),
         "logits": logits,
-        "bias": _balls(b, np.full(K, near_b)),
         "contrasts": _states(problem, logits),
         "gram_features": _balls((right.T * sigma) @ right * ratio / products, 1.5 * near * ratio / products),
         "gram_classifier": _balls((left * sigma) @ left.T / ratio, np.full((K, K), 1.5 * near / ratio)),
-        "singular_values": _balls(values, np.full(K, near)),
+        "singular_values": _balls(sigma, np.full(K, near)),
         "facts": {"trace": arb(float(np.trace(Z)), near * float((1 / roots).sum()))},
     }
 

@@ -212,12 +212,12 @@ def _imbalance(landscape: Landscape, v: Array) -> float:
 def growth(problem: Problem, found: Sequence[Solved], *, unique: bool = True) -> float:
     """Constant c with f - f* >= (c/2) |X - X*|^2 for X = Z D^(1/2) of rank within the budget; 0 if none is known.
 
-    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and all x >=
-    0. Then the largest of the quadratics with curvature c that touch k(x) = phi_i(x) + share x sqrt(mu_i)/N + nu 1[x >
-    0] at the x_i is a c-strongly convex minorant of k, and makes a spectral function below the objective (von
-    Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and of the first one
-    without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2, S^2 >= share I: the rest of the square is convex and
-    only moves the targets of the modes.
+    Suppose that phi_i(x) - phi_i(x_i) + nu (1[x > 0] - 1[x_i > 0]) >= (c/2)(x - x_i)^2 for every mode i and every x >=
+    0. Then the largest of the quadratics of curvature c that touch phi_i(x) + share x sqrt(mu_i)/N + nu 1[x > 0] at
+    the x_i (this sum does not depend on i) is a c-strongly convex minorant of it, and makes a spectral function below
+    the objective (von Neumann). ``nu`` is the price of a dimension, between the gains of the last mode with room and
+    of the first one without. A penalised bias leaves (1/(2N)) |(X - D^(1/2)) S|^2 with S^2 >= share I: what exceeds
+    share is convex and only moves the targets of the modes.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def _optimum(landscape: Landscape, v: Array, found: list[Solved], work: dict[str
         return replace(optimum, reason=UNCLEAR)
     alive = [one for one in found if one.mode.kept and one.p > 0]
     stiff = [1 - problem.depth + (problem.depth + 1) * float(one.p / (1 - one.p)) for one in alive]
-    bend = landscape.G * min(1.0, *stiff, 1.0) * c * landscape.N
+    bend = landscape.G * min([1.0, *stiff]) * c * landscape.N
     return _with_facts(optimum, landscape, found, near, 2 * math.sqrt(2 * gap / bend))
 
 
@@ -333,7 +333,7 @@ def _with_facts(optimum: Optimum, landscape: Landscape, found: list[Solved], nea
     shown = replace(
         optimum,
         bias=_bias(landscape, point, near),
-        contrasts=_states(problem, found, arrays["logits"], near) if unique else (None,) * len(problem.clusters),
+        contrasts=_states(problem, arrays["logits"]) if unique else (None,) * len(problem.clusters),
         rank=_rank(problem, found, values, near),
         singular_values=None if tied else _balls(values, np.full(problem.K, near)),
         facts=known,
@@ -400,7 +400,7 @@ def _rank(problem: Problem, found: list[Solved], values: Array, near: float) -> 
     return least, min(problem.dim, most, problem.K - (problem.bias == "free"))
 
 
-def _states(problem: Problem, found: list[Solved], logits: Array, near: float) -> tuple[State, ...]:
+def _states(problem: Problem, logits: Array) -> tuple[State, ...]:
     """Classes with logits certainly not zero are alive; without bias they are dead if p is certainly below (M-1)/M."""
     states: list[State] = []
     for cluster in problem.clusters:

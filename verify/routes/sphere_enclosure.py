@@ -2,8 +2,9 @@
 
 Bounds. d >= n - 1: the three slacks of LS20-01 give L*, the simplex attains it. Below that L* plus a small number for
 two families; for one family a kernel p <= exp(a t) with a square root that is not negative: a truncation of exp(a t)
-itself (the bound of LS20-05), or its Hermite interpolant at the inner products of a code (LS20-11). The kernel proves
-every sign it needs; nothing rests on a claim. d = 1: all signs.
+itself (the bound of LS20-05), its Hermite interpolant at the inner products of a code (LS20-11), or a kernel with more
+harmonics that touches it there (:mod:`verify.sphere_kernels`). The kernel of trust proves every sign it needs; nothing
+rests on a claim. d = 1: all signs.
 
 Balls for EVERY minimiser, d >= n - 1 only: ``logits``, ``gram_features``, ``gram_classifier``, ``rank``.
 ``facts`` of this and the other routes speak of the point of ``upper``, see :func:`verify.sphere.point_facts`; here also
@@ -13,24 +14,24 @@ Balls for EVERY minimiser, d >= n - 1 only: ``logits``, ``gram_features``, ``gra
 from __future__ import annotations
 
 import json
-from itertools import pairwise
-from math import comb
+from math import inf
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_poly
+from flint import arb
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
-from verify.kernel.sphere import MAX_DEGREE, harmonics, read
+from verify.kernel.sphere import read
 from verify.routes.sphere_nonconvex import LARGEST, best_point
-from verify.sphere import codes, exact, log_c, loss, point_facts, simplex_spectrum
+from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum
+from verify.sphere_kernels import extended, hermite, inner_products, promise, truncation
 from verify.sphere_measures import divergences
 
-__all__ = ["certify", "hermite", "solve", "truncation"]
+__all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
 MOST_DIGITS = 100
@@ -38,8 +39,9 @@ SEARCHED = 12
 """Most vectors for which a descent looks for a better point than the configuration with a name."""
 HOT = 8
 """Largest temperature for which divergences are integrated."""
-SHARE = 2.0**-90
-"""Part of the mean of a kernel that is given up, to leave it strictly below exp(a t)."""
+SHARP = {"n-gon": 6, "orthoplex": 12}
+WARM = 6
+"""Codes with most vectors, and the largest temperature, at which a kernel that proves them optimal is searched for."""
 
 
 def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome]:
@@ -112,87 +114,18 @@ def _point(problem: Problem) -> tuple[Array, Array]:
     return exactly(U), exactly(V)
 
 
-# --- kernels for the lower bound of one family ---------------------------------------------------------------------
-
-
 def _kernels(problem: Problem, bits: int) -> list[list[Any]]:
     """Coefficients mu_k worth offering, the best bound first."""
     if problem.families == 2 or problem.dim >= problem.K - 1 or problem.dim == 1:
         return []
-    named = next(iter(codes(problem).values()), None)
     found = [truncation(problem, bits)]
-    if named is not None and problem.K <= SEARCHED:
-        inner = sorted({round(float(x), 9): x for x in (named @ named[0])[1:]}.items())
-        found += [hermite(problem, [x for _, x in inner])]
-    values = [(_promise(problem, mu), mu) for mu in found if mu]
-    return [mu for value, mu in sorted(values, key=lambda pair: -pair[0]) if value > -np.inf]
-
-
-def _promise(problem: Problem, mu: list[Any]) -> float:
-    """The bound that a kernel would give; none where its square root is negative somewhere on a grid."""
-    t = np.cos(np.linspace(0, np.pi, 400))
-    a, p, q = float(problem.temperature), np.zeros_like(t), np.zeros_like(t)
-    before, now = np.zeros_like(t), np.ones_like(t)
-    for k, (m, (N, _)) in enumerate(zip(mu, harmonics(problem.dim, len(mu) - 1), strict=True)):
-        p += float(m) ** 2 * N * now
-        q += float(m) * N * now
-        d = problem.dim
-        before, now = now, t if k == 0 else ((2 * k + d - 2) * t * now - k * before) / (k + d - 2)
-    if not q.min() > -1e-9:
-        return -np.inf
-    return float(np.log(problem.K * float(mu[0]) ** 2 + np.exp(a) - p[0]))
-
-
-def truncation(problem: Problem, bits: int) -> list[Any]:
-    """mu_k of exp(a t) itself, as many as ``bits`` bits need, the mean a little smaller: the bound of LS20-05.
-
-    Examples
-    --------
-    >>> [round(float(m), 6) for m in truncation(Problem.sphere(7, 2, 3), 20)[:2]]
-    [2.209251, 1.988308]
-    """
-    a, order = exact(problem.temperature), arb(problem.dim) / 2 - 1
-    scale = (log_c(problem.dim, a) - a.bessel_i(order).log()).exp()
-    mu, share = [scale.sqrt() * a.bessel_i(order).sqrt()], arb(2) ** -bits
-    mu[0] *= (1 - share).sqrt()
-    for k in range(1, MAX_DEGREE + 1):
-        mu.append((scale * a.bessel_i(order + k)).sqrt())
-        if mu[k] * comb(k + problem.dim - 1, k) < mu[0] * share / 4:
-            break
-    return mu
-
-
-def hermite(problem: Problem, nodes: list[Any]) -> list[Any]:
-    """mu_k of the polynomial that agrees with exp(a t) at the nodes, to first order too except at -1, a little lowered.
-
-    Empty where a coefficient is not positive.
-
-    Examples
-    --------
-    >>> [round(float(m), 6) for m in hermite(Problem.sphere(4, 2, 1), [arb(-1), arb(0)])]
-    [1.08809, 0.707107, 0.303265]
-    """
-    a, t = exact(problem.temperature), arb_poly([0, 1])
-    points = [x for x in nodes for _ in range(1 if x == -1 else 2)]
-    table = [(a * x).exp() for x in points]
-    p, basis = arb_poly([table[0]]), arb_poly([1])
-    for order in range(1, len(points)):  # divided differences; neighbours that coincide give the derivative
-        table = [
-            (upper - lower) / (points[i + order] - points[i])
-            if order > 1 or points[i + 1] is not points[i]
-            else a * lower
-            for i, (lower, upper) in enumerate(pairwise(table))
-        ]
-        basis *= t - points[order - 1]
-        p += basis * table[0]
-    mu = []
-    for k, (N, C) in reversed(list(enumerate(harmonics(problem.dim, len(points) - 1)))):
-        share = p.coeffs()[k] / C.coeffs()[k]
-        p = arb_poly((p - C * share).coeffs()[:k])
-        if not share > 0:
-            return []
-        mu.append((share / N - (SHARE if k == 0 else 0)).sqrt())
-    return mu[::-1]
+    if problem.K <= SEARCHED:
+        for name, V in codes(problem).items():
+            found.append(hermite(problem, inner_products(V)))
+            if SHARP.get(name, 0) >= problem.K and promise(problem, found[-1]) == -inf and problem.temperature <= WARM:
+                found.append(extended(problem, V))
+    values = [(promise(problem, mu), mu) for mu in found]
+    return [mu for value, mu in sorted(values, key=lambda pair: -pair[0]) if value > -inf]
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

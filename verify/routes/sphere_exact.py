@@ -28,14 +28,14 @@ USES = {
     "bipyramid": frozenset({"LS20-16"}),
 }
 SHARP = {
-    ("n-gon", 4): Fraction(11, 10),
-    ("n-gon", 5): Fraction(13, 10),
-    ("n-gon", 6): Fraction(17, 10),
+    ("n-gon", 4): Fraction(5),
+    ("n-gon", 5): Fraction(5),
+    ("n-gon", 6): Fraction(3),
     ("n-gon", 7): Fraction(19, 10),
     ("n-gon", 8): Fraction(23, 10),
-    ("orthoplex", 6): Fraction(11, 10),
-    ("orthoplex", 8): Fraction(11, 10),
-    ("icosahedron", 12): Fraction(15, 10),
+    ("orthoplex", 6): Fraction(5, 2),
+    ("orthoplex", 8): Fraction(5, 2),
+    ("icosahedron", 12): Fraction(3, 2),
 }
 """Largest temperature at which LS20-11 says that a code is optimal."""
 

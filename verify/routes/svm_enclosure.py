@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 from flint import arb, arb_mat
 
 from theory.optimum import Optimum
@@ -18,13 +19,15 @@ from verify.kernel import Outcome, interval, verify_certificate
 from verify.kernel.core import Blocks
 from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
-from verify.svm import block_table, class_means, orthogonal, roots
+from verify.svm import block_table, class_means, orthogonal, roots, singular_values
 
 __all__ = ["certify", "solve"]
 
 ENOUGH = 1 + 2.0**-40
 """Stretch that makes up for the rounding of a floating-point point."""
 Table = list[list[Any]]
+MAX_VALUES = 10_000
+"""Most classes for a list of singular values."""
 GUARD = 16
 """Bits of the written integers beyond those of the shortening."""
 
@@ -139,15 +142,19 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     reason = outcome.reason
     if problem.dim < problem.K - 1:
         reason = f"d = {problem.dim} is below K - 1 = {problem.K - 1}: bounds on the value only"
-    if outcome.logits is not None and problem.K <= MAX_LOGITS:
+    if outcome.logits is not None and problem.K <= MAX_VALUES:
         with precision(outcome.precision):
-            found = _arrays(problem, outcome)
+            found = _arrays(problem, outcome) if problem.K <= MAX_LOGITS else {}
+            found["singular_values"] = singular_values(problem, outcome.found["classifier"])
     return Optimum(
         problem,
         "enclosure",
         lower=outcome.lower,
         upper=outcome.upper,
         rank=outcome.rank or (0, min(problem.dim, problem.K - 1)),
+        bias=np.array([arb(0)] * problem.K, dtype=object) if problem.K <= MAX_VALUES else None,
+        merged=(),  # margins of at least 1 keep the columns of Z apart and the features away from 0
+        zero=(),
         reason=reason,
         work={"certificate": certificate, "precision": outcome.precision},
         **found,
@@ -161,10 +168,8 @@ def _arrays(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     def table(blocks: Blocks) -> Any:
         return expand(problem, blocks, zeros)[0]
 
-    logits, bias = expand(problem, outcome.logits, zeros)  # type: ignore[arg-type]
     return {
-        "logits": logits,
-        "bias": bias,
+        "logits": table(outcome.logits),  # type: ignore[arg-type]
         "gram_classifier": table(outcome.found["classifier"]),
         "gram_features": table(outcome.found["features"]),
         "spread": outcome.found["spread"],

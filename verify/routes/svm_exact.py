@@ -17,7 +17,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.routes.enclosure import MAX_LOGITS, expand
-from verify.svm import block_table, orthogonal, roots
+from verify.svm import block_table, orthogonal, roots, singular_values
 
 __all__ = ["solve"]
 
@@ -69,6 +69,7 @@ def solve(
                 "bias": np.array([arb(0)] * K, dtype=object),
                 "gram_classifier": expand(problem, classifier, zeros)[0],
                 "gram_features": features,
+                "singular_values": singular_values(problem, classifier),
                 "facts": {"multipliers": -features, "orthogonal": orthogonal(problem)},
             }
     return Optimum(
@@ -77,6 +78,8 @@ def solve(
         lower=value,
         upper=value,
         rank=(K - 1, K - 1),
+        merged=(),
+        zero=(),
         spread=arb(0),
         uses=USES,
         **known,
