@@ -9,14 +9,15 @@ from typing import Any
 
 import sympy as sp
 
-from theory.bridges.settings import PAPER, beside, value
+from theory.bridges.settings import PAPER, beside, max_margin, value
 from theory.claim import Claim, Family, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
 from theory.fang_2021_layer_peeled.settings import BASIC, BOTH_LIVE, COLLAPSED, WEIGHTED, step
-from theory.observables import cluster_readings, two_cluster_readings
+from theory.observables import cluster_readings, rational, two_cluster_readings
 from theory.optimum import Optimum
 from theory.peeled_observables import R, T, budget_parameters, e, group_readings, nu
 from theory.problem import Problem
+from theory.symbols import K as sym_K
 from theory.symbols import N, a, b, dead, dead_exact, kA, kB, lam, n, rA, rB, s1, tA, tB, w
 
 F_peeled, F_ridge = sp.symbols("F_peeled F_ridge", real=True)
@@ -25,7 +26,11 @@ T_ridge = sp.Symbol("T_ridge", nonnegative=True)
 pairing, pairing_ridge = sp.symbols("GZ GZ_ridge", real=True)
 """<(I - P) diag(m), Z> with m_k = n_k w_k/N, at the optimum under budgets and at that ridge optimum."""
 mass = sp.Symbol("m_C", positive=True)
-"""Mass m_k of the classes of one cluster."""
+"""Mass m_k = n_k w_k/N of the classes of one cluster."""
+mass_samples = sp.Symbol("m_C_samples", positive=True)
+"""sqrt(n_k) w_k/N of these classes: what counts in ridge on samples."""
+unit_cosine, sample_cosine = sp.symbols("cos_1 cos_n", real=True)
+"""Cosine of two classifiers of the larger group in the max-margin problem: class means counted once, or all samples."""
 balance, balance_ridge = sp.symbols("bal bal_ridge", positive=True)
 """kA tA rB/(kB tB rA) at the layer-peeled optimum, and at an ordinary ridge optimum with the same sizes."""
 
@@ -83,16 +88,18 @@ def ordinary(problem: Problem) -> Problem:
 
 
 def companions(problem: Problem) -> tuple[Problem, ...]:
-    """The ordinary ridge problem; one decay per class mean at lam close to the multiplier, and where a cluster merges.
+    """Ordinary ridge, max-margin with sizes 1 and n; one decay per class mean near the multiplier and where it merges.
 
     Examples
     --------
-    >>> [float(other.x2) for other in companions(COLLAPSED)[:3:2]]
+    >>> [float(other.x2) for other in companions(COLLAPSED)[::4]]
     [0.25, 0.2066115702479339]
     """
     ridge = one_decay_each(problem)
     several = [cluster for cluster in ridge.clusters if cluster.classes > 1]
-    return ordinary(problem), ridge, *(beside(ridge, several[-1].weight ** 2) if several else ())
+    plain = ordinary(problem)
+    frames = Problem.svm([(1, problem.K)]), max_margin(plain)
+    return plain, *frames, ridge, *(beside(ridge, several[-1].weight ** 2) if several else ())
 
 
 def budget_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -112,14 +119,34 @@ def budget_readings(optimum: Optimum) -> Iterator[Reading]:
         yield {R: group[R], **_balance(group, balance)}
     if not optimum.companions:
         return
-    plain, *ridges = optimum.companions
+    plain, unit, samples, *ridges = optimum.companions
+    yield {sym_K: sp.Integer(optimum.problem.K), **_cosine(unit, unit_cosine), **_cosine(samples, sample_cosine)}
     for two in two_cluster_readings(plain):
         yield _balance(two, balance_ridge)
     for ridge in ridges:
         yield {**reading, **value(optimum, F_peeled), **value(ridge, F_ridge), **_nuclear(ridge)}
         for cluster in cluster_readings(ridge):
             share = cluster[n] * cluster[w] / cluster[N]
-            yield {lam: cluster[lam], mass: share, dead: cluster[dead], dead_exact: cluster[dead_exact]}
+            known = {lam: cluster[lam], mass: share, dead: cluster[dead], dead_exact: cluster[dead_exact]}
+            yield known | _samples(optimum.problem, share)
+
+
+def _cosine(optimum: Optimum, symbol: sp.Symbol) -> dict[sp.Symbol, Any]:
+    """Cosine of the classifiers of the first two classes of the largest size."""
+    rows, members = optimum.gram_classifier, optimum.problem.clusters[0].members
+    return (
+        {}
+        if rows is None or len(members) < 2
+        else {symbol: rows[members[0], members[1]] / rows[members[0], members[0]]}
+    )
+
+
+def _samples(problem: Problem, share: sp.Rational) -> dict[sp.Symbol, Any]:
+    """sqrt(n_k) w_k/N of the classes with this mass."""
+    for size, weight in zip(problem.sizes, problem.weights, strict=True):
+        if rational(size * weight / problem.N) == share:
+            return {mass_samples: sp.sqrt(rational(size)) * rational(weight / problem.N)}
+    return {}
 
 
 def _pairing(optimum: Optimum, shares: list[Fraction], symbol: sp.Symbol) -> dict[sp.Symbol, Any]:
@@ -192,6 +219,28 @@ def budget_derivation() -> Derivation:
                 n / N,
             ),
             Identity("and g = n", ((n / N) / sp.sqrt(g)).subs(g, n), sp.sqrt(n) / N),
+            Lemma(
+                "small decay: the softmax errors times m_k are lam times the polar "
+                "factor of P diag(g)^(1/2), whatever the "
+                "masses, so that W W^T tends in direction to the max-margin one with sizes g",
+                "XP26-01",
+            ),
+            Lemma("max-margin with sizes g: W W^T = (P diag(g) P)^(1/2), a multiple of P for g = 1", "TH22-01"),
+            Lemma(
+                "g = n, two sizes: cos(w_A, w_A') = (c r - 1/kA)/(1 - 1/kA + c r), c = kB/(kA K), r^2 = tau/R = (kB + "
+                "kA/R)/K < 1",
+                "TH22-12",
+            ),
+            Identity(
+                "it increases with r",
+                sp.diff((c * slack - 1 / kA) / (1 - 1 / kA + c * slack), slack),
+                c / (1 - 1 / kA + c * slack) ** 2,
+            ),
+            Identity(
+                "and is -1/(K-1) at r = 1, below that for R > 1",
+                ((c - 1 / kA) / (1 - 1 / kA + c)).subs(c, kB / (kA * (kA + kB))),
+                -1 / (kA + kB - 1),
+            ),
             Lemma("two groups between which Z lives, under a budget: s kA q_A = t R kB p_B", "FA21-09"),
             Lemma("two sizes, ridge on samples: (r_A, r_B) is a multiple of (kA t_A, kB t_B)", "HL23-07"),
             Identity(
@@ -227,6 +276,8 @@ budget_is_ridge = Claim(
         r" \lambda T - F_{\mathrm{ridge}}(\lambda) \leq (\mu_{\mathrm{true}}(T) -"
         r" \lambda)(T_{\mathrm{ridge}}(\lambda) - T)",
         r"\text{a cluster merges} \iff \lambda \geq m_C = n_C w_C/N\quad (g = 1; \sqrt{n_C} w_C/N \text{ for } g = n)",
+        r"\lambda \to 0:\ W W^\top \propto (P\,\mathrm{diag}(g) P)^{1/2} \text{: a simplex ETF for } g = 1 \text{, the"
+        r" max-margin frame of the sizes for } g = n",
         r"\text{two groups}, R \neq 1:\quad \frac{k_A t_A r_B}{k_B t_B r_A} = R \text{ (budget)},\ 1 \text{ (ridge on"
         r" samples)}:\text{ no } \lambda \text{ of the ordinary ridge problem gives these logits}",
     ),
@@ -238,6 +289,8 @@ budget_is_ridge = Claim(
         sp.Equivalent(dead, lam >= mass),
         _equal(balance, R),
         _equal(balance_ridge, 1),
+        _equal(unit_cosine, -1 / (sym_K - 1)),
+        sp.Lt(sample_cosine, -1 / (sym_K - 1), evaluate=False),
     ),
     read=budget_readings,
     companions=companions,
@@ -246,13 +299,13 @@ budget_is_ridge = Claim(
     family=Family(sizes="two", bias=("none",), near=("minority_merge",), weights=True, model="layer-peeled"),
     settings=(COLLAPSED, WEIGHTED, step(1, 1, "10")),
     derivation=budget_derivation,
-    rests_on=frozenset({"HL23-01", "HL23-04", "HL23-07", "FA21-02", "FA21-09"}),
+    rests_on=frozenset({"HL23-01", "HL23-04", "HL23-07", "FA21-02", "FA21-09", "TH22-01", "TH22-12", "XP26-01"}),
     required="proved",
     mutants=(
         Mutant("T = sqrt(E_W E_H)", relations=(_equal(pairing, nu * e),), problem=BOTH_LIVE),
         Mutant(
             "lam = mu_true/n_C, g = n",
-            relations=(sp.Equivalent(dead, lam >= sp.sqrt(mass)),),
+            relations=(sp.Equivalent(dead, lam >= mass_samples),),
             problem=step(2, 2, "3", "2"),
         ),
         Mutant("the same as ridge on samples", relations=(_equal(balance, 1),), problem=BOTH_LIVE),

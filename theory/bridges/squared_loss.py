@@ -22,6 +22,8 @@ n_mse, n_max, n_top, n_same = sp.symbols("n_mse n_max n_top n_same", positive=Tr
 """Size of a class with squared loss; the largest size; the same where it occurs once, where it occurs twice."""
 m_c = sp.Symbol("m_c", positive=True)
 """x_c^2 of cross-entropy without bias: the root of sum_k 1/(n_k - m) = 0, or the repeated largest size."""
+m_other = sp.Symbol("m_ce", positive=True)
+"""The same number in the readings of squared loss, where it decides nothing."""
 z_own, z_dead = sp.symbols("Z_kk Z_dead", real=True)
 """Squared loss: own logit of a class; sum of the moduli of the logits of a dead class."""
 left = sp.Symbol("norm_merged", nonnegative=True)
@@ -73,6 +75,7 @@ def _dying(other: Optimum, common: Reading) -> Iterator[Reading]:
     yield {
         **known,
         n_max: rational(problem.clusters[0].size),
+        m_other: squared_threshold(problem, "none", m_other),
         dead: _all(observed),
         dead_exact: _all(decided),
     }
@@ -166,7 +169,7 @@ two_losses = Claim(
     mutants=(
         Mutant(
             "the same complete collapse: squared loss too dies at m",
-            relations=(sp.Equivalent(dead, x >= sp.sqrt(n_max * sp.Rational(76, 100))),),
+            relations=(sp.Equivalent(dead, x >= sp.sqrt(m_other)),),
             problem=TRIPLE.at(8),
         ),
         Mutant("cross-entropy collapses later", relations=(sp.Gt(m_c, n_top, evaluate=False),), problem=TRIPLE.at(8)),
