@@ -11,7 +11,6 @@ import sympy as sp
 from theory.bridges.settings import (
     LINEAR,
     PAPER,
-    PLAIN,
     WIDE,
     beside,
     margin,
@@ -21,6 +20,7 @@ from theory.bridges.settings import (
     sphere,
     squared,
     unbiased,
+    unweighted,
     value,
 )
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
@@ -233,7 +233,7 @@ every_model = Claim(
         LINEAR,
         ALL_EQUAL,
         unbiased("with equal sizes a free or penalised bias is 0 (HL23-09) and nothing changes for cross-entropy"),
-        PLAIN,
+        unweighted(Problem.ce([(9, 4)], "0.04", weights=[2, 2, 2, 2])),
         WIDE,
     ),
     witness=EQUAL,

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from theory.bridges.settings import LINEAR, PAPER, PLAIN, WIDE, squared, value, zero_state
+from theory.bridges.settings import LINEAR, PAPER, WIDE, squared, unweighted, value, zero_state
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings as deep
 from theory.derivation import Derivation, Identity, Lemma, Positive
@@ -273,7 +273,7 @@ one_equation = Claim(
         Hypothesis(
             "free bias", lambda problem: problem.bias == "free", dropped=Problem.ce([(20, 1), (5, 4)], 1).at("14.5")
         ),
-        PLAIN,
+        unweighted(Problem.ce([(20, 1), (5, 4)], 1, bias="free", weights=[2, 1, 1, 1, 1]).at(20)),
         replace(WIDE, dropped="complete collapse is decided at Z = 0, where the dimension plays no role"),
     ),
     witness=TRIPLE.at(7),

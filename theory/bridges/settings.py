@@ -25,6 +25,8 @@ __all__ = [
     "relu",
     "sphere",
     "squared",
+    "unbiased",
+    "unweighted",
     "value",
     "weighted",
     "zero_state",
@@ -163,7 +165,7 @@ UNBIASED = Hypothesis("no bias", lambda problem: problem.bias == "none", dropped
 PLAIN = Hypothesis(
     "all class weights are 1",
     lambda problem: all(run.weight == 1 for run in problem.runs),
-    dropped="the other problems carry no loss weights, so nothing would be compared",
+    dropped=Problem.ce([(16, 2), (4, 3)], 1, weights=[(1, 2), (3, 3)]).at(9),
 )
 WIDE = Hypothesis(
     "d >= K - 1",
@@ -181,3 +183,14 @@ def unbiased(dropped: Problem | str) -> Hypothesis:
     'no bias'
     """
     return replace(UNBIASED, dropped=dropped)
+
+
+def unweighted(dropped: Problem | str) -> Hypothesis:
+    """The hypothesis of unit loss weights with what happens without it.
+
+    Examples
+    --------
+    >>> unweighted("nothing").text
+    'all class weights are 1'
+    """
+    return replace(PLAIN, dropped=dropped)

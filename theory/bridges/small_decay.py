@@ -11,7 +11,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from theory.blocks import Blocks, diagonal
-from theory.bridges.settings import LINEAR, PAPER, PLAIN, WIDE, max_margin, unbiased
+from theory.bridges.settings import LINEAR, PAPER, WIDE, max_margin, unbiased, unweighted
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
 from theory.hong_ling_2023.large_sample_limit import REACH
@@ -209,7 +209,7 @@ seli_rate = Claim(
         LINEAR,
         TWO_SIZES,
         unbiased("a free bias has another limit, HL23-17"),
-        PLAIN,
+        unweighted("fixed loss weights w_y move the margins of class y by log w_y, and not their direction"),
         REACH,
         WIDE,
     ),
