@@ -56,9 +56,9 @@ class Optimum:
     exact_contrasts, exact_zero : the states that hold exactly at a tie, by rational arithmetic (the merging
         rule x^2 >= w^2 n, in ``ce-relu`` x^2 K >= w^2 n (K - 1); Z = 0 satisfies the optimality condition).
     gram_features, gram_classifier : (K, K) arrays of balls or None
-        Hbar^T Hbar of the class means, and W W^T (``ce-relu``).
+        Hbar^T Hbar of the class means, and W W^T (not in ``ce``).
     spread : ball or None
-        sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (``ce-relu``).
+        sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (not in ``ce``).
     singular_values : (K,) array of balls or None
         Of Z D^(1/2), descending.
     merged : groups of classes whose mean logits, features and classifier rows coincide in every minimiser; None

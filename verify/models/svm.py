@@ -103,7 +103,7 @@ def problems(draw: st.DrawFn, family: Family) -> Problem:
     largest = {1: 8, 2: 4, 3: 2, 4: 2}.get(count, 1)
     repeats = [1 if family.sizes == "distinct" else draw(st.integers(2 if count == 1 else 1, largest)) for _ in sizes]
     problem = Problem.svm(list(zip(sizes, repeats, strict=True)))
-    close = around(problem, family.near, OFFSETS)
+    close = around(problem, family.near or (), OFFSETS)
     problem = draw(st.sampled_from([problem, *close]))
     K = problem.K
     lowest = K - 1 if family.dims == "wide" else min(2, K - 1)
