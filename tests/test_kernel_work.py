@@ -47,9 +47,10 @@ def hostile() -> dict[str, tuple[str, list[list[Any]], dict[str, Any], dict[str,
     square, zeros = array([[0] * 90] * 90), array([[0] * 90])
     ce = {"full": False, "flows": square, "gaps": zeros, "bias": zeros, "W": array([[1]] * 90), "H": array([[1]] * 90)}
     few, deep = fractions(8, 900), mse(64, 1, 8)
+    deep[0]["lambda_w"] = [value for value, _ in fractions(63, 1900)]
     peeled = {"e_w": "1000000000", "e_h": "1000000000", "class_weights": None, "dim": 2000}
-    point = {"full": False, "norm": array([[1]]), "dual": None, "point": flat(60, 1000, 6)}
-    wide_file = {"full": False, "flows": array([[0] * 60] * 60)} | flat(60, 200, 99_999)
+    point = {"full": False, "norm": array([[1]]), "dual": None, "point": flat(150, 1000, 6)}
+    wide_file = {"full": False, "flows": array([[0] * 60] * 60)} | flat(60, 400, 99_999)
     return {
         "a sum of fractions (ce)": ("ce", many, CE, ce),
         "a sum of fractions (mse)": ("mse", many, *mse(3, 1, 90)),
@@ -61,7 +62,7 @@ def hostile() -> dict[str, tuple[str, list[list[Any]], dict[str, Any], dict[str,
             {"dim": 999},
             wide_file,
         ),
-        "a wide point": ("layer-peeled", sizes, peeled, point),
+        "a wide point": ("layer-peeled", [[str(i + 1), 1] for i in range(150)], peeled, point),
     }
 
 
