@@ -67,6 +67,17 @@ def wrong() -> tuple[str, ...]:
     return tuple(found)
 
 
+def test_the_place_of_a_frame_that_a_wide_bracket_leaves_open_includes_zero() -> None:
+    """The bracket holds the larger zero of rho, but zero is the better frame; the file shows neither."""
+    data = json.loads(json.dumps(sharp(FOLD)))
+    assert data["facts"]["frame"]["alive"] is False
+    wide = {"p": 0, "rows": [[1, 9], [1, 9]]}
+    data["witness"]["brackets"] = wide
+    frame = verify.kernel.check(json.dumps(data | {"bounds": None, "facts": None}))["facts"]["frame"]
+    assert frame["alive"] is None
+    assert float(frame["scale"]["lower"]) <= 0
+
+
 def complaints(kernel: types.ModuleType) -> Iterator[str]:
     """What is wrong with a kernel."""
     for problem in PROBLEMS:

@@ -297,7 +297,7 @@ FAULTS = [
     ("value += mode.kept * least + (mode.copies - mode.kept) * loss", "value += mode.kept * least"),
     ("ball(mode.share) * square / ball(2 * task.N)", "square / ball(2 * task.N)"),
     ("share = ball(Fraction(task.bias) / (1 + Fraction(task.bias)))", "share = ball(Fraction(task.bias))"),
-    ("- total(miss[h][k] * v[k] for k in G) * v[g]", ""),
+    ("- along[h] * v[g]", ""),
     ("value, inner = value + (m - 1)", "value, inner = value + m"),
     ("inner + (m - 1) * (x - roots[g]) * x", "inner + (x - roots[g]) * x"),
     ("stretch, apart = ((1 + skew[0]) * (1 + skew[1])).sqrt()", "stretch, apart = arb(1)"),

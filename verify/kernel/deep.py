@@ -122,7 +122,8 @@ def scalar_minimum(K: int, q: Any, log_c: Any, bracket: list[Any]) -> tuple[Any,
     value = ((K - 1) * (-between).exp()).log1p() + (log_c + q * between.log()).exp() / q
     if value > zero:
         return zero, arb(0), False
-    return arb.min(value, zero), between, True if value < zero else None
+    alive = True if value < zero else None
+    return arb.min(value, zero), between if alive else between.union(arb(0)), alive
 
 
 def lower_bound(task: Task) -> tuple[Any, bool]:

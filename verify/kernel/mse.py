@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from flint import arb, arb_mat
 
 from .core import (
+    MAX_DIGITS,
     MAX_GROUPS,
     Outcome,
     ball,
@@ -72,7 +74,7 @@ class Task:
     bias_at: Array
     target: list[Array] | None
 
-    @property
+    @cached_property
     def N(self) -> Fraction:
         """Number of samples."""
         return sum((size * m for size, m in self.clusters), Fraction(0))
@@ -102,6 +104,8 @@ def read(data: dict[str, Any]) -> Task:
     G, L = len(clusters), len(decays)
     demand(G <= MAX_GROUPS and sum(members.values()) >= 2, "too many sizes, or one class")
     bias = options["bias"] if options["bias"] in ("none", "free") else positive_rational(options["bias"])
+    digits = sum(len(str(x)) for x in (*decays, *members, bias))
+    demand(L * digits <= 25 * MAX_DIGITS, "too many digits for so many layers")  # powers of order L are compared
     widths = [whole(width, 1) for width in widths]
     modes, target = read_modes(clusters, bias, min(widths), witness["squares"]), witness["target"]
     demand((target is None) == bool(modes), "a target is for a penalised bias on several sizes")
@@ -121,6 +125,7 @@ def read(data: dict[str, Any]) -> Task:
         rows = len(found[-1][1][0])
         used = sum(any(column) for column in zip(*found[-1][1], strict=True))  # what a zero column reads needs no room
         demand(not width or (rows >= 1 and used <= width - sum(kept)), "the point is wider than a layer")
+    demand(sum(len(rows) * len(rows[0]) for _, rows in found) <= 16 * MAX_GROUPS**2, "too many numbers")
     bias_at = read_array(witness["bias"], 1, G)
     demand(bias != "none" or not any(bias_at[1][0]), "this problem has no bias")
     contrasts = read_array(witness["contrasts"], L, G)
@@ -259,7 +264,8 @@ def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int,
     U, values, V = (matrix(part) for part in target)
     X = product(task)
     miss = [[X[h, g] * roots[g] - (roots[g] if h == g else 0) for g in G] for h in G]
-    A = arb_mat([[miss[h][g] - total(miss[h][k] * v[k] for k in G) * v[g] for g in G] for h in G])
+    along = [total(x * y for x, y in zip(row, v, strict=True)) for row in miss]
+    A = arb_mat([[miss[h][g] - along[h] * v[g] for g in G] for h in G])
     value, inner, found = norm2(A), total(A[h, g] * X[h, g] * roots[g] for h in G for g in G), []
     for g, (_, m) in enumerate(clusters):
         x = roots[g] * contrast(task, g) * (task.kept[g] > 0)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from flint import arb, arb_mat
+from flint import arb, arb_mat, fmpz_mat
 
 from .core import (
     MAX_GROUPS,
+    MAX_WORK,
     Blocks,
     Outcome,
     ball,
@@ -68,6 +69,8 @@ def read(data: dict[str, Any]) -> Task:
     G = len(groups)
     shapes = {"flows": (G, G), "gaps": (1, G), "W": (G, None), "H": (G, None)}
     raw = {name: read_array(witness[name], *shape) for name, shape in shapes.items()}
+    work = sum(P * len(rows) * len(rows[0]) for P, rows in raw.values())
+    demand(work <= MAX_WORK // 10, "too many digits")  # sums of this many rationals follow
     arrays = {name: [[Fraction(entry, 1 << P) for entry in row] for row in rows] for name, (P, rows) in raw.items()}
     r, (gaps,) = len(arrays["W"][0]), arrays["gaps"]
     demand(len(arrays["H"][0]) == r, "W and H differ in width")
@@ -108,8 +111,11 @@ def upper_bound(task: Task) -> Any:
     A gap a_g adds a_g (I - J/m_g) to the logits inside the group, at the price (m_g - 1) sqrt(s_g) a_g.
     """
     W, H, (gaps,), value = task.arrays["W"], task.arrays["H"], task.arrays["gaps"], arb(0)
+    scales = [max(x.denominator for row in A for x in (*row, Fraction(1))) for A in (W, H)]  # powers of two
+    left, right = (fmpz_mat([[int(x * s) for x in row] for row in A]) for A, s in zip((W, H), scales, strict=True))
+    Z = left * right.transpose()
     for g, (size, m) in enumerate(zip(task.sizes, task.classes, strict=True)):
-        z = [sum((u * v for u, v in zip(row, H[g], strict=True)), Fraction(0)) for row in W]
+        z = [Fraction(int(Z[h, g]), int(scales[0] * scales[1])) for h in task.groups]
         own = z[g] + gaps[g] * (m - 1) / m
         demand(m == 1 or gaps[g] >= 1, "a margin is below 1 (siblings)")
         demand(all(own - entry >= 1 for h, entry in enumerate(z) if h != g), "a margin is below 1")
