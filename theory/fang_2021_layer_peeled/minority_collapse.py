@@ -272,8 +272,8 @@ limit = Claim(
     ),
     source="published result (abstract); rate and finite ratio re-derived",
     note="Explicit in R, so the limit is checked at finite R. FA21-04 gives the exact ratio. Below it (mu < 1) the "
-    "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, the "
-    "bound 0.396.",
+    "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, "
+    "the bound 0.396.",
 )
 
 

@@ -271,8 +271,9 @@ not_seli = Claim(
             "SELI for K <= 3", relations=(sp.Eq(lost * sp.Max(0, 4 - K), 0, evaluate=False),), problem=THREE.at("0.25")
         ),
         Mutant(
-            "iff balanced, forgetting K = 2",
-            equivalent="a ball around 0 does not refute > 0; that the sine is 0 for K = 2 is a relation of its own",
+            "iff balanced, forgetting K = 2: a squared sine of 1/1000 for two unequal classes",
+            relations=(sp.Ge(kept, sp.Rational(1, 1000), evaluate=False),),
+            problem=NINE_ONE.at(1),
         ),
     ),
     source="published (abstract) qualitatively; the equivalence re-derived",
