@@ -41,8 +41,8 @@ ONE_FAMILY = Family(model="ce-sphere", near=(), dims="any", families=(1,))
 MODERATE = at_most(50, "only the check needs it: the Bessel functions are evaluated in balls of fixed precision")
 
 KENT = Lemma(
-    "d >= 2: p(x, y) = exp(a <x, y>)/c_d(a) is q * q for a zonal Markov kernel q >= 0: the von Mises-Fisher distribution"
-    " is infinitely divisible",
+    "d >= 2: p(x, y) = exp(a <x, y>)/c_d(a) is q * q for a zonal Markov kernel q >= 0: the von Mises-Fisher"
+    " distribution is infinitely divisible",
     "Kent, Proc. London Math. Soc. 35 (1977) 359-384",
 )
 
