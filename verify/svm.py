@@ -267,12 +267,18 @@ def orthogonality_ratio(problem: Problem) -> Fraction | None:
 
 
 def orthogonal(problem: Problem) -> bool:
-    """Whether two minority classifiers are exactly orthogonal, by that rule.
+    """Whether two minority classifiers are exactly orthogonal.
+
+    W W^T has the eigenvalue sqrt(n_B) on their difference and the root of ``between``, the eigenvalue of P D P on the
+    direction between the groups, on that direction: <w_B, w_B'> = (sqrt(between) kA/K - sqrt(n_B))/kB.
 
     Examples
     --------
     >>> [orthogonal(Problem.svm([(size, 2), (1, 2)])) for size in (6, 7)]
     [False, True]
     """
-    ratio = orthogonality_ratio(problem)
-    return ratio is not None and problem.clusters[0].size == ratio * problem.clusters[1].size
+    if len(problem.clusters) != 2 or problem.clusters[1].classes < 2:
+        return False
+    A, B = problem.clusters
+    between = (A.classes * B.size + B.classes * A.size) / problem.K
+    return between * A.classes**2 == B.size * problem.K**2

@@ -186,6 +186,11 @@ def _frame_steps() -> tuple[Any, ...]:
             "von Neumann's trace inequality",
         ),
         *gram_steps(),
+        Lemma(
+            "balance makes (W_M ... W_j)(W_M ... W_j)^T a multiple of (W_M W_M^T)^(M-j+1), and W_M W_M^T one of "
+            "(X X^T)^(1/L)",
+            "DA23-01",
+        ),
         Identity("P = N lambda_H/(1-p) Hbar^T: |P - that|^2 along Pi", *_match()),
         Identity(
             "t = N (N Lam)^(1/M)/n at N = K n, in M-th powers: b_bal = M K (K n Lam)^(1/M) = M t",
@@ -227,6 +232,8 @@ orthogonal = Claim(
         r"orthogonal projector of rank } R = \min(K, d_1, \ldots, d_M);\qquad >:\ \text{all zero}",
         r"\bar H^\top \bar H = \tfrac{p(1-p)}{N \lambda_H} \Pi,\quad P P^\top = \tfrac{N \lambda_H p}{1-p} \Pi,\quad "
         r"P = \tfrac{N \lambda_H}{1-p} \bar H^\top,\quad \lambda_m s_i(W_m)^2 = \tfrac{n p (1-p)}{N}",
+        r"(W_M \cdots W_j)(W_M \cdots W_j)^\top \propto \Pi \text{ for every } j,\qquad W_M W_M^\top = \tfrac{n p"
+        r" (1-p)}{N \lambda_M} \Pi",
         r"R = K:\ \Pi = I;\qquad M = 1:\ p = \max\left(0, 1 - K \sqrt{n \lambda_W \lambda_H}\right)",
     ),
     relations=_relations(
@@ -244,7 +251,7 @@ orthogonal = Claim(
     family=replace(settings.EQUAL_SIZES, dims="any"),
     settings=BALANCED,
     derivation=orthogonal_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
     required="proved",
     mutants=tuple(
         Mutant(text, relations=(sp.Eq(left, wrong, evaluate=False),), problem=problem)
@@ -312,7 +319,7 @@ simplex = Claim(
     family=replace(settings.EQUAL_SIZES, bias=("free",), dims="any"),
     settings=tuple(replace(problem, bias="free") for problem in BALANCED),
     derivation=simplex_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
     required="proved",
     mutants=(
         *(

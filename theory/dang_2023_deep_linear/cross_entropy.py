@@ -76,6 +76,7 @@ def balanced_derivation() -> Derivation:
             ),
             Lemma("constant columns only add to the nuclear norm: Z = a (I - J/K)", "projection does not raise |Z|_*"),
             Lemma("the minimiser is unique up to the bias constant", "strict convexity of CE modulo constants"),
+            Lemma("lambda_b > 0: a constant added to b changes the penalty only, so b = 0", "monotonicity"),
             Identity("f = log(1 + (K-1) e^-a) + g (K-1) a has the slope", sp.diff(value, a), slope),
             Identity("... 0 at e^a = (1 - (K-1) g)/g", slope.subs(sp.exp(a), (1 - k * g) / g), sp.Integer(0)),
             Identity("f is convex: f''", sp.diff(slope, a), k * sp.exp(a) / (sp.exp(a) + k) ** 2),
@@ -98,7 +99,8 @@ balanced = Claim(
     statement=(
         r"M = 1,\ n_k = n,\ d \geq K-1,\ g = \sqrt{n \lambda_W \lambda_H}:\quad Z = a \left(I - \tfrac{1}{K} J\right),"
         r"\quad a = \log\frac{1 - (K-1) g}{g} \text{ if } K g < 1,\quad a = 0 \text{ otherwise}",
-        r"f^* = \log\left(1 + (K-1) e^{-a}\right) + g (K-1) a,\quad \text{all entries of } b \text{ equal}",
+        r"f^* = \log\left(1 + (K-1) e^{-a}\right) + g (K-1) a,\quad \text{all entries of } b \text{ equal, } 0"
+        r" \text{ if } \lambda_b > 0",
     ),
     relations=(
         sp.Eq(alpha, GAP, evaluate=False),

@@ -280,6 +280,8 @@ equation = Claim(
         r"\lambda_H)} T,\qquad Q_g = \sum_i g_i u_i u_i^\top,\quad T = I - \tfrac{n}{N} 1^\top",
         r"f^* = \frac{N - \sum_k n_k^2/N}{2N} - \frac{1}{2N} \sum_{\mathrm{alive}} \mu_i p_i (M p_i - (M-1)),\qquad K "
         r"= 2:\ \mu = \tfrac{2 n_1 n_2}{N}",
+        r"R = \min(K - 1, d_1, \ldots, d_M) < K - 1:\ \text{the } R \text{ largest } \mu_i \text{ are kept, } p_i = 0"
+        r" \text{ for the others}",
     ),
     relations=(
         sp.Eq(frequency, n / N, evaluate=False),
@@ -303,7 +305,7 @@ equation = Claim(
     family=replace(settings.FREE, dims="any"),
     settings=GROUPS2,
     derivation=secular_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03", "DA23-14"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03", "DA23-14"}),
     required="proved",
     mutants=(
         Mutant(
@@ -329,6 +331,8 @@ equation = Claim(
         ),
     ),
     source="derived here; the balanced case is published",
+    note="A mode exactly on its threshold (M >= 2) may be alive or dead, and where the rank budget cuts through equal "
+    "mu_i any of their directions may be kept: then Z and the Gram matrix are not unique, bias and value are.",
 )
 
 

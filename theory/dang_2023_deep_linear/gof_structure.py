@@ -98,7 +98,6 @@ def frame_derivation() -> Derivation:
             *reduction_steps(),
             *mode_steps(),
             *equality_steps(),
-            Lemma("Gram matrices of all factors in terms of X", "DA23-01"),
             *gram_steps(),
             Identity(
                 "product of the layers: N lambda_H p/(1-p) = prod_m mu p (1-p)/(N lambda_m)",
@@ -267,7 +266,7 @@ value = Claim(
     family=settings.CLASSES,
     settings=PROBLEMS,
     derivation=value_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03", "DA23-14"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03", "DA23-14"}),
     required="proved",
     mutants=(
         Mutant(

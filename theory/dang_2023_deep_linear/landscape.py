@@ -226,7 +226,8 @@ levels = Claim(
             problem=settings.WINDOW,
         ),
     ),
-    note="Where random descents end is numerical evidence only. Of 100 random starts each, L-BFGS reached the minimum "
+    note="At t_k = t_exist the stationary point is there as well, but it is not a local minimum along its mode. Where "
+    "random descents end is numerical evidence only. Of 100 random starts each, L-BFGS reached the minimum "
     "from 100 at M = 1 (sizes 9, 5, 2), 68 and 94 at M = 2 (8, 5; two sets of decays), 25 at M = 3 (9, 6, 4) and 8 at "
     "M = 4 (7, 4, 4); all other ends were levels f_A. Several starts and a constructed one are needed for M >= 2.",
 )

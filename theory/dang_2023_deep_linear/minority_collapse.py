@@ -116,7 +116,7 @@ collapse = Claim(
     family=settings.CLASSES,
     settings=ALL,
     derivation=collapse_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
     required="proved",
     mutants=tuple(
         Mutant(text, relations=(sp.Equivalent(dead, wrong),), problem=problem)

@@ -361,6 +361,7 @@ def gram_steps() -> tuple[Step, ...]:
     """
     a = mu * p * r / N
     return (
+        Lemma("lambda_m W_m W_m^T = lambda_{m+1} W_{m+1}^T W_{m+1}; Gram matrices of all factors from X", "DA23-01"),
         Identity(
             "lambda_m s_i(factor m)^2 = G sigma^(2/L) = (mu/N) g s^2 with sigma = sqrt(mu) s^L",
             G * (sp.sqrt(mu) * s**L) ** (2 / L),

@@ -454,7 +454,7 @@ reduction = Claim(
         LOOSE,
     ),
     derivation=fixed_derivation,
-    rests_on=frozenset({"DA23-02"}),
+    rests_on=frozenset({"DA23-01", "DA23-02"}),
     required="proved",
     mutants=(
         Mutant("D instead of D^(1/2)", read=FixedBiasReader(root=False), problem=UNEQUAL),

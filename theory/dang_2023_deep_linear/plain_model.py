@@ -116,7 +116,7 @@ plain = Claim(
         Problem.mse([100, 10, 1], "0.0005", "0.0008"),
     ),
     derivation=shallow_derivation,
-    rests_on=frozenset({"DA23-02", "DA23-03"}),
+    rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
     required="proved",
     mutants=(
         *(

@@ -309,7 +309,8 @@ sharp = Claim(
     ),
     source="re-derived",
     note="The kernels beyond the interpolant contain harmonics in which the code is balanced; they are found by linear"
-    " programming and proved in balls, problem by problem. Beyond these temperatures the polygons were optimal in every"
+    " programming and proved in balls, problem by problem: proved at the temperatures that were checked, not at every"
+    " one in between. Beyond these temperatures the polygons were optimal in every"
     " run (n <= 10, a <= 30), which proves nothing.",
 )
 

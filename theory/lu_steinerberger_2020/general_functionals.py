@@ -119,7 +119,7 @@ functionals = Claim(
         r"F(U, V) = \sum_i g\left(\sum_{j \neq i} f(\langle v_j - v_i, u_i \rangle)\right),\quad f \text{ convex and"
         r" increasing},\ g \text{ increasing},\ s \mapsto g((n-1) f(s)) \text{ convex}",
         r"F \geq n\, g\left((n-1) f\left(-\tfrac{n}{n-1}\right)\right),\quad \text{attained by the simplex } (d \geq"
-        r" n - 1);\quad \text{by it only if } f \text{ is strictly convex and } g \text{ strictly increasing}",
+        r" n - 1);\quad \text{if } f \text{ is strictly convex and } g \text{ strictly increasing, by nothing else}",
     ),
     relations=(
         sp.Eq(sum_exp, EXP, evaluate=False),

@@ -36,7 +36,6 @@ tau = sp.Symbol("tau", positive=True)
 def slack_steps() -> tuple[Identity | Lemma | Positive, ...]:
     """L2 - L* = s1 + s2 + s3 with all three >= 0, in every dimension."""
     x, mean, m = sp.symbols("x xbar m", positive=True)
-    first, second, third, value = sp.symbols("Phi1 Phi2 Phi3 L2", real=True)
     norms, centre = sp.symbols("q vbar2", positive=True)
     phi = sp.log(1 + c * sp.exp(-m))
     slope = sp.diff(phi, m).subs(sp.exp(-m), 1 / E)
@@ -59,11 +58,10 @@ def slack_steps() -> tuple[Identity | Lemma | Positive, ...]:
             (c + 1) * norms - (c + 1) * centre,
         ),
         Lemma("sum <v_i - vbar, u_i> <= sum |v_i - vbar| <= sqrt(n sum |v_i - vbar|^2) <= n", "Cauchy-Schwarz"),
-        Identity("hence mbar <= a n/(n-1) and s3 = n phi(mbar) - L* >= 0", a / (c + 1) * (c + 1), a),
         Identity(
-            "the three add up",
-            (value - first) + (first - second) + (second - third),
-            value - third,
+            "hence mbar = (1/n) sum m_i <= a n/(n-1), where phi is L*/n: s3 = n phi(mbar) - L* >= 0, as phi decreases",
+            (c + 1) * phi.subs(m, (a * (c + 1) / c) * (c + 1) / (c + 1)),
+            VALUE.subs(n, c + 1),
         ),
     )
 

@@ -288,7 +288,10 @@ def design_derivation() -> Derivation:
                 n * temperature**2 / (2 * d),
             ),
             Lemma("so |S|^2/n = O(a) at minimisers, then FP = n^2/d + O(a): limits are 2-designs", "LS20-13"),
-            Lemma("2-designs exist for n >= d + 1, except n = d + 2 with d odd", "Mimura 1990"),
+            Lemma(
+                "d >= 2: 2-designs exist iff n >= d + 1, except n = d + 2 with d odd; d = 1: iff n is even",
+                "Mimura 1990",
+            ),
         )
     )
 

@@ -41,8 +41,8 @@ ONE_FAMILY = Family(model="ce-sphere", near=(), dims="any", families=(1,))
 MODERATE = at_most(50, "only the check needs it: the Bessel functions are evaluated in balls of fixed precision")
 
 KENT = Lemma(
-    "p(x, y) = exp(a <x, y>)/c_d(a) is q * q for a zonal Markov kernel q >= 0: the von Mises-Fisher distribution is"
-    " infinitely divisible",
+    "d >= 2: p(x, y) = exp(a <x, y>)/c_d(a) is q * q for a zonal Markov kernel q >= 0: the von Mises-Fisher"
+    " distribution is infinitely divisible",
     "Kent, Proc. London Math. Soc. 35 (1977) 359-384",
 )
 
@@ -50,6 +50,8 @@ KENT = Lemma(
 def kernel_steps() -> tuple[Identity | Lemma | Positive, ...]:
     """E(mu) - log c_d(a) >= KL(q * mu | sigma) >= 0 for every probability measure mu."""
     size, temperature, mean, constant, density = sp.symbols("n a p c_d h", positive=True)
+    up, down = sp.exp(temperature), sp.exp(-temperature)
+    tanh = (up - down) / (up + down)
     return (
         Identity(
             "a term of L1 is log(n m_i) - a, m_i the mean of exp(a <v_i, v_j>) over j; m_i = c_d (p * mu)(v_i)",
@@ -57,6 +59,12 @@ def kernel_steps() -> tuple[Identity | Lemma | Positive, ...]:
             sp.log(size) - temperature + sp.log(constant) + sp.log(mean),
         ),
         KENT,
+        Identity(
+            "d = 1, signs x, y: p = 1 + tanh(a) x y is q * q for q = 1 + sqrt(tanh(a)) x y; at x y = 1",
+            ((1 + sp.sqrt(tanh)) ** 2 + (1 - sp.sqrt(tanh)) ** 2) / 2,
+            2 * up / (up + down),
+        ),
+        Positive("where q >= 0, as tanh(a) < 1", 2 * down / (up + down)),
         Lemma("log(p * mu) = log(q * h) >= q * log h for the density h = q * mu: q is a Markov kernel", "Jensen"),
         Lemma(
             "integrated against mu: >= integral of h log h, the divergence KL(h | sigma), as q is symmetric", "Fubini"

@@ -10,7 +10,15 @@ import sympy as sp
 from theory.blocks import Blocks, diagonal
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.hong_ling_2023.two_clusters import block_steps, gradient_steps, margin_steps, solution_readings
+from theory.hong_ling_2023.two_clusters import (
+    block_square,
+    block_steps,
+    gradient_steps,
+    margin_steps,
+    rA0,
+    rB0,
+    solution_readings,
+)
 from theory.observables import between_dead, parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -263,8 +271,9 @@ not_seli = Claim(
             "SELI for K <= 3", relations=(sp.Eq(lost * sp.Max(0, 4 - K), 0, evaluate=False),), problem=THREE.at("0.25")
         ),
         Mutant(
-            "iff balanced, forgetting K = 2",
-            equivalent="a ball around 0 does not refute > 0; that the sine is 0 for K = 2 is a relation of its own",
+            "iff balanced, forgetting K = 2: a squared sine of 1/1000 for two unequal classes",
+            relations=(sp.Ge(kept, sp.Rational(1, 1000), evaluate=False),),
+            problem=NINE_ONE.at(1),
         ),
     ),
     source="published (abstract) qualitatively; the equivalence re-derived",
@@ -317,6 +326,9 @@ def scalar_derivation() -> Derivation:
         classes, (sp.sqrt(nA) * ga, sp.sqrt(nB) * gb), sp.diag(-sp.sqrt(nA) * ga / kA, -sp.sqrt(nB) * gb / kB)
     )
     gram = Blocks(classes, contrasts.gaps, contrasts.entries + line.entries)
+    mean_gaps = (ga / sp.sqrt(nA), gb / sp.sqrt(nB))
+    outer = sp.Matrix([[u**2, -u * v], [-u * v, v**2]]) / r
+    means = Blocks(classes, mean_gaps, sp.diag(-mean_gaps[0] / kA, -mean_gaps[1] / kB) + outer)
     return Derivation(
         steps=(
             *block_steps(),
@@ -329,6 +341,11 @@ def scalar_derivation() -> Derivation:
                 u / sp.sqrt(kA * kB / size),
             ),
             Identity("(W W^T)^2 = Z D Z^T with the closed form of W W^T", (gram @ gram).flat(), (Z @ D @ Z.T).flat()),
+            Identity(
+                "G D G = Z^T Z with the closed form G of Hbar^T Hbar",
+                (means @ D @ means).flat(),
+                (Z.T @ Z).flat(),
+            ),
         )
     )
 
@@ -349,7 +366,9 @@ four_scalars = Claim(
         r"K(n_A k_B p_B^2 + n_B k_A q_A^2) = x^2,\qquad s\, k_A q_A = t\, k_B p_B",
         r"N f^* = n_A k_A \log Q_A + n_B k_B \log Q_B + x\left((k_A - 1) a \sqrt{n_A} + (k_B - 1) b \sqrt{n_B} +"
         r" r\right),\quad r = \sqrt{n_A k_A s^2 + n_B k_B t^2}/w",
-        r"W W^\top \propto \sqrt{n_A} a C_A + \sqrt{n_B} b C_B + r u u^\top",
+        r"W W^\top \propto \sqrt{n_A} a C_A + \sqrt{n_B} b C_B + r u u^\top,\quad \bar H^\top \bar H \propto"
+        r" \frac{a}{\sqrt{n_A}} C_A + \frac{b}{\sqrt{n_B}} C_B + \frac1r z z^\top,\quad z = (s\, 1_A, -t\, 1_B)/w",
+        r"s = t = r = 0 \iff K(n_A k_B p_B^2 + n_B k_A q_A^2) \leq x^2 \text{ at the solution with } s = t = 0",
     ),
     relations=(
         _relation(kA * qA + kB * rA, sp.Min(1, x / sp.sqrt(nA))),
@@ -360,6 +379,7 @@ four_scalars = Claim(
         _relation(s1**2, RADIUS**2),
         _relation(sp.log(pA / rA), a * (1 - 1 / kA) + tA),
         _relation(sp.log(pB / rB), b * (1 - 1 / kB) + tB),
+        sp.Equivalent(dead, x >= sp.sqrt(block_square(rA0, rB0))),
     ),
     read=scalar_readings,
     hypotheses=(
@@ -378,17 +398,24 @@ four_scalars = Claim(
     derivation=scalar_derivation,
     rests_on=frozenset({"HL23-07"}),
     required="proved",
-    mutants=tuple(
-        Mutant(text, relations=(_relation(left, right),), problem=STEP.at("0.04"))
-        for text, left, right in (
-            ("n instead of sqrt(n) in the first equation", nA * (kA * qA + kB * rA), x),
-            ("K missing in the norm", NORM / K, x_alive**2),
-            ("sizes in the direction", tA * kA * nB * rB, tB * kB * nA * rA),
-            ("sizes missing in r", s1**2, RADIUS**2 / nB),
-            ("margins without 1 - 1/k", sp.log(pA / rA), a + tA),
-        )
+    mutants=(
+        *(
+            Mutant(text, relations=(_relation(left, right),), problem=STEP.at("0.04"))
+            for text, left, right in (
+                ("n instead of sqrt(n) in the first equation", nA * (kA * qA + kB * rA), x),
+                ("K missing in the norm", NORM / K, x_alive**2),
+                ("sizes in the direction", tA * kA * nB * rB, tB * kB * nA * rA),
+                ("sizes missing in r", s1**2, RADIUS**2 / nB),
+                ("margins without 1 - 1/k", sp.log(pA / rA), a + tA),
+            )
+        ),
+        Mutant(
+            "the direction between the groups lives for every x < sqrt(nA)",
+            relations=(sp.Equivalent(dead, x >= sp.sqrt(nA)),),
+            problem=Problem.ce([(9, 3), 4], 1).at("8.9"),
+        ),
     ),
     source="re-derived, printed constants not compared",
     note="The system of HL23-07 without a bias in other unknowns; the Gram matrices follow from the logits by the last "
-    "step of the derivation.",
+    "two steps of the derivation and are not observed; a term whose gap or r is 0 is absent.",
 )

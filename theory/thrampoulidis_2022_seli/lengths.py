@@ -135,8 +135,9 @@ order = Claim(
             problem=ONE_MAJORITY,
         ),
         Mutant(
-            "strict for two classes",
-            equivalent="a ball around 0 does not refute > 0; that the lengths are equal is a relation of its own",
+            "strict for two classes: longer by 1/1000",
+            relations=(sp.Ge(two_w, two_w2 * (1 + sp.Rational(1, 1000)), evaluate=False),),
+            problem=TWO_CLASSES,
         ),
     ),
     source="published result for two sizes; any sizes and the proof are ours",

@@ -136,6 +136,11 @@ def limit_derivation() -> Derivation:
             Identity("cos(w_A, w_A')", AA / A, (t * kB / size - 1) / (kA - 1 + t * kB / size)),
             Identity("with t kB/K = sqrt(rho)^3", sp.sqrt(rho) * rho, sp.sqrt(rho) ** 3),
             Identity("|w_A|^2/|w_B|^2", (A / B).subs(start), A / (t * kA / (kB * size))),
+            Identity(
+                "cos(w_A, w_B)^2, from <w_A, w_B> e^2/q = -t/K",
+                ((t / size) ** 2 / (A * B)).subs(start),
+                (t / size) ** 2 / (A * (t * kA / (kB * size))),
+            ),
             Identity("|w_B - w_B'|^2 e^2/q = 2 e^2, for every R", 2 * (B - BB), 2 * e**2),
             Identity("cos(mu_B, mu_B')", (HBB / HB).subs(start), -1 / (kB - 1)),
             Identity(
@@ -153,6 +158,16 @@ def limit_derivation() -> Derivation:
                 "cos(w_B, mu_B)^2 sqrt(R) = (1 - 1/K)^2/(|w_B|^2 |mu_B|^2)",
                 ((1 - 1 / size) ** 2 / (B * HB)).subs(start),
                 (1 - 1 / size) ** 2 / (t * kA / (kB * size) * (1 - 1 / kB)),
+            ),
+            Identity(
+                "kA >= 2: cos(w_A, mu_A)^2 = (1 - 1/K)^2/(|w_A|^2 |mu_A|^2), the powers of e cancel",
+                (1 - 1 / size) ** 2 / ((A / e**2) * (HA * e**2)),
+                (1 - 1 / size) ** 2 / (A * HA),
+            ),
+            Identity(
+                "kB = 1: |mu_A|^2/|mu_B|^2",
+                (e**2 * HA / HB).subs(kB, 1),
+                (HA / (kA / (kB * size * t))).subs(kB, 1),
             ),
             Identity(
                 "kB = 1: cos(w_B, mu_B)^2 = 1", ((1 - 1 / size) ** 2 * e**2 / (B * HB)).subs(kB, 1), sp.Integer(1)
@@ -176,6 +191,9 @@ limits = Claim(
         r" \sqrt\rho},\quad \cos(\mu_A, \mu_B) \to 0\ (k_B \geq 2)",
         r"\frac{\|\mu_A\|^2}{\|\mu_B\|^2}\sqrt R \to \frac{1 - 1/k_A + k_B/(k_A K \sqrt\rho)}{1 - 1/k_B},\quad"
         r" \cos(w_B, \mu_B) R^{1/4} \to \frac{1 - 1/K}{\sqrt{b (1 - 1/k_B)}}",
+        r"k_A \geq 2:\ \cos(w_A, \mu_A) \to \frac{1 - 1/K}{\sqrt{a (1 - 1/k_A + k_B/(k_A K \sqrt\rho))}}",
+        r"k_B = 1:\ \frac{\|\mu_A\|^2}{\|\mu_B\|^2} \to \frac{K \sqrt\rho}{k_A}\left(1 - \tfrac1{k_A}\right)"
+        r" + \frac{1}{k_A^2}",
         r"k_B = 1:\ \cos(w_B, \mu_B) = 1;\qquad k_A = 1:\ \cos(w_A, \mu_A) = 1",
     ),
     relations=tuple(Asymptotic(left, right, order=1) for left, right in LIMITS),

@@ -107,7 +107,11 @@ def path_steps() -> tuple[Step, ...]:
         Identity("E3 over x^2: K (nA kB + nB kA) beta_AB^2 = 1", size * (nA * kB + nB * kA) * AB**2, sp.Integer(1)),
         Identity("E4 over x L, with tA/L = 1/kA, tB/L = 1/kB", (1 / kA) * kA * AB, (1 / kB) * kB * AB),
         Positive("beta_AA > 0, squared and multiplied out: K t^2 - nA kB^2/K", sp.expand((size * t) ** 2 - nA * kB**2)),
-        Lemma("wrong probabilities are x beta (1 + O(1/L)): margins L - log(beta) + O(1/L)", "HL23-15"),
+        Lemma(
+            "wrong probabilities are x beta (1 + O(1/L)): margins L - log(beta) + O(1/L); without a bias only n_k/x^2 "
+            "matters, so x -> 0 is n -> infinity",
+            "HL23-15",
+        ),
         Lemma("Z = L P - centred logarithms + O(1/L); Z/|Z| = (B + e A)/|B + e A|, e = -1/L", "Taylor's theorem"),
         Identity(
             "with |B| = 1, <A, B> = p: d/de of 1/|B + e A| at 0 is -p", sp.diff(1 / sp.sqrt(square), e).subs(e, 0), -p
@@ -174,7 +178,8 @@ path = Claim(
     ),
     source="limit published (abstract); first order and constant re-derived",
     note="C = 0.67238 for STEP(3, 2, R = 4, n_min = 2). The deviation halves when lam is squared. Proved and checked "
-    "for two sizes.",
+    "for two sizes; with more the routes do not reach these ridges. C = 0 for equal sizes as well, where Z is a "
+    "multiple of P at every ridge (TH22-07); that it vanishes only there and for K = 2 is not claimed.",
 )
 
 fast = Claim(

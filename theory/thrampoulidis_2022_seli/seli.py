@@ -118,7 +118,8 @@ geometry = Claim(
     kind="equality",
     paper=PAPER,
     statement=(
-        r"W \bar H = P = I - \tfrac1K J \quad\text{(all margins are 1)},\qquad h_i = \bar h_{y_i}",
+        r"W \bar H = P = I - \tfrac1K J \quad\text{(all margins are 1) in every minimiser, and the only minimiser of }"
+        r" \|Z D^{1/2}\|_*,\qquad h_i = \bar h_{y_i}",
         r"W W^\top = (P D P)^{1/2},\quad \bar H^\top \bar H = L^{1/2},\quad L = (P D P)^+,\quad D = \mathrm{diag}(n)",
         r"(P D P)_{kl} = \frac{N}{K^2} - \frac{n_k + n_l}{K},\quad L_{kl} = -\frac{1}{n_k n_l s},\quad s = \sum_k"
         r" \frac1{n_k}\qquad (k \neq l)",

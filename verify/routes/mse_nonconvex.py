@@ -276,7 +276,7 @@ def _centred(landscape: Landscape, v: Array) -> Array:
 
 def _optimum(landscape: Landscape, v: Array, found: list[Solved], work: dict[str, Any]) -> Optimum:
     """The best point with the radii that its gap gives; the numbers are those of the point itself."""
-    problem = landscape.problem
+    problem, end = landscape.problem, v
     v = _centred(landscape, v)
     value, point = landscape.value(v)[0], landscape.point(v)
     means = landscape.means(point)
@@ -301,7 +301,21 @@ def _optimum(landscape: Landscape, v: Array, found: list[Solved], work: dict[str
     alive = [one for one in found if one.mode.kept and one.p > 0]
     stiff = [1 - problem.depth + (problem.depth + 1) * float(one.p / (1 - one.p)) for one in alive]
     bend = landscape.G * min([1.0, *stiff]) * c * landscape.N
-    return _with_facts(optimum, landscape, found, near, 2 * math.sqrt(2 * gap / bend))
+    shown = _with_facts(optimum, landscape, found, near, 2 * math.sqrt(2 * gap / bend))
+    return shown if problem.bias != "free" else replace(shown, bias=_free_bias(landscape, end, lower))
+
+
+def _free_bias(landscape: Landscape, end: Array, lower: Any) -> Array:
+    """A free bias as the descent left it, before features are centred.
+
+    The loss is |R|^2/(2N) with R = X - Y centred, plus |b + mean of R|^2/2, which the gap bounds; X has mean 0 at a
+    minimiser.
+    """
+    factors, b = landscape.split(end)
+    value = landscape.value(end)[0]
+    gap = float(arb.max(arb(value) - lower, arb(0)).abs_upper()) + value * ALLOWANCE
+    mean = _product(factors) @ landscape.roots / landscape.N
+    return _balls(b, np.full(landscape.K, math.sqrt(2 * gap) + float(np.linalg.norm(mean))))
 
 
 def _with_facts(optimum: Optimum, landscape: Landscape, found: list[Solved], near: float, far: float) -> Optimum:
@@ -384,7 +398,7 @@ def _factor_squares(landscape: Landscape, point: Point, square: float) -> tuple[
 
 
 def _bias(landscape: Landscape, point: Point, near: float) -> Array:
-    """Free: the class frequencies, by stationarity in b and in the mean feature. Penalised: the best for the logits."""
+    """None: zeros. Penalised: the best for the logits. Free: see :func:`_free_bias`."""
     if isinstance(landscape.problem.bias, str):
         return _balls(point.b, np.full(landscape.K, 1e-15))
     return _balls(point.b, np.full(landscape.K, 2 * near / math.sqrt(landscape.N)))

@@ -2,8 +2,8 @@
 
 ``facts["multipliers"]`` is the (K, K) array of the multipliers of the margins (class k over class c in entry (c, k),
 as in the dual of one constraint per sample); the diagonal is minus the sum of the rest of the column.
-``facts["orthogonal"]`` says whether two minority classifiers are exactly orthogonal by the rational rule of TH22-14; it
-is consulted only where balls cannot decide.
+``facts["orthogonal"]`` says whether two minority classifiers are exactly orthogonal, decided in rational numbers from
+the two eigenvalues of P D P that matter, not by the ratio of TH22-14; it is consulted only where balls cannot decide.
 """
 
 from __future__ import annotations
