@@ -318,7 +318,7 @@ designs = Claim(
         Hypothesis(
             "a spherical 2-design of n points exists",
             has_design,
-            dropped="without one the value of the minimum is not known, see LS20-16",
+            dropped=BIPYRAMID,
         ),
     ),
     witness=SQUARE,
@@ -337,11 +337,6 @@ designs = Claim(
             "any tight frame: the mean of an orthonormal basis, |S|^2 = n",
             relations=(Asymptotic(spread, n, order=1),),
             problem=SQUARE,
-        ),
-        Mutant(
-            "2-designs exist for all n: FP = n^2/d at the best five points in space",
-            relations=(Asymptotic(potential, n**2 / d, order=1),),
-            problem=BIPYRAMID,
         ),
     ),
     source="re-derived",
