@@ -204,7 +204,7 @@ def _cross_entropy(parameter: Fraction, own: Fraction = Fraction(0), decay: Frac
 
 def _squared(_: Fraction) -> Loss:
     return Loss(
-        value=lambda U, Y: ((U - Y) ** 2).sum(axis=0) / 2,
+        value=lambda U, Y: np.asarray(((U - Y) ** 2).sum(axis=0) / 2),
         gradient=lambda U, Y: U - Y,
         potential="squared",
         constant=Fraction(1, 2),
@@ -239,7 +239,7 @@ def _sparsemax(_: Fraction) -> Loss:
 
 def _one_vs_rest(_: Fraction) -> Loss:
     return Loss(
-        value=lambda U, Y: np.logaddexp(0, U).sum(axis=0) - _inner(U, Y),
+        value=lambda U, Y: np.asarray(np.logaddexp(0, U).sum(axis=0) - _inner(U, Y)),
         gradient=lambda U, Y: _expit(U) - Y,
         potential="softplus",
         soft=True,
@@ -265,7 +265,7 @@ def _hinge(_: Fraction) -> Loss:
         return P - Y
 
     return Loss(
-        value=lambda U, Y: U.max(axis=0) - _inner(U, Y),
+        value=lambda U, Y: np.asarray(U.max(axis=0) - _inner(U, Y)),
         gradient=gradient,
         potential="max",
         others=Fraction(1),
@@ -314,7 +314,7 @@ def _poly1(epsilon: Fraction) -> Loss:
 
 def _one_vs_rest_exponential(_: Fraction) -> Loss:
     return Loss(
-        value=lambda U, Y: np.exp(np.where(Y > 0, -U, U)).sum(axis=0),
+        value=lambda U, Y: np.asarray(np.exp(np.where(Y > 0, -U, U)).sum(axis=0)),
         gradient=lambda U, Y: np.where(Y > 0, -1.0, 1.0) * np.exp(np.where(Y > 0, -U, U)),
         atom=lambda cp, U, Y: cp.sum(cp.exp(cp.multiply(1 - 2 * Y, U)), axis=0),
         factor=lambda classes: (Fraction(2), None),
