@@ -279,10 +279,10 @@ def _own(f: Callable[[Array], Array], slope: Callable[[Array], Array], **facts: 
     """f(-log p) of the own class; ``slope`` is f' as a function of c = -log p."""
 
     def value(U: Array, Y: Array) -> Array:
-        return f(_lse(U) - _inner(U, Y))
+        return np.asarray(f(_lse(U) - _inner(U, Y)))
 
     def gradient(U: Array, Y: Array) -> Array:
-        return slope(_lse(U) - _inner(U, Y)) * (_softmax(U) - Y)
+        return np.asarray(slope(_lse(U) - _inner(U, Y)) * (_softmax(U) - Y))
 
     return Loss(value, gradient, shift_invariant=True, **facts)
 

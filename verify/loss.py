@@ -244,4 +244,4 @@ def _norm(problem: Problem, q: Array) -> float:
     if problem.model == "ce-relu":
         return float(np.sqrt((M**2).sum(axis=0).max())) / floats.lam
     top = float(svd(M)[1][0])
-    return top if problem.model == "layer-peeled" else top / floats.lam
+    return max(top, 1e-15) if problem.model == "layer-peeled" else top / floats.lam

@@ -24,7 +24,10 @@ SHIPPED = (
     "theory.dang_2023_deep_linear",
     "theory.lu_steinerberger_2020",
     "theory.fang_2021_layer_peeled",
+    "theory.new_results",
+    "theory.bridges",
     "theory.conjectures",
+    "theory.beliefs",
 )
 ENTRY_POINTS = "verify.claims"
 
