@@ -233,8 +233,10 @@ def collapse_square(problem: Problem, digits: int) -> Bracket | None:
     if exact is not None:
         return exact * scale, exact * scale
     groups = _grouped(problem, p, v, D)
-    upper = Fraction(2 * problem.K) * max(fraction((ball(a) * d).upper()) for a, d in zip(v, D, strict=True))
-    upper *= 1 + sum((fraction((q * q).upper()) for q in p), Fraction(0))
+    # |D^(1/2) (I - p 1^T) V^(1/2)| <= max(D)^(1/2) (1 + |p| sqrt(K)) max(v)^(1/2)
+    largest = max(fraction(d.upper()) for d in D)
+    square = sum((fraction((q * q).upper()) for q in p), Fraction(0))
+    upper = 2 * (1 + problem.K * square) * largest * max(v) + 1
     lower, upper = bisect(lambda c: _none_above(c, groups), Fraction(0), upper, digits + 2)
     return lower * scale, upper * scale
 
