@@ -74,7 +74,7 @@ class Loss:
 
 
 Factory = Callable[[Fraction], Loss]
-_found: dict[str, tuple[Factory, Fraction | None, bool]] = {}
+_found: dict[str, tuple[Factory, Fraction | None]] = {}
 
 
 class _Names:
@@ -85,38 +85,38 @@ class _Names:
 
 
 NAMES = _Names()
+_shipped: frozenset[str] = frozenset()
 
 
-def register(name: str, factory: Factory, parameter: Fraction | None = None, *, replace: bool = False) -> None:
-    """Make a loss known by a name.
+def register(name: str, factory: Factory, parameter: Fraction | None = None) -> None:
+    """Make a loss known by a name; a loss that is not shipped may be registered again.
 
     Parameters
     ----------
     name : lower-case letters, digits and hyphens.
     factory : builds the loss from its parameter, and raises ValueError where that is out of range.
     parameter : default of the parameter in ``name:parameter``; None for a loss without one.
-    replace : whether a loss of that name may exist already.
 
     Raises
     ------
     ValueError
-        If the name is malformed or taken.
+        If the name is malformed or that of a shipped loss.
     """
     if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
         raise ValueError(f"loss: {name[:40]!r} is not a name of lower-case letters, digits and hyphens")
-    if name in _found and not replace:
-        raise ValueError(f"loss: {name} is registered twice")
-    _found[name] = (factory, parameter, parameter is not None)
+    if name in _shipped:
+        raise ValueError(f"loss: {name} is a shipped loss; choose another name")
+    _found[name] = (factory, parameter)
 
 
 def _parse(spec: str) -> tuple[str, Fraction | None]:
     name, colon, text = spec.partition(":")
     if name not in _found:
         raise ValueError(f"loss: unknown loss {name[:40]!r}; known are {', '.join(NAMES)}")
-    _, default, has_parameter = _found[name]
+    default = _found[name][1]
     if not colon:
         return name, default
-    if not has_parameter:
+    if default is None:
         raise ValueError(f"loss: {name} has no parameter")
     try:
         if len(text) > 100:
@@ -345,3 +345,4 @@ register("focal", _focal, Fraction(2))
 register("poly1", _poly1, Fraction(1))
 register("ovr-exp", _one_vs_rest_exponential)
 register("ovr-squared-hinge", _one_vs_rest_squared_hinge)
+_shipped = frozenset(_found)

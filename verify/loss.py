@@ -21,7 +21,7 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball
 from verify.dual import svd
-from verify.kernel import Outcome, verify_certificate
+from verify.kernel import Outcome, interval, verify_certificate
 from verify.kernel.fenchel_young import LOSSES
 
 __all__ = ["Floats", "averaged", "certificate", "covered"]
@@ -182,7 +182,8 @@ def _certificate(
         }
         outcome = verify_certificate(json.dumps(data))
         if outcome.outcome == "bounds":
-            return data, outcome
+            proved = {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}
+            return data | proved, outcome
         reason = outcome.reason
     raise ValueError(f"no certificate found: {reason}")
 

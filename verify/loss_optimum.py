@@ -156,9 +156,11 @@ def assessed(problem: Problem, route: str, value: float, point: Point, work: dic
         except ValueError as error:
             return Optimum(problem, route, upper=upper, point=point, reason=str(error), work=work)
     lower = convex_bound(problem, point, value) if floats.loss.convex else None
-    reason = (
-        "" if lower is not None else "the best value found is an upper bound; no lower bound is known for this loss"
-    )
+    reason = ""
+    if lower is None:
+        reason = f"no lower bound is known for the loss {problem.loss}" + (
+            "" if problem.bias == "none" else " with a bias"
+        )
     centre = averaged(problem, Z)
     wide = arb(0, 1) * arb(float(np.abs(Z - centre).max()) + 1e-6)
     states, values = _float_states(problem, floats, centre)

@@ -526,7 +526,6 @@ def prove(task: Task, problem: str) -> Outcome:
     K = range(task.K)
     if task.potential == "max":
         result.reason = "bounds only: the predictions of the hinge need not be unique"
-        result.facts = {"merged": [None for _ in task.clusters()]}
         return result
     p, u = predictions(task, dual, gap)
     logits = centred(task, u) if task.penalty is None else [[arb("nan")] * task.K for _ in K]
@@ -545,11 +544,11 @@ def prove(task: Task, problem: str) -> Outcome:
         result.zero = [zero_state(logits, cluster[0], most) for cluster in task.clusters()]
     result.found = {"predictions": p, "logits": logits, "gap": gap}
     result.facts = {
-        "clusters": task.clusters(),
-        "contrast": result.contrasts,
-        "merged": {"uses": ["NR26-02"], "values": result.merged},
-        "zero": result.zero,
-        "rank": {"lower": result.rank[0], "upper": result.rank[1]} if result.rank else None,
+        "clusters": [[str(task.sizes[c[0]]), str(task.weights[c[0]]), len(c)] for c in task.clusters()],
+        "contrast": {"uses": [], "values": result.contrasts},
+        "merged": {"uses": ["NR26-02"], "values": result.merged or [None for _ in task.clusters()]},
+        "zero": {"uses": [], "values": result.zero},
+        "rank": dict(zip(("lower", "upper"), result.rank or (0, task.K), strict=True)),
         "predictions": [[interval(x, x) for x in row] for row in p],
         "logits": [[interval(x, x) for x in row] for row in logits],
     }

@@ -170,9 +170,8 @@ def _squares(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction])
     every = thresholds(problem, 20)
     wanted = {NAMES.get(name, name) for name in near}
     found = [t.x2 for t in every if t.name in wanted and t.x2] or [t.x2 for t in every if t.x2]
-    if not found:  # a loss without closed forms: around those of cross-entropy with the same knobs
-        substitute = problem.with_loss(**{**_knobs(problem), "loss": "ce"})
-        return _squares(substitute, near, offsets) if substitute.key == "loss" else _plain(substitute, offsets)
+    if not found:
+        return _plain(problem, offsets)
     return [
         [(lower + upper) / 2 * (1 + offset) ** 2 for offset in offsets if offset or lower == upper]
         for lower, upper in found
@@ -180,22 +179,9 @@ def _squares(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction])
 
 
 def _plain(problem: Problem, offsets: Sequence[Fraction]) -> list[list[Fraction]]:
-    squares = sorted({c.weight**2 * c.size for c in problem.clusters})
+    """Without closed forms: around those of cross-entropy."""
+    squares = sorted({c.weight**2 * c.size / (c.feature_decay * c.row_decay) for c in problem.clusters})
     return [[square * (1 + offset) ** 2 for offset in offsets] for square in squares]
-
-
-def _knobs(problem: Problem) -> dict[str, Any]:
-    return {
-        "smoothing": problem.smoothing,
-        "adjustment": problem.adjustment,
-        "scaling": problem.scaling,
-        "loss_temperature": problem.loss_temperature,
-        "feature_decay": [(run.feature_decay, run.repeat) for run in problem.runs]
-        if problem.model != "layer-peeled"
-        else None,
-        "row_decay": [(run.row_decay, run.repeat) for run in problem.runs] if problem.model != "layer-peeled" else None,
-        "targets": problem.targets or None,
-    }
 
 
 # --- drawing -----------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def descents(landscape: Landscape, seed: int, starts: int) -> tuple[Array, float
     The unknowns, the value, and ``starts``, ``hits`` (ends within 1e-9 relative of the best), ``values``, ``gradient``.
     """
     rng = np.random.default_rng(seed)
-    found = [landscape.start(rng) for _ in range(starts * (8 if landscape.problem.model == "ce-relu" else 1))]
+    found = [landscape.start(rng) for _ in range(starts * (4 if landscape.problem.model == "ce-relu" else 1))]
     ends = sorted((_descend(landscape, start) for start in found), key=lambda end: end[0])
     value, v = ends[0]
     v, slope = _polish(landscape, v)
@@ -194,7 +194,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     problem : ``ce``, ``ce-relu`` or ``layer-peeled`` with another loss or knobs, at most 32 classes.
     seed : of the random starts.
     avoid : nothing is relied on here.
-    starts : number of random starts; eight times as many under H >= 0, where many ends are local minima.
+    starts : number of random starts; four times as many under H >= 0, where many ends are local minima.
 
     Returns
     -------
