@@ -23,6 +23,7 @@ from theory.problem import Cluster, Problem
 
 __all__ = [
     "adjusted_logits",
+    "loss_values",
     "loss_cluster_readings",
     "loss_parameters",
     "predictions",
@@ -229,6 +230,32 @@ def predictions(optimum: Optimum) -> Array | None:
         return None
     u = adjusted_logits(optimum)
     return None if u is None else softmax(u)
+
+
+def loss_values(optimum: Optimum) -> list[Any] | None:
+    """The loss of every class in balls, weights excluded; None where logits or predictions are not known.
+
+    For the squared loss and sparsemax from Om(u) = <p, u> - Om*(p), for cross-entropy from log sum exp.
+
+    Examples
+    --------
+    >>> Z = np.zeros((2, 2))
+    >>> found = loss_values(Optimum(Problem.ce([2, 1], 1), "exact", logits=Z, bias=Z[0]))
+    >>> [round(value, 12) for value in found]
+    [0.69314718056, 0.69314718056]
+    """
+    problem, u, p = optimum.problem, adjusted_logits(optimum), predictions(optimum)
+    if u is None:
+        return None
+    K, one, loss = problem.K, 0 * u[0, 0] + 1, losses.find(problem.loss)
+    y = np.array([[_number(entry, one) for entry in column] for column in problem.target_columns]).T
+    if loss.potential == "logsumexp":
+        logs = [sum((u[k, k] - u[j, k]) * y[j, k] for j in range(K)) for k in range(K)]
+        return [logs[k] + np.log(sum(np.exp(u[j, k] - u[k, k]) for j in range(K))) for k in range(K)]
+    if loss.potential not in ("squared", "sparsemax") or p is None:
+        return None
+    half = [(y[:, k] ** 2).sum() / 2 - (p[:, k] ** 2).sum() / 2 for k in range(K)]
+    return [((p[:, k] - y[:, k]) * u[:, k]).sum() + half[k] for k in range(K)]
 
 
 def target_column(problem: Problem, k: int) -> list[sp.Expr]:

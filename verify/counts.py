@@ -151,7 +151,7 @@ def parse_multipliers(text: str, counts: Sequence[tuple[int, int]], name: str) -
     >>> parse_multipliers("inverse", [(6, 1), (3, 2)], "class-weights")
     [(Fraction(2, 3), 1), (Fraction(4, 3), 2)]
     >>> [round(float(w), 6) for w, _ in parse_multipliers("effective:0.9", [(6, 1), (3, 2)], "class-weights")]
-    [0.733088, 1.266912]
+    [0.732869, 1.267131]
     """
     scheme, colon, parameter = text.strip().partition(":")
     if scheme not in ("inverse", "sqrt-inverse", "effective") or (scheme != "effective" and colon):

@@ -139,8 +139,10 @@ def _spectral(problem: Problem, Z: Array) -> dict[str, Any]:
 # --- points of descents --------------------------------------------------------------------------------------------
 
 
-def assessed(problem: Problem, route: str, value: float, point: Point, work: dict[str, Any]) -> Optimum:
-    """Bounds and states of a point (W, H one column per class, b) with a value.
+def assessed(
+    problem: Problem, route: str, value: float, point: Point, work: dict[str, Any], q: Array | None = None
+) -> Optimum:
+    """Bounds and states of a point (W, H one column per class, b) with a value, and a dual point q where one is known.
 
     The kernel proves them where it has the conjugate of the loss. Elsewhere: a convex loss gives a lower bound from
     its gradient at the point; the states come from floats, and only where both tests of them agree clearly.
@@ -150,7 +152,7 @@ def assessed(problem: Problem, route: str, value: float, point: Point, work: dic
     upper = arb(value) + arb(0, 1) * arb(abs(value) * ALLOWANCE)
     if covered(problem):
         try:
-            q = averaged(problem, floats.predictions(Z))
+            q = averaged(problem, floats.predictions(Z) if q is None else q)
             data, outcome = certificate(problem, point.W, point.H, q, DIGITS, point.b)
             return optimum_of(problem, route, data, outcome, work, point)
         except ValueError as error:

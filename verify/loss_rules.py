@@ -216,14 +216,16 @@ def _sparsemax(u: list[Any]) -> list[Any]:
 def collapse_square(problem: Problem, digits: int) -> Bracket | None:
     """Bracket of x^2 = (lam N)^2 from which on Z* = 0, or None where no formula is known (NR26-05).
 
-    Convex Fenchel-Young losses without bias: N^2 |S^(-1/2) Delta (Y - u 1^T) diag(m) G^(-1/2)|^2. Targets that are
-    smoothed one-hot ones make it (1 - eps) S^(-1/2) Delta (I - p 1^T) diag(v)^(1/2), its square diagonal plus rank 2.
+    Convex differentiable losses without bias, Fenchel-Young ones for instance: N^2 times the squared norm of
+    S^(-1/2) Delta (Y - u 1^T) diag(m) G^(-1/2). Smoothed one-hot targets make it
+    (1 - eps) S^(-1/2) Delta (I - p 1^T) diag(v)^(1/2), whose square is diagonal plus rank 2.
     """
     u = prediction_at_zero(problem)
-    if u is None or problem.model == "layer-peeled":
+    if problem.bias != "none" or problem.model == "layer-peeled":
         return None
-    if problem.targets:
-        return _dense(problem, u)
+    if u is None or problem.targets:
+        rest = _residual_at_zero(problem, u)
+        return None if rest is None else _dense(problem, rest)
     eps = problem.smoothing
     p = [(x - ball(eps / problem.K)) / ball(1 - eps) for x in u]
     v = [w**2 * n / r for w, n, r in zip(problem.weights, problem.sizes, problem.feature_decays, strict=True)]
@@ -295,7 +297,36 @@ def _none_above(c: Fraction, groups: Sequence[tuple[int, Any, Any, Any]]) -> int
     return 1 if above - 1 + positive == 0 else -1
 
 
-def _dense(problem: Problem, u: list[Any]) -> Bracket:
+def _residual_at_zero(problem: Problem, u: list[Any] | None) -> list[list[Any]] | None:
+    """Minus the gradient of the losses in u at Z = 0, column k for class k; None where a loss is not convex and smooth.
+
+    ``margin`` and ``ldam`` have a prediction per class, ``poly1`` scales that of cross-entropy by 1 + E p_own, the
+    exponential and squared-hinge losses have the slopes -1, 1 and -2, 2 there.
+    """
+    name, _, text = problem.loss.partition(":")
+    K = range(problem.K)
+    y = [[ball(problem.target_columns[k][j]) for k in K] for j in K]
+    if u is not None:
+        return [[y[j][k] - u[j] for k in K] for j in K]
+    if name in ("ovr-exp", "ovr-squared-hinge") and not problem.adjustment:
+        unit = arb(1 if name == "ovr-exp" else 2)
+        return [[unit if j == k else -unit for k in K] for j in K]
+    if name not in ("margin", "ldam", "poly1"):
+        return None
+    scale = ball(Fraction(text))
+    shares = [ball(n / problem.N) for n in problem.sizes]
+    found = []
+    for k in K:
+        e = [(ball(problem.adjustment) * q.log()).exp() if problem.adjustment else arb(1) for q in shares]
+        if name != "poly1":
+            e[k] *= (-scale / (ball(problem.sizes[k]).root(4) if name == "ldam" else 1)).exp()
+        total = sum(e, arb(0))
+        factor = 1 + scale * e[k] / total if name == "poly1" else arb(1)
+        found.append([factor * (y[j][k] - e[j] / total) for j in K])
+    return [[found[k][j] for k in K] for j in K]
+
+
+def _dense(problem: Problem, rest: list[list[Any]]) -> Bracket:
     """Norm of the whole matrix: from floats, its square root checked by counting singular values."""
     K = range(problem.K)
     left = [d / ball(s).sqrt() for d, s in zip(slopes(problem), problem.row_decays, strict=True)]
@@ -303,7 +334,7 @@ def _dense(problem: Problem, u: list[Any]) -> Bracket:
         ball(w) * ball(n / r).sqrt()
         for w, n, r in zip(problem.weights, problem.sizes, problem.feature_decays, strict=True)
     ]
-    rows = [[left[j] * (ball(problem.target_columns[k][j]) - u[j]) * right[k] for k in K] for j in K]
+    rows = [[left[j] * rest[j][k] * right[k] for k in K] for j in K]
     middle = float(svd(np.array([[float(x) for x in row] for row in rows]))[1][0])
     matrix = arb_mat(rows)
     for exponent in (13, 11, 8, 5):

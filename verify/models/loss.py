@@ -114,7 +114,7 @@ def _collapse(problem: Problem, digits: int) -> Threshold:
         x2=None,
         consequence="From this lam on, all features and classifier rows are zero: every input has the same prediction.",
     )
-    why = NO_FORM if not losses.find(problem.loss).universal else "no formula is known with a bias"
+    why = "no formula is known for this loss" if problem.bias == "none" else "no formula is known with a bias"
     try:
         ends = collapse_square(problem, digits)
     except ArithmeticError as error:

@@ -45,8 +45,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     Returns
     -------
     Optimum
-        As :func:`verify.loss_optimum.assessed` says; ``work``: solver, status, raw logits ``Z``, the program's
-        ``value``. A loss that is not convex gives only the reason.
+        As :func:`verify.loss_optimum.assessed` says; ``work``: solver, status, raw logits ``Z``, multipliers
+        as predictions ``q``, the program's ``value``. A loss that is not convex gives only the reason.
 
     Examples
     --------
@@ -95,14 +95,16 @@ def _conic(problem: Problem, floats: Floats, solver: str) -> tuple[Array, Array,
     has_bias = problem.bias != "none"
     b: Any = cp.Variable((K, 1)) if has_bias else np.zeros((K, 1))
     shift, slope = floats.knobs
-    U = cp.multiply(np.outer(slope, np.ones(K)), Z + b @ np.ones((1, K))) + shift
+    adjusted = cp.multiply(np.outer(slope, np.ones(K)), Z + b @ np.ones((1, K))) + shift
+    U = cp.Variable((K, K))
+    split = adjusted == U  # its multipliers are the gradient of the losses
     loss = floats.masses @ floats.loss.atom(cp, U, floats.targets)  # type: ignore[misc]
     rows, columns = np.diag(np.sqrt(floats.rows)), np.diag(np.sqrt(floats.columns))
-    constraints: list[Any] = []
+    constraints: list[Any] = [split]
     unit = 1 / min(1.0, max(floats.lam * math.sqrt(float(floats.columns.max())), 1e-6))
     if problem.model == "layer-peeled":
         budget = K * math.sqrt(float(problem.e_w)) * math.sqrt(float(problem.e_h))
-        constraints, unit = [cp.normNuc(Z) <= budget], 1.0
+        constraints, unit = [split, cp.normNuc(Z) <= budget], 1.0
         objective = loss
     elif problem.model == "ce-relu":
         objective = unit * (loss + floats.lam * cp.sum(cp.norm(Z @ columns, 2, axis=0)))
@@ -122,7 +124,8 @@ def _conic(problem: Problem, floats: Floats, solver: str) -> tuple[Array, Array,
         return np.zeros((0, 0)), np.zeros(0), work
     bias = np.asarray(b.value).ravel() if has_bias else np.zeros(K)
     found = np.asarray(Z.value)
-    return found, bias, work | {"Z": found, "value": float(program.value) / unit}
+    q = floats.targets - np.asarray(split.dual_value) / unit / floats.masses
+    return found, bias, work | {"Z": found, "value": float(program.value) / unit, "q": q}
 
 
 def _result(problem: Problem, floats: Floats, Z: Array, b: Array, work: dict[str, Any]) -> Optimum:
@@ -130,7 +133,17 @@ def _result(problem: Problem, floats: Floats, Z: Array, b: Array, work: dict[str
     if problem.model == "ce-relu":
         return _relu(problem, floats, Z, work)
     point = _factors(problem, floats, Z, b)
-    return assessed(problem, "convex", problem.objective(point.W, point.H, point.b), point, work)
+    return assessed(
+        problem, "convex", problem.objective(point.W, point.H, point.b), point, work, _subgradient(floats, work)
+    )
+
+
+def _subgradient(floats: Floats, work: dict[str, Any]) -> Array | None:
+    """Where the potential has a kink its prediction comes from the multipliers of the program."""
+    if floats.loss.potential != "max":
+        return None
+    q = np.maximum(work["q"], 0)
+    return np.asarray(q / q.sum(axis=0))
 
 
 def _factors(problem: Problem, floats: Floats, Z: Array, b: Array) -> Point:
@@ -161,7 +174,7 @@ def _relu(problem: Problem, floats: Floats, Z: Array, work: dict[str, Any]) -> O
         W[:, i] = Z[:, k] / sizes[k] * math.sqrt(sizes[k]) * ratio**0.25
         H[i, k] = math.sqrt(sizes[k]) / ratio**0.25
     point = Point(W, H, np.zeros(problem.K))
-    found = assessed(problem, "convex", problem.objective(W, H), point, work)
+    found = assessed(problem, "convex", problem.objective(W, H), point, work, _subgradient(floats, work))
     if found.lower is None:  # the program itself, to its own accuracy
         value = work["value"]
         return replace(found, lower=arb(value) + arb(0, 1) * arb(1e-7 * abs(value)), uses=frozenset({"NR26-15"}))

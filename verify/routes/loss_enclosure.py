@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import Outcome
+from verify.kernel import Outcome, verify_certificate
 from verify.loss import Floats, averaged, certificate, covered
 from verify.loss_optimum import optimum_of
 from verify.loss_polish import NotConverged, polish
 from verify.loss_rules import collapse_square, merged_states
-from verify.routes import loss_exact
+from verify.routes import loss_convex, loss_exact
 from verify.routes.loss_nonconvex import LARGEST, Landscape, descents
 
 __all__ = ["certify", "solve"]
@@ -52,9 +53,20 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
         raise ValueError("too large for this route")
     if problem.model == "layer-peeled" and not all(problem.weights):
         raise ValueError("a class of weight 0: this loss is not covered there")
+    if Floats(problem).loss.potential == "max":
+        return _kinked(problem)
     if problem.model == "ce-relu" and (found := _relu(problem, digits)) is not None:
         return found
     return _smooth(problem, digits)
+
+
+def _kinked(problem: Problem) -> tuple[dict[str, Any], Outcome]:
+    """The hinge: point and dual point from a conic solver."""
+    found = loss_convex.solve(problem)
+    if "certificate" not in found.work:
+        raise ValueError(found.reason)
+    data = found.work["certificate"]
+    return data, verify_certificate(json.dumps(data))
 
 
 def _smooth(problem: Problem, digits: int) -> tuple[dict[str, Any], Outcome]:

@@ -21,6 +21,7 @@ __all__ = ["Landscape", "descents", "solve"]
 Array = NDArray[Any]
 LARGEST = 32
 SAMPLES = 30
+SHARP = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
 class Landscape:
@@ -45,6 +46,7 @@ class Landscape:
         self.s = (float(problem.lambda_h) / float(problem.lambda_w)) ** 0.25
         self.has_bias = problem.bias != "none"
         self.lambda_b = 0.0 if isinstance(problem.bias, str) else float(problem.bias)
+        self.sharp = 0.0  # where the loss has kinks: the temperature that smooths them
         self.sides = math.sqrt(self.K * float(problem.e_w)), math.sqrt(self.K * float(problem.e_h))
 
     @property
@@ -80,7 +82,7 @@ class Landscape:
         if self.peeled:
             return self._budgeted(v, A, B)
         left, right = np.sqrt(self.floats.rows)[:, None], np.sqrt(self.copies)
-        losses, slope = self.floats.values((A / left) @ (B / right) + b[:, None], self.labels)
+        losses, slope = self.losses((A / left) @ (B / right) + b[:, None])
         slope = slope * self.masses
         value = float(self.masses @ losses) + self.lam / 2 * float((A**2).sum() + (B**2).sum())
         inner = slope / left / right
@@ -90,10 +92,19 @@ class Landscape:
             parts.append(slope.sum(axis=1) + self.lambda_b * b)
         return value, np.concatenate([part.ravel() for part in parts])
 
+    def losses(self, Z: Array) -> tuple[Array, Array]:
+        """Losses of the columns and their gradient; a maximum is replaced by its smooth version above it."""
+        if not self.sharp:
+            return self.floats.values(Z, self.labels)
+        shift, slope = self.floats.knobs
+        U, Y = slope[:, None] * Z + shift[:, self.labels], self.floats.targets[:, self.labels]
+        P, values = smooth_maximum(U, self.sharp)
+        return values - (U * Y).sum(axis=0), slope[:, None] * (P - Y)
+
     def _budgeted(self, v: Array, A: Array, B: Array) -> tuple[float, Array]:
         a, b, t = float(np.linalg.norm(A)), float(np.linalg.norm(B)), float(v[-1])
         W, H = self.sides[0] / a * A, self.sides[1] / b * B / np.sqrt(self.copies)
-        losses, slope = self.floats.values(t * W @ H, self.labels)
+        losses, slope = self.losses(t * W @ H)
         slope = slope * self.masses
         slope_w, slope_h = (
             t * slope @ H.T * self.sides[0] / a,
@@ -118,6 +129,20 @@ class Landscape:
         return Point(point.W, H, point.b)
 
 
+def smooth_maximum(U: Array, temperature: float) -> tuple[Array, Array]:
+    """Softmax(U/t) and t logsumexp(U/t) of the columns; the latter is at most t log K above the maximum.
+
+    Examples
+    --------
+    >>> smooth_maximum(np.array([[1.0], [0.0]]), 0.01)[1].round(12).tolist()
+    [1.0]
+    """
+    top = U.max(axis=0)
+    E = np.exp((U - top) / temperature)
+    total = E.sum(axis=0)
+    return np.asarray(E / total), np.asarray(top + temperature * np.log(total))
+
+
 def descents(landscape: Landscape, seed: int, starts: int) -> tuple[Array, float, dict[str, Any]]:
     """Best end of L-BFGS from random starts, and statistics.
 
@@ -129,7 +154,7 @@ def descents(landscape: Landscape, seed: int, starts: int) -> tuple[Array, float
     found = [landscape.start(rng) for _ in range(starts * (4 if landscape.problem.model == "ce-relu" else 1))]
     ends = sorted((_descend(landscape, start) for start in found), key=lambda end: end[0])
     value, v = ends[0]
-    v, slope = _polish(landscape, v)
+    v, slope = _polish(landscape, v) if not landscape.sharp else (v, landscape.value(v)[1])
     work = {
         "starts": len(ends),
         "hits": sum(end[0] <= value + 1e-9 * abs(value) for end in ends),
@@ -142,16 +167,25 @@ def descents(landscape: Landscape, seed: int, starts: int) -> tuple[Array, float
 def _descend(landscape: Landscape, start: Array, restarts: int = 4) -> tuple[float, Array]:
     """L-BFGS, restarted to squeeze out the last digits."""
     v, value = start, math.inf
-    options: Any = {"maxiter": 10000, "maxfun": 20000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-14}
+    if landscape.floats.loss.potential == "max":
+        for landscape.sharp in SHARP:
+            found = _minimise(landscape, v, 2000)
+            v, value = found.x, float(found.fun)
+        return value, v
     for _ in range(restarts):
-        found = scipy.optimize.minimize(
-            landscape.value, v, jac=True, method="L-BFGS-B", bounds=landscape.bounds(), options=options
-        )
+        found = _minimise(landscape, v, 10000)
         stalled = not found.fun < value * (1 - 1e-15)
         v, value = found.x, float(found.fun)
         if stalled:
             break
     return value, v
+
+
+def _minimise(landscape: Landscape, v: Array, steps: int) -> Any:
+    options: Any = {"maxiter": steps, "maxfun": 2 * steps, "maxcor": 20, "ftol": 0.0, "gtol": 1e-14}
+    return scipy.optimize.minimize(
+        landscape.value, v, jac=True, method="L-BFGS-B", bounds=landscape.bounds(), options=options
+    )
 
 
 def _free(landscape: Landscape, v: Array) -> Array:
@@ -184,6 +218,14 @@ def _polish(landscape: Landscape, v: Array) -> tuple[Array, Array]:
             break
         v, slope = moved, new
     return v, slope
+
+
+def _smoothed(landscape: Landscape, point: Point) -> Array | None:
+    """Predictions of the smoothed loss where the loss itself has kinks."""
+    if not landscape.sharp:
+        return None
+    shift, slope = landscape.floats.knobs
+    return smooth_maximum(slope[:, None] * (point.W @ point.H + point.b[:, None]) + shift, landscape.sharp)[0]
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), starts: int = 3) -> Optimum:
@@ -224,6 +266,6 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
                 value = problem.objective(point.W, point.H, point.b)
             else:
                 value = problem.objective(full.W, full.H, full.b)
-            return assessed(problem, "nonconvex", value, point, work)
+            return assessed(problem, "nonconvex", value, point, work, _smoothed(landscape, point))
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         return Optimum(problem, "nonconvex", reason=f"does not fit floats: {error}")
