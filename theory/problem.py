@@ -288,7 +288,8 @@ class Problem:
         """
         if self.model not in ("ce", "ce-relu", "layer-peeled") or self.deeper:
             raise ValueError(f"loss: model {self.model} with {self.depth} layers has its own loss only")
-        if self.model == "layer-peeled" and not (feature_decay is row_decay is None):
+        runs = self._multiplied(feature_decay, row_decay)
+        if self.model == "layer-peeled" and any(run.feature_decay != 1 or run.row_decay != 1 for run in runs):
             raise ValueError("feature decay, row decay: model layer-peeled has no weight decay")
         eps = _positive(smoothing, "smoothing", zero=True)
         if eps >= 1:
@@ -302,7 +303,7 @@ class Problem:
         one_hot = soft == tuple(tuple(Fraction(int(j == k)) for j in range(self.K)) for k in range(len(soft)))
         return replace(
             self,
-            runs=self._multiplied(feature_decay, row_decay),
+            runs=runs,
             loss=spec,
             smoothing=eps,
             adjustment=_positive(adjustment, "adjustment", zero=True),

@@ -220,6 +220,11 @@ def collapse_square(problem: Problem, digits: int) -> Bracket | None:
     S^(-1/2) Delta (Y - u 1^T) diag(m) G^(-1/2). Smoothed one-hot targets make it
     (1 - eps) S^(-1/2) Delta (I - p 1^T) diag(v)^(1/2), whose square is diagonal plus rank 2.
     """
+    with precision(80 + 8 * digits):
+        return _collapse_square(problem, digits)
+
+
+def _collapse_square(problem: Problem, digits: int) -> Bracket | None:
     u = prediction_at_zero(problem)
     if problem.bias != "none" or problem.model == "layer-peeled":
         return None

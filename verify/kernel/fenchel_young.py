@@ -401,9 +401,10 @@ def predictions(task: Task, dual: list[list[Fraction]], gap: Any) -> tuple[list[
 
 
 def centred(task: Task, u: list[list[Any]]) -> list[list[Any]]:
-    """Logits from adjusted logits. A minimiser has sum_j s_j z_jk / Delta_j = 0 where Om is shift-invariant.
+    """Logits from adjusted logits, with sum_j s_j z_jk / Delta_j = 0 where Om is shift-invariant.
 
-    For stationarity in W reads lambda_w S W = -(grad) H^T, and (1/Delta)^T grad = 0.
+    Every minimiser has that, for stationarity in W reads lambda_w S W = -(grad) H^T, and (1/Delta)^T grad = 0; under a
+    budget that is not used in full it is the choice of one representative.
     """
     K, delta, iota = range(task.K), task.delta(), task.shifts()
     z = [[(u[j][k] - iota[j][k]) / delta[j] for k in K] for j in K]
@@ -480,7 +481,8 @@ def merged_states(task: Task, states: list[str | None]) -> list[bool | None]:
 
 def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], gap: Any) -> tuple[int, int]:
     """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl)."""
-    most = task.K - (task.potential in SIMPLEX)
+    # (1/Delta)^T M* = 0, so logits lose one dimension, unless a budget is not used in full (M* = 0)
+    most = task.K - (task.potential in SIMPLEX and bool(top > 0))
     delta = task.delta()
     spread = max_of([d * d / ball(s) for d, s in zip(delta, task.s, strict=True)])
     # sum_k m_k |q_k - p_k|^2 <= 2 gap

@@ -124,7 +124,7 @@ def _conic(problem: Problem, floats: Floats, solver: str) -> tuple[Array, Array,
         return np.zeros((0, 0)), np.zeros(0), work
     bias = np.asarray(b.value).ravel() if has_bias else np.zeros(K)
     found = np.asarray(Z.value)
-    q = floats.targets - np.asarray(split.dual_value) / unit / floats.masses
+    q = floats.targets + np.asarray(split.dual_value) / unit / floats.masses
     return found, bias, work | {"Z": found, "value": float(program.value) / unit, "q": q}
 
 

@@ -147,7 +147,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     --------
     >>> optimum = solve(Problem.ce([(9, 2), (4, 3)], "0.03").with_loss("ovr"))
     >>> optimum.contrasts, optimum.upper.str(12, radius=False)
-    (('alive', 'alive'), '2.19346867487')
+    (('alive', 'alive'), '2.15240320700')
     """
     try:
         data, outcome = certify(problem, digits)
