@@ -1,7 +1,7 @@
 """Symbols and readings of problems with another loss, class weights, multipliers of the decay, or other knobs.
 
-A cluster has k classes of size n with loss weight w, feature decay r, row decay s, slope Delta of its logits and contrast
-kappa of its targets. Its merging threshold is T_C = w Delta kappa sqrt(n/(r s)), on the scale of x = lam N.
+A cluster has k classes of size n with loss weight w, feature decay r, row decay s, slope Delta of its logits and
+contrast kappa of its targets. Its merging threshold is T_C = w Delta kappa sqrt(n/(r s)), on the scale of x = lam N.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from theory.problem import Cluster, Problem
 
 __all__ = [
     "adjusted_logits",
-    "loss_values",
     "loss_cluster_readings",
     "loss_parameters",
+    "loss_values",
     "predictions",
     "shifts",
     "slopes",
@@ -36,7 +36,7 @@ __all__ = [
 Array = NDArray[Any]
 
 r, s, kappa, Delta = sp.symbols("r s kappa Delta", positive=True)
-"""Of a cluster: multipliers of feature decay and of classifier-row decay, contrast of the targets, slope of the logits."""
+"""Of a cluster: multipliers of feature decay and of classifier-row decay, contrast of targets, slope of logits."""
 eps, tau, gamma, adjust = sp.symbols("epsilon tau gamma a", nonnegative=True)
 """Label smoothing, temperature of the logits, exponent of Delta = (n/n_max)^gamma, factor of log(n/N)."""
 THRESHOLD = sym.w * Delta * kappa * sp.sqrt(sym.n / (r * s))
@@ -174,7 +174,7 @@ def slopes(problem: Problem, one: Any) -> Array:
     """
     top = max(problem.sizes)
     powers = [np.exp(_number(problem.scaling, one) * np.log(_number(n / top, one))) for n in problem.sizes]
-    return np.array(powers) / _number(problem.loss_temperature, one)
+    return np.asarray(np.array(powers) / _number(problem.loss_temperature, one))
 
 
 def shifts(problem: Problem, one: Any) -> Array:
@@ -202,7 +202,7 @@ def adjusted_logits(optimum: Optimum) -> Array | None:
     >>> p = Problem.ce([1, 1], 1).with_loss(loss_temperature=2)
     >>> Z = np.array([[1.0, -1.0], [-1.0, 1.0]])
     >>> adjusted_logits(Optimum(p, "exact", logits=Z, bias=0 * Z[0])).round(6).tolist()
-    [[-0.193147, -1.193147], [-1.193147, -0.193147]]
+    [[0.5, -0.5], [-0.5, 0.5]]
     """
     Z, b = optimum.logits, optimum.bias
     if Z is None:
@@ -241,7 +241,7 @@ def loss_values(optimum: Optimum) -> list[Any] | None:
     --------
     >>> Z = np.zeros((2, 2))
     >>> found = loss_values(Optimum(Problem.ce([2, 1], 1), "exact", logits=Z, bias=Z[0]))
-    >>> [round(value, 12) for value in found]
+    >>> [round(float(value), 12) for value in found]
     [0.69314718056, 0.69314718056]
     """
     problem, u, p = optimum.problem, adjusted_logits(optimum), predictions(optimum)

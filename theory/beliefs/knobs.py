@@ -53,7 +53,8 @@ logit_adjustment = Claim(
     status="refuted",
     paper=PAPER,
     statement=(
-        r"\text{with } \iota = \tau \log \pi,\ \tau > 0, \text{ the minority is still separate 1 \% above the threshold "
+        r"\text{with } \iota = \tau \log \pi,\ \tau > 0, \text{ the minority is still separate 1 \% above the "
+        r"threshold "
         r"of plain cross-entropy: merged} \iff \lambda N \geq 1.01 \sqrt{n}",
     ),
     relations=(sp.Equivalent(dead, x >= sp.Rational(101, 100) * sp.sqrt(n)),),
@@ -102,7 +103,8 @@ label_smoothing = Claim(
     rests_on=frozenset({"NR26-02"}),
     required="refuted",
     source="a belief; sizes (15, 15, 4, 4), smoothing 0.2, lam = 0.9 * 2/38",
-    note="Plain cross-entropy separates the minority there, smoothing merges it: the threshold is multiplied by 1 - eps. "
+    note="Plain cross-entropy separates the minority there, smoothing merges it: the threshold is multiplied "
+    "by 1 - eps. "
     "Under a norm constraint the effect has the opposite sign in all cases tried (CJ26-07).",
 )
 
@@ -133,6 +135,7 @@ margins = Claim(
     rests_on=frozenset({"NR26-04"}),
     required="refuted",
     source="a belief; sizes (25, 25, 25, 4, 4)",
-    note="The gain never exceeds the factor k/(k-1) = 2, and at 1.9 times the plain threshold margins of 2 and of 12 are "
+    note="The gain never exceeds the factor k/(k-1) = 2, and at 1.9 times the plain threshold margins of 2 "
+    "and of 12 are "
     "both merged. A moderate gain is real: at 1.2 both are separate, at 1.5 only 12 is.",
 )

@@ -162,7 +162,8 @@ def norm_derivation() -> Derivation:
                 Delta * (u - y) * n * w / N,
             ),
             Lemma(
-                "||Mx|| < 1: Mx is the same for all minimisers, and <Mx, X> < ||X||_* unless X = 0, so 0 is the only one; "
+                "||Mx|| < 1: Mx is the same for all minimisers, and <Mx, X> < ||X||_* unless X = 0, so 0 is the only "
+                "one; "
                 "at ||Mx|| = 1 it is one of them, the only one for losses strictly convex up to shifts",
                 "duality of the two norms",
             ),
@@ -240,7 +241,7 @@ norm = Claim(
 # --- closed equations --------------------------------------------------------------------------------------------
 
 m_plain, m_smooth, m_free, m_wrong, m_below = sp.symbols("m m_eps m_free m_wn m_below", positive=True)
-"""Root of sum 1/(v - m) = 0, v = w^2 n (plain; where labels are smoothed), of sum n/(n - m) = 0; with v = w n; the next."""
+"""Root of sum 1/(v - m) = 0, v = w^2 n (plain; smoothed labels), of sum n/(n - m) = 0; with v = w n; the next one."""
 f_zero = sp.Symbol("F_0", positive=True)
 """Value at Z = 0."""
 
@@ -341,7 +342,7 @@ def losses_parameter(problem: Problem) -> Any:
 
 def equation_derivation() -> Derivation:
     """The operator norm with Delta = r = 1: largest eigenvalue of P V P, and of the centred D with u = n/N."""
-    v, m, y, c, power, probability, e = sp.symbols("v m y c g p epsilon", positive=True)
+    v, m, c, power, probability, e = sp.symbols("v m c g p epsilon", positive=True)
     excess, large = sp.symbols("d R", positive=True)
     logp = sp.Symbol("L", real=True)
     slope_focal = sp.diff(-((1 - probability) ** power) * sp.log(probability), probability)

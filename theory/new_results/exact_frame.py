@@ -126,7 +126,8 @@ frame = Claim(
     statement=(
         r"K \geq 3,\ Z^* \neq 0:\quad Z^* \text{ is a multiple of } P = I - J/K \iff n_k w_k \text{ and } n_k r_k"
         r" \text{ are both constant}",
-        r"\text{then } Z^* = \log\left(\frac{m K}{\lambda \sqrt{g}} - (K - 1)\right) P,\quad m = n_k w_k/N,\ g = n_k r_k",
+        r"\text{then } Z^* = \log\left(\frac{m K}{\lambda \sqrt{g}} - (K - 1)\right) P,\quad m = n_k w_k/N,\ "
+        r"g = n_k r_k",
     ),
     relations=(
         sp.Equivalent(dead, CONSTANT),

@@ -91,7 +91,8 @@ def contrast_derivation() -> Derivation:
                 Delta * gap,
             ),
             Lemma(
-                "alpha = 0 gives p = q, alpha > 0 gives p >= q, alpha < 0 gives p <= q; strict if Om is strictly convex "
+                "alpha = 0 gives p = q, alpha > 0 gives p >= q, alpha < 0 gives p <= q; strict if Om is strictly "
+                "convex "
                 "on the contrast",
                 "the gradient of a symmetric convex function is symmetric and monotone",
             ),
@@ -146,18 +147,18 @@ law = Claim(
     rests_on=frozenset({"NR26-01"}),
     required="proved",
     source="ours; beyond the papers",
-    mutants=tuple(
-        Mutant(text, relations=(sp.Equivalent(dead, x >= wrong),), problem=problem)
-        for text, wrong, problem in (
-            ("sqrt(w)", THRESHOLD / sp.sqrt(w), EXAMPLE.at("10.5")),
-            ("sqrt(kappa)", THRESHOLD / sp.sqrt(kappa), EXAMPLE.at("13.5")),
-            ("r instead of 1/r", THRESHOLD * r ** sp.Rational(3, 2), SQUARED.at(2)),
-            ("1/sqrt(Delta)", THRESHOLD / sp.sqrt(Delta) ** 3, SCALED.at(4)),
-            ("times (K-1)/K", THRESHOLD * (K - 1) / K, EXAMPLE.at(10)),
-            ("1/s instead of 1/sqrt(s)", THRESHOLD / sp.sqrt(s), SQUARED.at("1/3")),
-        )
-    )
-    + (
+    mutants=(
+        *(
+            Mutant(text, relations=(sp.Equivalent(dead, x >= wrong),), problem=problem)
+            for text, wrong, problem in (
+                ("sqrt(w)", THRESHOLD / sp.sqrt(w), EXAMPLE.at("10.5")),
+                ("sqrt(kappa)", THRESHOLD / sp.sqrt(kappa), EXAMPLE.at("13.5")),
+                ("r instead of 1/r", THRESHOLD * r ** sp.Rational(3, 2), SQUARED.at(2)),
+                ("1/sqrt(Delta)", THRESHOLD / sp.sqrt(Delta) ** 3, SCALED.at(4)),
+                ("times (K-1)/K", THRESHOLD * (K - 1) / K, EXAMPLE.at(10)),
+                ("1/s instead of 1/sqrt(s)", THRESHOLD / sp.sqrt(s), SQUARED.at("1/3")),
+            )
+        ),
         Mutant(
             "p - q without kappa",
             relations=(sp.Eq(p - q, sp.Max(0, 1 - x / THRESHOLD), evaluate=False),),

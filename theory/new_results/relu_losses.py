@@ -1,7 +1,7 @@
 """ReLU features with class weights, label smoothing and other symmetric losses: NR26-13, NR26-14 and NR26-15.
 
-The six slacks of the cross-entropy case (DA24-01) need of the loss only that it is convex, ignores a shift of all logits
-and treats the wrong classes alike: phi(m) is its value at margin m over every wrong class.
+The six slacks of the cross-entropy case (DA24-01) need of the loss only that it is convex, ignores a shift of all
+logits and treats the wrong classes alike: phi(m) is its value at margin m over every wrong class.
 """
 
 from __future__ import annotations
@@ -105,14 +105,20 @@ def smooth_derivation() -> Derivation:
                 lse - (1 - e) * z - e * mean,
                 (lse - z) + e * (z - mean),
             ),
-            Identity("with z_y - zbar = (K-1)/K m exactly, linear in m: s1 and s2 do not change", c / (c + 1) * (m * (c + 1) / c), m),
+            Identity(
+                "with z_y - zbar = (K-1)/K m exactly, linear in m: s1 and s2 do not change",
+                c / (c + 1) * (m * (c + 1) / c),
+                m,
+            ),
             Identity(
                 "s6: the slope of phi(m) + (eps (K-1)/K + t) m is that of DA24-01 with t' = t + eps (K-1)/K",
                 sp.diff(e * c / (c + 1) * m + KAPPA / omega * m, m),
                 KAPPA / omega + e * c / (c + 1),
             ),
             Identity("margin: exp(M) = (K-1)(1/t' - 1), softmax error t'", c * (1 / T - 1), E),
-            Identity("dead iff t' >= (K-1)/K iff t >= (1-eps)(K-1)/K", c / (c + 1) - e * c / (c + 1), (1 - e) * c / (c + 1)),
+            Identity(
+                "dead iff t' >= (K-1)/K iff t >= (1-eps)(K-1)/K", c / (c + 1) - e * c / (c + 1), (1 - e) * c / (c + 1)
+            ),
             Identity("t at the critical size", own.subs(n, size_crit) ** 2, ((1 - e) * c / (c + 1)) ** 2),
             Positive("t decreases with the size", -sp.diff(own, n)),
         )
@@ -174,10 +180,16 @@ smoothed = Claim(
     required="proved",
     source="ours; extends the published one-hot case",
     mutants=(
-        Mutant("sqrt(w) in the rule", (sp.Equivalent(dead, w * (1 - eps) ** 2 * n <= x**2 * K / (K - 1)),), problem=RAW.at(9)),
+        Mutant(
+            "sqrt(w) in the rule",
+            (sp.Equivalent(dead, w * (1 - eps) ** 2 * n <= x**2 * K / (K - 1)),),
+            problem=RAW.at(9),
+        ),
         Mutant("err = t (1 - eps)", (sp.Eq(err, sp.Min(OWN * (1 - eps), CAP), evaluate=False),), problem=SMOOTH),
         Mutant(
-            "1 - eps not squared", (sp.Equivalent(dead, w**2 * (1 - eps) * n <= x**2 * K / (K - 1)),), problem=TIE.at("6/5")
+            "1 - eps not squared",
+            (sp.Equivalent(dead, w**2 * (1 - eps) * n <= x**2 * K / (K - 1)),),
+            problem=TIE.at("6/5"),
         ),
         Mutant(
             "sum of weights enters",
@@ -257,7 +269,8 @@ def general_derivation() -> Derivation:
         steps=(
             *identity_steps(),
             Lemma(
-                "s1, s2 >= 0: the mean of the loss over permutations of the wrong classes and over the samples of a class "
+                "s1, s2 >= 0: the mean of the loss over permutations of the wrong classes and over the samples of a "
+                "class "
                 "is at least phi at the mean margin; s3 >= 0 as the loss ignores a shift",
                 "Jensen's inequality",
             ),
@@ -267,7 +280,11 @@ def general_derivation() -> Derivation:
                 "kappa >= -omega phi'(0), else where omega phi'(M) = -kappa",
                 "one convex function of one variable",
             ),
-            Identity("kappa = lam sqrt(n (K-1)/K); -omega phi'(0) <= kappa, times N/sqrt(n)", w * n / N * N / sp.sqrt(n), w * sp.sqrt(n)),
+            Identity(
+                "kappa = lam sqrt(n (K-1)/K); -omega phi'(0) <= kappa, times N/sqrt(n)",
+                w * n / N * N / sp.sqrt(n),
+                w * sp.sqrt(n),
+            ),
             *point_steps()[:6],
             Identity(
                 "along M (e_k - 1/K) the slope of Om(u) - <y, u> is <p - y, e_k - 1/K> = p_k - y_k, as both sum to 1",
@@ -280,7 +297,11 @@ def general_derivation() -> Derivation:
                 -c * sp.exp(shift) / (1 + c * sp.exp(shift)),
             ),
             Identity("cross-entropy: phi'(0) = -(K-1)/K", sp.diff(phi, m).subs(m, 0).subs(shift, 0), -c / (c + 1)),
-            Identity("hinge: on 0 < m < 1 the slope is kappa - omega, constant", sp.diff(omega * (1 - m) + price * m, m), price - omega),
+            Identity(
+                "hinge: on 0 < m < 1 the slope is kappa - omega, constant",
+                sp.diff(omega * (1 - m) + price * m, m),
+                price - omega,
+            ),
             Positive("beyond 1 it is kappa > 0: so M = 1 for omega > kappa, value kappa", sp.diff(price * m, m)),
             Positive("omega = kappa - d < kappa: the slope is positive, M = 0, value omega", price - (price - e)),
         )
@@ -289,10 +310,12 @@ def general_derivation() -> Derivation:
 
 SYMMETRIC = Hypothesis(
     "a convex loss that ignores a shift and treats the wrong classes alike; r = s = 1",
-    lambda p: losses.find(p.loss).convex
-    and losses.find(p.loss).shift_invariant
-    and _plain(p)
-    and all(run.feature_decay == run.row_decay == 1 for run in p.runs),
+    lambda p: (
+        losses.find(p.loss).convex
+        and losses.find(p.loss).shift_invariant
+        and _plain(p)
+        and all(run.feature_decay == run.row_decay == 1 for run in p.runs)
+    ),
     dropped="no other loss has one function phi; NR26-15 says which price g changes",
 )
 HINGE = Problem.ce([9, 5, 2], 1, model="ce-relu").with_loss("hinge").at(4)
@@ -336,7 +359,11 @@ general = Claim(
     source="ours; beyond the papers",
     mutants=(
         Mutant("hinge margins between 0 and 1", (sp.Eq(hinge_alive, 1 - lam, evaluate=False),), problem=HINGE),
-        Mutant("phi'(0) = -1 for every loss", (sp.Equivalent(dead, sp.sqrt(n) * w <= x * sp.sqrt(CAP)),), problem=PLAIN.at(5)),
+        Mutant(
+            "phi'(0) = -1 for every loss",
+            (sp.Equivalent(dead, sp.sqrt(n) * w <= x * sp.sqrt(CAP)),),
+            problem=PLAIN.at(5),
+        ),
         Mutant("n instead of sqrt(n)", (sp.Equivalent(dead, n * w * slope0 <= x * sp.sqrt(CAP)),), problem=PLAIN.at(5)),
         Mutant("the hinge pays the weights only", (sp.Eq(F, sp.Min(f_hinge, lam), evaluate=False),), problem=HINGE),
     ),
@@ -414,11 +441,14 @@ def lasso_derivation() -> Derivation:
 DECAYED = SMOOTH.with_loss(smoothing="1/10", feature_decay=[1, 2, "1/2"])
 SYMMETRIC_G = Hypothesis(
     "a convex loss that ignores a shift and treats the wrong classes alike; s = 1",
-    lambda p: losses.find(p.loss).convex
-    and losses.find(p.loss).shift_invariant
-    and _plain(p)
-    and all(run.row_decay == 1 for run in p.runs),
-    dropped="with log-prior shifts the value of the ReLU model is certified only where no two columns of the dual matrix "
+    lambda p: (
+        losses.find(p.loss).convex
+        and losses.find(p.loss).shift_invariant
+        and _plain(p)
+        and all(run.row_decay == 1 for run in p.runs)
+    ),
+    dropped="with log-prior shifts the value of the ReLU model is certified only where no two columns of the "
+    "dual matrix "
     "have a positive product, and there the equality holds as well; elsewhere no bound is known",
 )
 
@@ -428,7 +458,8 @@ group_lasso = Claim(
     kind="equality",
     paper=PAPER,
     statement=(
-        r"f_{\mathrm{relu}} = \min_Z \sum_k m_k \ell_k(z_k) + \lambda \sum_k \sqrt{g_k}\, \|z_k\|_2,\quad g_k = n_k r_k",
+        r"f_{\mathrm{relu}} = \min_Z \sum_k m_k \ell_k(z_k) + \lambda \sum_k \sqrt{g_k}\, \|z_k\|_2,\quad g_k "
+        r"= n_k r_k",
     ),
     relations=(
         sp.Eq(F, lasso, evaluate=False),
