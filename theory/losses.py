@@ -23,15 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "Loss", "Potential", "canonical", "find", "register"]
+__all__ = ["NAMES", "Loss", "canonical", "find", "register"]
 
 Array = NDArray[Any]
-Potential = Literal["logsumexp", "squared", "sparsemax", "softplus", "max"]
 Form = Callable[[Array, Array], Array]
 
 
@@ -44,7 +43,7 @@ class Loss:
     value : (U, Y) -> the loss of every column.
     gradient : (U, Y) -> its derivative in U, (K, n).
     convex : whether the loss is convex in U.
-    potential : Om of a Fenchel-Young loss, or None.
+    potential : name of the symmetric Om of a Fenchel-Young loss, or None; the kernel knows those of the table.
     constant : what the loss adds to Om(u) - <y, u>, as a multiple of |y|^2.
     own, others : shifts of the logit of the own class and of every other one, before Om.
     decay : the power of the class size by which ``own`` is divided.
@@ -57,7 +56,7 @@ class Loss:
     value: Form
     gradient: Form
     convex: bool = True
-    potential: Potential | None = None
+    potential: str | None = None
     constant: Fraction = Fraction(0)
     own: Fraction = Fraction(0)
     others: Fraction = Fraction(0)

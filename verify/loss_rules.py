@@ -197,7 +197,7 @@ def prediction_at_zero(problem: Problem) -> list[Any] | None:
         return iota
     if loss.potential == "softplus":
         return [1 / (1 + (-u).exp()) for u in iota]
-    return _sparsemax(iota)
+    return _sparsemax(iota) if loss.potential == "sparsemax" else None
 
 
 def _sparsemax(u: list[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from theory import losses
@@ -14,6 +15,8 @@ from theory.claim import Family
 from theory.problem import Cluster, Problem
 from verify.balls import precision
 from verify.bracket import Bracket
+from verify.dual import svd
+from verify.loss import Floats
 from verify.loss_rules import Power, collapse_square, merging_power, vanishing_square
 from verify.thresholds import Threshold
 
@@ -23,6 +26,7 @@ NO_FORM = (
     "no closed form exists for this loss: its merging threshold depends on the other classes "
     "(only Fenchel-Young losses such as cross-entropy have one)"
 )
+MOST_CLASSES = 500
 NAMES = {"merge": "cluster_merge", "collapse": "complete_collapse", "zero": "class_zero"}
 
 
@@ -120,11 +124,25 @@ def _collapse(problem: Problem, digits: int) -> Threshold:
     except ArithmeticError as error:
         return replace(entry, verdict="undecided", reason=str(error))
     if ends is None:
-        return replace(entry, verdict="undecided", reason=why)
+        near = _by_gradient(problem)
+        if near is None:
+            return replace(entry, verdict="undecided", reason=why)
+        return replace(entry, x2=near, verdict="certified", reason="the gradient of the loss at zero is in floats")
     closed = None
     if ends[0] == ends[1]:
         closed = _closed(Power(ends[0], Fraction(1), Fraction(1)), problem, False)
     return replace(entry, x2=ends, closed_form=closed)
+
+
+def _by_gradient(problem: Problem) -> Bracket | None:
+    """Complete collapse of a convex loss that is differentiable at zero, to the accuracy of its gradient in floats."""
+    floats = Floats(problem)
+    if not floats.loss.convex or floats.loss.potential == "max" or problem.bias != "none" or problem.K > MOST_CLASSES:
+        return None
+    unit = problem.at(1)
+    norm = float(svd(Floats(unit).dual(np.zeros((problem.K, problem.K))))[1][0]) / Floats(unit).lam
+    low, high = (Fraction(norm) * (1 + sign * Fraction(1, 10**11)) for sign in (-1, 1))
+    return low**2, high**2
 
 
 def _zero(problem: Problem, cluster: Cluster) -> Threshold:
