@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from theory import losses
-from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading, Root
 from theory.derivation import Derivation, Identity, Lemma, Positive
 from theory.loss_observables import (
     Delta,
@@ -144,6 +144,8 @@ multiplier = Claim(
 
 height, line = sp.symbols("a off_line", real=True)
 """The multiple of P nearest to Z, and |Z - a P| (one-hot labels)."""
+T_eps = sp.Symbol("T_eps", positive=True)
+"""Root of exp(T/(K-1)) = 1 + K (1-eps)/eps: transcendental, so no rational budget lies on it."""
 LEVEL = sp.log(1 + K * (1 - eps) / eps)
 BUDGET = (K - 1) * LEVEL
 
@@ -168,7 +170,9 @@ def saturation_readings(optimum: Optimum) -> Iterator[Reading]:
         if len({n_k * w_k for n_k, w_k in zip(problem.sizes, problem.weights, strict=True)}) > 1 and problem.K > 2:
             yield {**found, line: norm(Z - level * P)}
         return
-    share = (one - one + problem.smoothing.numerator) / problem.smoothing.denominator
+    odds = K * (1 - eps) / eps
+    found[T_eps] = Root(T_eps, sp.exp(T_eps / (K - 1)) - 1 - odds, sp.Integer(0), (K - 1) * odds + 1)
+    share = one * problem.smoothing.numerator / problem.smoothing.denominator
     target = np.log(1 + problem.K * (1 - share) / share)
     state = vanishes(norm(Z - target * P))
     yield {**found, dead: state, dead_exact: None, **({height: level} if state else {})}
@@ -233,7 +237,7 @@ saturation = Claim(
         r"\text{ for no } T",
     ),
     relations=(
-        sp.Equivalent(dead, T >= BUDGET),
+        sp.Equivalent(dead, T_eps <= T),
         sp.Eq(height, LEVEL, evaluate=False),
         sp.Gt(line, 0, evaluate=False),
     ),

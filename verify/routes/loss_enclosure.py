@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
+from verify.bracket import ball
 from verify.kernel import Outcome, verify_certificate
 from verify.loss import Floats, averaged, certificate, covered
 from verify.loss_optimum import optimum_of
@@ -69,15 +70,34 @@ def _kinked(problem: Problem) -> tuple[dict[str, Any], Outcome]:
     return data, verify_certificate(json.dumps(data))
 
 
+def _saturated(problem: Problem, digits: int) -> tuple[dict[str, Any], Outcome] | None:
+    """Smoothed labels under a budget that is not used in full: the point that every loss would take alone."""
+    K, eps = problem.K, problem.smoothing
+    knobs = problem.adjustment or problem.scaling or problem.loss_temperature != 1
+    if problem.model != "layer-peeled" or problem.loss != "ce" or not eps or knobs or problem.dim < K:
+        return None
+    with precision(5 * digits + 128):
+        height = (1 + K * (1 - ball(eps)) / ball(eps)).log()
+        if not (K - 1) * height < ball(problem.budget2).sqrt():
+            return None
+        tilt = ball(problem.e_w / problem.e_h).root(4)
+        P = [[height.sqrt() * (arb(i == j) - arb(1) / K) for j in range(K)] for i in range(K)]
+        W, H = ([[a * factor for a in row] for row in P] for factor in (tilt, 1 / tilt))
+        targets = [[ball(y[j]) for y in problem.target_columns] for j in range(K)]
+        return certificate(problem, W, np.array(H, dtype=object), targets, digits, nu=arb(10) ** -digits)
+
+
 def _smooth(problem: Problem, digits: int) -> tuple[dict[str, Any], Outcome]:
+    if (found := _saturated(problem, digits)) is not None:
+        return found
     point = _descended(problem)
     floats = Floats(problem)
     Z, b = averaged(problem, point.W @ point.H), point.b
     Z = _without_merged(problem, Z)
     try:
         with precision(5 * digits + 128):
-            found = polish(problem, Z, b, digits)
-            return certificate(problem, found.W, np.array(found.H, dtype=object), found.q, digits, found.bias, found.nu)
+            fine = polish(problem, Z, b, digits)
+            return certificate(problem, fine.W, np.array(fine.H, dtype=object), fine.q, digits, fine.bias, fine.nu)
     except (NotConverged, ValueError):
         q = averaged(problem, floats.predictions(point.W @ point.H + point.b[:, None]))
         return certificate(problem, point.W, point.H, q, FLOAT_DIGITS, point.b)

@@ -37,7 +37,7 @@ BITS = 256
 NONE = "no closed form of this optimum is known"
 
 
-def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
+def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:
     """The optimum from a closed form, or only the exact states of the contrasts (route ``exact``).
 
     Parameters
@@ -45,6 +45,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     problem : another loss or knobs.
     seed : unused; nothing here is random.
     avoid : closed forms of these claims are not used; ``uses`` names the one that was.
+    digits : unused; closed forms are evaluated at a fixed precision.
 
     Examples
     --------
