@@ -459,26 +459,6 @@ def contrast_states(task: Task, M: Any, p: Any, z: Any, top: Any, gap: Any) -> l
     return states
 
 
-def merged_states(task: Task, states: list[str | None]) -> list[bool | None]:
-    """NR26-02 as an exact comparison of powers where it applies: lam N >= w Delta kappa sqrt(n / (r s))."""
-    merged: list[bool | None] = []
-    universal = task.loss in ("ce", "squared", "sparsemax", "ovr") and not task.peeled
-    p, q = task.scaling.numerator, task.scaling.denominator
-    x2 = task.first * task.second * sum(task.sizes, Fraction(0)) ** 2
-    for state, cluster in zip(states, task.clusters(), strict=True):
-        k = cluster[0]
-        if len(cluster) == 1 or not universal or max(p, q) > 64:
-            merged.append(None)
-            continue
-        kappa = task.targets[k][k] - task.targets[k][cluster[1]]
-        plain = task.weights[k] ** 2 * kappa**2 * task.sizes[k] / (task.r[k] * task.s[k] * task.temperature**2)
-        together = plain == 0 or (x2 / plain) ** q >= (task.sizes[k] / max(task.sizes)) ** (2 * p)
-        clash = (state == "alive" and together) or (state == "dead" and not together)
-        demand(not clash, "impossible: merging rule against certified contrast; report a kernel bug")
-        merged.append(together)
-    return merged
-
-
 def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], gap: Any) -> tuple[int, int]:
     """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl)."""
     # (1/Delta)^T M* = 0, so logits lose one dimension, unless a budget is not used in full (M* = 0)
@@ -542,13 +522,13 @@ def prove(task: Task, problem: str) -> Outcome:
             return result
         result.rank = least, most
         result.contrasts = contrast_states(task, M, p, logits, top, gap)
-        result.merged = merged_states(task, result.contrasts)
+        result.merged = [None if state in (None, "absent") else state == "dead" for state in result.contrasts]
         result.zero = [zero_state(logits, cluster[0], most) for cluster in task.clusters()]
     result.found = {"predictions": p, "logits": logits, "gap": gap}
     result.facts = {
         "clusters": [[str(task.sizes[c[0]]), str(task.weights[c[0]]), len(c)] for c in task.clusters()],
         "contrast": {"uses": [], "values": result.contrasts},
-        "merged": {"uses": ["NR26-02"], "values": result.merged or [None for _ in task.clusters()]},
+        "merged": {"uses": [], "values": result.merged or [None for _ in task.clusters()]},
         "zero": {"uses": [], "values": result.zero},
         "rank": dict(zip(("lower", "upper"), result.rank or (0, task.K), strict=True)),
         "predictions": [[interval(x, x) for x in row] for row in p],
