@@ -254,7 +254,7 @@ def loss_values(optimum: Optimum) -> list[Any] | None:
         return [logs[k] + np.log(sum(np.exp(u[j, k] - u[k, k]) for j in range(K))) for k in range(K)]
     if loss.potential not in ("squared", "sparsemax") or p is None:
         return None
-    half = [(y[:, k] ** 2).sum() / 2 - (p[:, k] ** 2).sum() / 2 for k in range(K)]
+    half = [(y[:, k] * y[:, k] - p[:, k] * p[:, k]).sum() / 2 for k in range(K)]
     return [((p[:, k] - y[:, k]) * u[:, k]).sum() + half[k] for k in range(K)]
 
 

@@ -28,7 +28,7 @@ BETWEEN = (kB * nA + kA * nB) / K
 LEVEL = sp.log(1 + K * (1 - eps) / eps)
 
 
-def root_entries(power: sp.Expr = sp.Rational(-1, 2)) -> dict[str, sp.Expr]:
+def root_entries(power: sp.Expr) -> dict[str, sp.Expr]:
     """Entries of (P D P)^power on its range, two clusters: diagonal A, B, inside A, B, and between.
 
     Examples
@@ -127,7 +127,7 @@ def rate_derivation() -> Derivation:
 
 
 BASE = Problem.ce([(4, 2), (1, 2)], "1/20").with_loss(smoothing="1/5")
-L = root_entries()
+L = root_entries(-sp.Rational(1, 2))
 
 limit = Claim(
     id="NR26-10",
@@ -160,7 +160,7 @@ limit = Claim(
                 and p.bias == "none"
                 and p.loss_temperature == 1
                 and not (p.adjustment or p.scaling)
-                and all((run.weight, run.feature_decay, run.row_decay) == (1, 1, 1) for run in p.runs)
+                and all(run.weight == run.feature_decay == run.row_decay == 1 for run in p.runs)
             ),
             dropped="with one-hot labels a_eps is infinite and the rate logarithmic (TH22-06)",
         ),

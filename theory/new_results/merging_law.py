@@ -258,25 +258,16 @@ def knob_derivation() -> Derivation:
     )
 
 
-def _one(**knobs: object) -> Problem:
-    return SMALL.with_loss(**knobs)  # type: ignore[arg-type]
-
-
-DISTILLED = _one(
-    targets=[
-        ["0.7", "0.1", "0.1", "0.1"],
-        ["0.1", "0.7", "0.1", "0.1"],
-        ["0.05", "0.05", "0.7", "0.2"],
-        ["0.05", "0.05", "0.2", "0.7"],
-    ]
-)
-WEIGHTED = Problem.ce([(9, 2), (4, 2)], 1, weights=[(1, 2), (2, 2)])
-DECAYED = _one(feature_decay=[(1, 2), (4, 2)])
-ROWS = _one(row_decay=[(1, 2), (4, 2)])
-WARM = _one(loss_temperature=2)
-SMOOTH = _one(smoothing="1/5")
-NEAR = "3.9"
-"""x^2 just below n_B = 4."""
+LONE = Problem.ce([9, (4, 2)], 1)
+"""Only the minority has a contrast."""
+DISTILLED = LONE.with_loss(targets=[["0.8", "0.1", "0.1"], ["0.1", "0.6", "0.3"], ["0.1", "0.3", "0.6"]])
+WEIGHTED = Problem.ce([9, (4, 2)], 1, weights=[1, (2, 2)])
+DECAYED = LONE.with_loss(feature_decay=[1, (4, 2)])
+ROWS = LONE.with_loss(row_decay=[1, (4, 2)])
+WARM = LONE.with_loss(loss_temperature=2)
+SMOOTH = LONE.with_loss(smoothing="1/5")
+PRIOR = LONE.with_loss(adjustment=1)
+STEEP = LONE.with_loss(scaling="1/2")
 
 knobs = Claim(
     id="NR26-03",
@@ -307,12 +298,11 @@ knobs = Claim(
     witness=SMOOTH.at(2),
     family=Family(sizes="clusters", near=("merge",), model="loss", losses=LOSSES),
     settings=(
-        SMALL.at(3),
-        SMALL.with_loss("squared").at(5),
-        *(base.at(3) for base in (SHIFTED, WEIGHTED, SCALED, WARM, DISTILLED, DECAYED, ROWS)),
+        LONE.at(3),
+        *(base.at(3) for base in (PRIOR, WEIGHTED, STEEP, WARM, DISTILLED, DECAYED, ROWS)),
     ),
     derivation=knob_derivation,
-    rests_on=frozenset({"NR26-02"}),
+    rests_on=frozenset({"NR26-01", "NR26-02"}),
     required="proved",
     source="ours; beyond the papers",
     mutants=tuple(
@@ -321,12 +311,12 @@ knobs = Claim(
             (
                 "logit adjustment divides the threshold by the log ratio",
                 x >= sp.sqrt(n_shift) / (1 + sp.log(N / n_shift)),
-                SHIFTED.at(NEAR),
+                PRIOR.at("3.9"),
             ),
             (
                 "oversampling acts linearly",
                 lam * (N_once + (copies - 1) * n_once * k) >= copies * sp.sqrt(n_once),
-                SMALL.at(5),
+                LONE.at(5),
             ),
             ("smoothing divides by 1 - eps", x >= sp.sqrt(n) / (1 - eps_only), SMOOTH.at(5)),
             ("temperature multiplies", x >= tau_only * sp.sqrt(n), WARM.at(4)),

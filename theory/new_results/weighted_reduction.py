@@ -74,7 +74,7 @@ def _nuclear(X: Any) -> Any:
     """Nuclear norm of a matrix of rank two at most."""
     gram = X.T @ X
     K = len(gram)
-    minors = sum(gram[i, i] * gram[j, j] - gram[i, j] ** 2 for i in range(K) for j in range(i))
+    minors = sum(gram[i, i] * gram[j, j] - gram[i, j] * gram[i, j] for i in range(K) for j in range(i))
     if not minors > 0:
         return norm(X)
     return np.sqrt(sum(gram[k, k] for k in range(K)) + 2 * np.sqrt(minors))
