@@ -25,7 +25,8 @@ __all__ = ["NotConverged", "Polished", "polish"]
 Array = NDArray[Any]
 MAX_UNKNOWNS = 260
 MAX_STEPS = 14
-CUT = 1e-9
+CUTS = (1e-9, 1e-6, 1e-4)
+"""Singular values below this share of the largest count as zero; at a tie floats leave some above the first."""
 
 
 class NotConverged(Exception):
@@ -168,12 +169,21 @@ def polish(problem: Problem, Z: Array, bias: Array, digits: int) -> Polished:
     NotConverged
         If there are too many unknowns, or the steps do not shrink.
     """
+    for cut in CUTS[:-1]:
+        try:
+            return _polish(problem, Z, bias, digits, cut)
+        except NotConverged:
+            pass
+    return _polish(problem, Z, bias, digits, CUTS[-1])
+
+
+def _polish(problem: Problem, Z: Array, bias: Array, digits: int, cut: float) -> Polished:
     system = _System(problem)
     if system.potential == "max" or problem.model == "ce-relu":
         raise NotConverged("no smooth system")
     floats = Floats(problem)
     U, S, Vt = svd(floats.scaled(Z))
-    keep = int(np.count_nonzero(max(float(S[0]), floats.lam) * CUT < S))
+    keep = int(np.count_nonzero(max(float(S[0]), floats.lam) * cut < S))
     if 2 * problem.K * keep > MAX_UNKNOWNS:
         raise NotConverged("too many unknowns")
     root = np.sqrt(S[:keep])
@@ -189,7 +199,8 @@ def polish(problem: Problem, Z: Array, bias: Array, digits: int) -> Polished:
     for _ in range(MAX_STEPS if keep else 0):
         step = _step(system, A, B, b, lam)
         length = max(abs(x) for x in step)
-        if length > 1 or length > 10 * last:
+        size = max((abs(a) for a in (*A.entries(), *B.entries())), default=arb(0))
+        if length > 1 + size or length > 10 * last:
             raise NotConverged("Newton does not converge")
         last = length
         A, B, b, lam = _moved(system, A, B, b, lam, step)

@@ -219,7 +219,6 @@ weights = Claim(
     witness=SQUARES,
     family=Family(sizes="two", bias=("none",), near=("merge",)),
     settings=(
-        WORSE,
         EVEN.at(3),
         *map(_around_even, ("-1/800000", "1/800000")),
     ),

@@ -459,8 +459,11 @@ def contrast_states(task: Task, M: Any, p: Any, z: Any, top: Any, gap: Any) -> l
     return states
 
 
-def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], gap: Any) -> tuple[int, int]:
-    """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl)."""
+def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[list[Any]], gap: Any) -> tuple[int, int]:
+    """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl).
+
+    At Z = 0 the prediction of sparsemax without shifts is uniform, so another one shows that Z is not 0.
+    """
     # (1/Delta)^T M* = 0, so logits lose one dimension, unless a budget is not used in full (M* = 0)
     most = task.K - (task.potential in SIMPLEX and bool(top > 0))
     delta = task.delta()
@@ -475,7 +478,8 @@ def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], gap: Any)
         X = [[c * z for c, z in zip(*pair, strict=True)] for pair in zip(scale, logits, strict=True)]
         away = total(x.rad() * x.rad() for row in X for x in row).sqrt().upper()
         least = count_above(arb_mat(X).mid(), arb(away))
-    demand(least <= most, "impossible: rank bounds cross; report a kernel bug")
+    if task.potential == "sparsemax" and not task.adjustment:
+        least = int(any(not (q * task.K).contains(1) for row in p for q in row))
     return least, most
 
 
@@ -516,12 +520,14 @@ def prove(task: Task, problem: str) -> Outcome:
         result.zero = [None if state is None else state == "dead" for state in result.contrasts]
     else:
         top = norm_at_least(task, M, gap)
-        least, most = rank_bounds(task, M, top, logits, gap)
+        least, most = rank_bounds(task, M, top, logits, p, gap)
         if task.dim < most:
             result.reason = f"d = {task.dim} is below the certified rank bound {most}: bounds only, maybe loose"
             return result
-        result.rank = least, most
         result.contrasts = contrast_states(task, M, p, logits, top, gap)
+        alive = [len(c) - 1 for c, s in zip(task.clusters(), result.contrasts, strict=True) if s == "alive"]
+        result.rank = max(least, sum(alive)), most
+        demand(result.rank[0] <= most, "impossible: rank bounds cross; report a kernel bug")
         result.merged = [None if state in (None, "absent") else state == "dead" for state in result.contrasts]
         result.zero = [zero_state(logits, cluster[0], most) for cluster in task.clusters()]
     result.found = {"predictions": p, "logits": logits, "gap": gap}
