@@ -28,7 +28,7 @@ from verify.routes import solve
 
 IDS = (
     *(f"NR26-{number:02}" for number in range(1, 16)),
-    *("CJ26-06", "CJ26-07", "RF26-04", "RF26-07", "RF26-13"),
+    *("XP26-12", "CJ26-06", "CJ26-07", "RF26-04", "RF26-07", "RF26-13"),
 )
 CLAIMS = {identifier: claim for identifier, claim in registry.load().items() if identifier in IDS}
 PROVED = [claim for claim in CLAIMS.values() if claim.derivation is not None]
