@@ -277,7 +277,8 @@ saturation = Claim(
         Mutant("depends on the sizes", (sp.Equivalent(dead, T >= BUDGET * N / 9),), problem=SATURATED),
         Mutant("a_eps without K", (sp.Eq(height, sp.log(1 + (1 - eps) / eps), evaluate=False),), problem=SATURATED),
     ),
-    note="T_eps does not depend on sizes or weights. Nothing like it under weight decay, which is never "
+    note="Z is meant centred, 1^T Z = 0, as logits are reported here: a budget that is not used in full leaves "
+    "shifts of columns free. T_eps does not depend on sizes or weights. Nothing like it under weight decay, which is never "
     "inactive. K = 6, "
     "eps = 0.15: a_eps = 3.55534806149, T_eps = 17.7767403074.",
 )
