@@ -20,7 +20,7 @@ from verify.kernel.fenchel_young import LOSSES
 from verify.loss import Floats
 from verify.loss_rules import slopes
 
-__all__ = ["NotConverged", "Polished", "polish"]
+__all__ = ["CUTS", "NotConverged", "Polished", "polish"]
 
 Array = NDArray[Any]
 MAX_UNKNOWNS = 260
@@ -161,23 +161,14 @@ def _shifts(problem: Problem) -> list[list[Any]]:
     return [[common[j] + (own[k] if j == k else arb(0)) for k in range(K)] for j in range(K)]
 
 
-def polish(problem: Problem, Z: Array, bias: Array, digits: int) -> Polished:
-    """Newton from logits in floats to about ``digits`` digits, at the current precision.
+def polish(problem: Problem, Z: Array, bias: Array, digits: int, cut: float) -> Polished:
+    """Newton from logits in floats to about ``digits`` digits, at the current precision; ``cut`` is one of CUTS.
 
     Raises
     ------
     NotConverged
         If there are too many unknowns, or the steps do not shrink.
     """
-    for cut in CUTS[:-1]:
-        try:
-            return _polish(problem, Z, bias, digits, cut)
-        except NotConverged:
-            pass
-    return _polish(problem, Z, bias, digits, CUTS[-1])
-
-
-def _polish(problem: Problem, Z: Array, bias: Array, digits: int, cut: float) -> Polished:
     system = _System(problem)
     if system.potential == "max" or problem.model == "ce-relu":
         raise NotConverged("no smooth system")

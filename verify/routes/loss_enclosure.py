@@ -18,7 +18,7 @@ from verify.bracket import ball
 from verify.kernel import Outcome, verify_certificate
 from verify.loss import Floats, averaged, certificate, covered
 from verify.loss_optimum import optimum_of
-from verify.loss_polish import NotConverged, polish
+from verify.loss_polish import CUTS, NotConverged, polish
 from verify.loss_rules import collapse_square, merged_states
 from verify.routes import loss_convex, loss_exact
 from verify.routes.loss_nonconvex import LARGEST, Landscape, descents
@@ -94,13 +94,16 @@ def _smooth(problem: Problem, digits: int) -> tuple[dict[str, Any], Outcome]:
     floats = Floats(problem)
     Z, b = averaged(problem, point.W @ point.H), point.b
     Z = _without_merged(problem, Z)
-    try:
-        with precision(5 * digits + 128):
-            fine = polish(problem, Z, b, digits)
-            return certificate(problem, fine.W, np.array(fine.H, dtype=object), fine.q, digits, fine.bias, fine.nu)
-    except (NotConverged, ValueError):
-        q = averaged(problem, floats.predictions(point.W @ point.H + point.b[:, None]))
-        return certificate(problem, point.W, point.H, q, FLOAT_DIGITS, point.b)
+    for cut in CUTS:
+        try:
+            with precision(5 * digits + 128):
+                fine = polish(problem, Z, b, digits, cut)
+                H = np.array(fine.H, dtype=object)
+                return certificate(problem, fine.W, H, fine.q, digits, fine.bias, fine.nu)
+        except (NotConverged, ValueError):
+            continue
+    q = averaged(problem, floats.predictions(point.W @ point.H + point.b[:, None]))
+    return certificate(problem, point.W, point.H, q, FLOAT_DIGITS, point.b)
 
 
 def _descended(problem: Problem) -> Point:
