@@ -278,7 +278,6 @@ saturation = Claim(
         Mutant("a_eps without K", (sp.Eq(height, sp.log(1 + (1 - eps) / eps), evaluate=False),), problem=SATURATED),
     ),
     note="Z is meant centred, 1^T Z = 0, as logits are reported here: a budget that is not used in full leaves "
-    "shifts of columns free. T_eps does not depend on sizes or weights. Nothing like it under weight decay, which is never "
-    "inactive. K = 6, "
-    "eps = 0.15: a_eps = 3.55534806149, T_eps = 17.7767403074.",
+    "shifts of columns free. T_eps depends on neither sizes nor weights, and under weight decay there is nothing like "
+    "it. K = 6, eps = 0.15: a_eps = 3.55534806149, T_eps = 17.7767403074.",
 )
