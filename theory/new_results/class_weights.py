@@ -154,8 +154,13 @@ def weight_derivation() -> Derivation:
                 a**2 + b**2 - 2 * a * b,
                 (a - b) ** 2,
             ),
-            Positive("K n_max >= N, class by class, so 1/(K sqrt(n_max)) <= 1/sqrt(K N)", (a + d) - a),
-            Positive("N >= K n_min, class by class, so sqrt(n_min)/N <= 1/sqrt(K N)", (a + e) - a),
+            Positive(
+                "K n_max > N, here for two sizes a and a + d, so 1/(K sqrt(n_max)) < 1/sqrt(K N)",
+                2 * (a + d) - (2 * a + d),
+            ),
+            Positive(
+                "N > K n_min, here for two sizes a and a + e, so sqrt(n_min)/N < 1/sqrt(K N)", (2 * a + e) - 2 * a
+            ),
             Identity(
                 "ratio of plain to inverse frequency: K sqrt(n_min n_max)/N",
                 sp.sqrt(n_min) / N * K * sp.sqrt(n_max),

@@ -343,7 +343,7 @@ def losses_parameter(problem: Problem) -> Any:
 def equation_derivation() -> Derivation:
     """The operator norm with Delta = r = 1: largest eigenvalue of P V P, and of the centred D with u = n/N."""
     v, m, c, power, probability, e = sp.symbols("v m c g p epsilon", positive=True)
-    excess, large = sp.symbols("d R", positive=True)
+    excess = sp.Symbol("d", positive=True)
     logp = sp.Symbol("L", real=True)
     slope_focal = sp.diff(-((1 - probability) ** power) * sp.log(probability), probability)
     return Derivation(
@@ -390,7 +390,10 @@ def equation_derivation() -> Derivation:
                 -probability * sp.diff(-sp.log(probability) + e * (1 - probability), probability),
                 1 + e * probability,
             ),
-            Positive("x below the threshold: the top singular pair of Mx is a descent direction at Z = 0", large),
+            Lemma(
+                "below the threshold the top singular pair of Mx descends from Z = 0, convex or not",
+                "first-order expansion",
+            ),
         )
     )
 

@@ -65,7 +65,7 @@ def _nearest(problem: Problem, Z: Any) -> dict[sp.Symbol, Any]:
 
 def frame_derivation() -> Derivation:
     """Both directions, with X = Z G^(1/2) and Mx = (Y - softmax) diag(m) G^(-1/2)/lam."""
-    a, g_i, g_j, total, E = sp.symbols("a g_i g_j G E", positive=True)
+    g_i, g_j, total, E = sp.symbols("g_i g_j G E", positive=True)
     own, other = E / (E + K - 1), 1 / (E + K - 1)
     m, g, x_a = sp.symbols("m g lam_g", positive=True)
     return Derivation(
@@ -104,7 +104,6 @@ def frame_derivation() -> Derivation:
                 (K * m / x_a - (K - 1)) - 1,
                 K * (m - x_a) / x_a,
             ),
-            Identity("(E = exp(a), a real)", sp.log(sp.exp(a)), a),
         )
     )
 

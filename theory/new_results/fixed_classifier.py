@@ -17,7 +17,7 @@ from theory.new_results.complete_collapse import (
     norm_readings,
 )
 from theory.problem import Problem
-from theory.symbols import K, N, dead, n, x
+from theory.symbols import K, N, dead, x
 
 PAPER = "new_results"
 
@@ -33,9 +33,9 @@ def cure_derivation() -> Derivation:
             Lemma(
                 "(a) the norm of NR26-05 is finite whatever the knobs are: from there on everything is zero", "NR26-05"
             ),
-            Lemma("(b) with W fixed the problem separates into samples, strictly convex in h", "lam_H > 0"),
-            Identity(
-                "the loss and the decay of a sample have the same factor 1/N, not n_k", n / N * (N / n), sp.Integer(1)
+            Lemma(
+                "(b) with W fixed the problem separates into samples, all with the factor 1/N; strictly convex in h",
+                "lam_H > 0",
             ),
             Identity(
                 "frame: own logit minus another one at h = beta w_k",
@@ -50,7 +50,10 @@ def cure_derivation() -> Derivation:
             ),
             Identity("equal to lam_H N h = lam_H N beta w_k: left side at beta = 0", side.subs(beta, 0), sp.Integer(1)),
             Positive("the left side decreases in E = exp(...)", -sp.diff(K / (E + K - 1), E).subs(K, 1 + d)),
-            Positive("the right side grows from 0: exactly one root beta > 0, for every lam_H > 0", decay * N),
+            Positive(
+                "the right side grows from 0: exactly one root beta > 0, for every lam_H > 0",
+                sp.diff(decay * N * beta, beta),
+            ),
             Identity("K = 2: 2/(exp(2 beta s^2) + 1)", side.subs(K, 2), 2 / (sp.exp(2 * beta * length**2) + 1)),
         )
     )

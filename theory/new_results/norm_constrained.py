@@ -184,7 +184,7 @@ def _root(value: Fraction) -> sp.Expr:
 
 def saturation_derivation() -> Derivation:
     """Each smoothed loss alone is minimal at a multiple of e_k - 1/K."""
-    e, E, a, g_i, g_j, total = sp.symbols("epsilon E a g_i g_j G", positive=True)
+    e, E, a, total = sp.symbols("epsilon E a G", positive=True)
     own, wrong = 1 - e + e / K, e / K
     return Derivation(
         steps=(
@@ -207,7 +207,6 @@ def saturation_derivation() -> Derivation:
                 "constant m_k",
                 "NR26-09",
             ),
-            Identity("(there g_i = g_j = 1 constant)", (g_i - g_j).subs({g_i: 1, g_j: 1}), sp.Integer(0)),
         )
     )
 

@@ -418,7 +418,6 @@ def _ball(value: Any, one: Any) -> Any:
 def lasso_derivation() -> Derivation:
     """Both programs separate over classes and reduce to the same convex function of one margin."""
     m, g = sp.symbols("M g_k", positive=True)
-    e = sp.Symbol("d", positive=True)
     return Derivation(
         steps=(
             *general_derivation().steps,
@@ -433,7 +432,7 @@ def lasso_derivation() -> Derivation:
                 lam * sp.sqrt(g) * m * sp.sqrt((K - 1) / K),
                 lam * sp.sqrt(g * (K - 1) / K) * m,
             ),
-            Positive("M < 0 is never better: phi decreases below 0 and the penalty is positive", lam * sp.sqrt(g) * e),
+            Lemma("M < 0 is never better: phi decreases up to 0 and the penalty is positive", "convexity of phi"),
         )
     )
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from theory import losses
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
-from theory.derivation import Derivation, Identity, Lemma, Positive
+from theory.derivation import Derivation, Identity, Lemma
 from theory.loss_observables import LINEAR, UNBIASED, WIDE, loss_parameters, loss_values, predictions, slopes
 from theory.observables import norm
 from theory.optimum import Optimum
@@ -126,7 +126,7 @@ def reduction_derivation() -> Derivation:
                 "subdifferential of the nuclear norm",
             ),
             Identity("gradient in X = S^(1/2) Z G^(1/2): divide by sqrt(s g)", sp.diff((u * v) / sp.sqrt(s * g), w), h),
-            Positive("d >= rank X columns suffice", sigma),
+            Lemma("d >= rank X columns suffice: one per singular value", "singular value decomposition"),
         )
     )
 
