@@ -162,8 +162,8 @@ def _certificate(
     reason = ""
     norm = _norm(problem, np.array([[float(a) for a in row] for row in q]))
     budgeted = problem.model == "layer-peeled"
-    # within rounding a polished point needs no shrinking
-    excess = 1.0 if budgeted or norm < 1 + 1e-14 else norm
+    # a polished point needs no shrinking, and the norm in floats is only that accurate
+    excess = 1.0 if budgeted or norm < 1 + (1e-10 if digits > 20 else 1e-14) else norm
     for exponent in range(digits, 3, -2):
         inside = 1 - arb(10) ** -exponent
         theta = arb(1) if budgeted else inside / excess
