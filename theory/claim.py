@@ -92,6 +92,9 @@ class Family:
     depths : the numbers of layers to draw from (``mse``, 'ce-deep').
     dims : 'wide' (dimension at least that of some optimum of full rank) or 'any' (bottlenecks too).
     families : numbers of families to draw from (``ce-sphere``).
+    losses, knobs, base : for model 'loss' (:meth:`Problem.with_loss`): the losses to draw from, what else to draw
+        ('weights', 'smoothing', 'adjustment', 'scaling', 'loss_temperature', 'feature_decay', 'row_decay'), and the
+        model that is changed.
     """
 
     sizes: Literal["two", "clusters", "distinct", "balanced", "any"] = "any"
@@ -102,6 +105,9 @@ class Family:
     depths: tuple[int, ...] = (1,)
     dims: Literal["wide", "any"] = "wide"
     families: tuple[int, ...] = (1, 2)
+    losses: tuple[str, ...] = ("ce",)
+    knobs: tuple[str, ...] = ()
+    base: Literal["ce", "ce-relu", "layer-peeled"] = "ce"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theory import losses
 from theory.problem import Problem
 
-__all__ = ["objective"]
+__all__ = ["adjusted", "loss_terms", "objective"]
 
 Array = NDArray[Any]
 
@@ -45,9 +46,11 @@ def objective(problem: Problem, layers: Sequence[Array], H: Array, b: Array | No
         value = ((logits - target) ** 2).sum(axis=0) @ repeats / (2 * float(problem.N))
     else:
         value = _cross_entropy(problem, logits, labels, repeats)
+    rows = np.array([float(s) for s in problem.row_decays]) if problem.key == "loss" else np.ones(problem.K)
+    columns = np.array([float(r) for r in problem.feature_decays])[labels] if problem.key == "loss" else 1.0
     for decay, layer in zip(problem.layers, layers, strict=True):
-        value += float(decay) / 2 * (layer**2).sum()
-    value += float(problem.lambda_h) / 2 * ((H**2).sum(axis=0) @ repeats)
+        value += float(decay) / 2 * float((rows @ layer**2 if layer is layers[0] else layer**2).sum())
+    value += float(problem.lambda_h) / 2 * ((H**2).sum(axis=0) @ (repeats * columns))
     if isinstance(problem.bias, Fraction):
         value += float(problem.bias) / 2 * float(bias @ bias)
     return float(value)
@@ -78,7 +81,38 @@ def _product(problem: Problem, layers: Sequence[Array], H: Array) -> Array:
     return W
 
 
+def adjusted(problem: Problem, logits: Array, labels: Array) -> tuple[Array, Array]:
+    """Adjusted logits u and d u / d z (a factor per row) of columns of logits (bias included) with these classes.
+
+    Examples
+    --------
+    >>> p = Problem.ce([4, 1], 1).with_loss("margin:2", scaling="1/2", loss_temperature=2)
+    >>> u, slope = adjusted(p, np.ones((2, 2)), np.arange(2))
+    >>> u.tolist(), slope.tolist()
+    ([[-1.5, 0.5], [0.25, -1.75]], [0.5, 0.25])
+    """
+    loss = losses.find(problem.loss)
+    sizes = np.array([float(n) for n in problem.sizes])
+    slope = (sizes / sizes.max()) ** float(problem.scaling) / float(problem.loss_temperature)
+    own = np.zeros((problem.K, len(labels)))
+    own[labels, np.arange(len(labels))] = 1
+    shift = float(problem.adjustment) * np.log(sizes / sizes.sum())[:, None] + float(loss.others) * (1 - own)
+    shift = shift + own * (float(loss.own) / sizes[labels] ** float(loss.decay))
+    return slope[:, None] * logits + shift, slope
+
+
+def loss_terms(problem: Problem, logits: Array, labels: Array) -> tuple[Array, Array]:
+    """Loss of every column of logits (bias included), and its gradient in the logits; weights excluded."""
+    loss = losses.find(problem.loss)
+    U, slope = adjusted(problem, logits, labels)
+    Y = np.array([[float(y) for y in target] for target in problem.target_columns]).T[:, labels]
+    return loss.value(U, Y), slope[:, None] * loss.gradient(U, Y)
+
+
 def _cross_entropy(problem: Problem, logits: Array, labels: Array, repeats: Array) -> float:
+    if problem.key == "loss":
+        factor = np.array([float(w) for w in problem.weights])[labels]
+        return float((repeats * factor) @ loss_terms(problem, logits, labels)[0] / float(problem.N))
     top = logits.max(axis=0)
     losses = top + np.log(np.exp(logits - top).sum(axis=0)) - logits[labels, np.arange(len(labels))]
     factor = np.array([float(w) for w in problem.weights])[labels]

@@ -16,6 +16,14 @@ weight multiplies the loss only, N keeps its meaning). The other models:
 * ``ce-sphere``: sum_i log(1 + sum_{j != i} exp(a (<u_i, v_j> - <u_i, v_i>))) over unit vectors (the SUM of the losses);
   two families u, v or one, u = v.
 
+Models ``ce``, ``ce-relu`` and ``layer-peeled`` (one layer) may have another loss and knobs, see
+:meth:`Problem.with_loss`: with u_k = Delta * z_k / tau + iota and targets y_k the objective of ``ce`` is
+
+    sum_k (w_k/N) sum_i loss(u_ki, y_k) + (lambda_w/2) sum_j s_j |row j of W|^2 + (lambda_h/2) sum_k r_k sum_i |h_ki|^2
+
+with Delta_j = (n_j/n_max)^scaling, iota_j = adjustment log(n_j/N), tau the loss temperature, s_j = row decay and r_k =
+feature decay.
+
 Every route's answer is finally evaluated with :meth:`Problem.objective`.
 """
 
@@ -34,9 +42,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from theory import losses
+
 __all__ = ["MODELS", "Bias", "Cluster", "Problem", "Run"]
 
 MODELS = ("ce", "ce-relu", "mse", "uf-svm", "layer-peeled", "ce-sphere")
+
+KNOBS = (
+    "loss",
+    "smoothing",
+    "adjustment",
+    "scaling",
+    "loss_temperature",
+    "feature_decay",
+    "row_decay",
+    "targets",
+)
+"""The parameters of :meth:`Problem.with_loss`."""
 
 Bias = Literal["none", "free"] | Fraction
 Exact = int | str | Fraction
@@ -45,21 +67,25 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """Consecutive classes that share size and loss weight."""
+    """Consecutive classes that share size, loss weight and multipliers of the weight decay."""
 
     size: Fraction
     repeat: int
     weight: Fraction = Fraction(1)
+    feature_decay: Fraction = Fraction(1)
+    row_decay: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """All classes of one size and loss weight; ``ranges`` are their [first, last] numbers."""
+    """Classes equal in all that is given per class; ``ranges`` are their [first, last] numbers."""
 
     size: Fraction
     weight: Fraction
     classes: int
     ranges: tuple[tuple[int, int], ...]
+    feature_decay: Fraction = Fraction(1)
+    row_decay: Fraction = Fraction(1)
 
     @property
     def members(self) -> list[int]:
@@ -87,6 +113,7 @@ class Problem:
     widths : d_M, ..., d_1, d_m the width of the input of W_m (H is d_1 x N); empty where all are ``dim``.
     e_w, e_h : budgets per class of W and of H (``layer-peeled``).
     temperature, families : the inverse temperature a, and 2 for (u, v) or 1 for u = v (``ce-sphere``).
+    loss, smoothing, adjustment, scaling, loss_temperature, targets : see :meth:`with_loss`.
     """
 
     runs: tuple[Run, ...]
@@ -101,6 +128,12 @@ class Problem:
     e_h: Fraction = Fraction(1)
     temperature: Fraction = Fraction(1)
     families: int = 2
+    loss: str = "ce"
+    smoothing: Fraction = Fraction(0)
+    adjustment: Fraction = Fraction(0)
+    scaling: Fraction = Fraction(0)
+    loss_temperature: Fraction = Fraction(1)
+    targets: tuple[tuple[Fraction, ...], ...] = ()
 
     @classmethod
     def ce(
@@ -215,6 +248,85 @@ class Problem:
         problem = cls._build("ce-sphere", [(1, n)], None, n - 1 if dim is None else dim)
         return replace(problem, temperature=_positive(temperature, "temperature"), families=families)
 
+    def with_loss(
+        self,
+        loss: str = "ce",
+        *,
+        smoothing: Exact = 0,
+        adjustment: Exact = 0,
+        scaling: Exact = 0,
+        loss_temperature: Exact = 1,
+        feature_decay: Iterable[Exact | tuple[Exact, int]] | None = None,
+        row_decay: Iterable[Exact | tuple[Exact, int]] | None = None,
+        targets: Sequence[Sequence[Exact]] | None = None,
+    ) -> Problem:
+        """The same problem with another loss and other knobs; what is not given takes its default.
+
+        Parameters
+        ----------
+        loss : name in :mod:`theory.losses`, with its parameter after a colon.
+        smoothing : eps in [0, 1): targets (1 - eps) e_k + (eps/K) 1.
+        adjustment : iota_j = adjustment * log(n_j/N); 1 is balanced softmax.
+        scaling : Delta_j = (n_j/n_max)^scaling.
+        loss_temperature : tau > 0, the logits are divided by it.
+        feature_decay, row_decay : r_k and s_j > 0 per class, or (value, repeat) pairs; default 1. Not in model
+            ``layer-peeled``.
+        targets : y_k for every class k, nonnegative, sum 1; instead of ``smoothing``.
+
+        Raises
+        ------
+        ValueError
+            Naming the input and the rule it breaks.
+
+        Examples
+        --------
+        >>> p = Problem.ce([(18, 2), (7, 3)], "1/100", weights=[(1, 2), ("3/2", 3)]).with_loss(smoothing="0.1")
+        >>> p.key, p.contrast(p.clusters[1])
+        ('loss', Fraction(9, 10))
+        >>> Problem.ce([3, 2], 1).with_loss("ce").key
+        'ce'
+        """
+        if self.model not in ("ce", "ce-relu", "layer-peeled") or self.deeper:
+            raise ValueError(f"loss: model {self.model} with {self.depth} layers has its own loss only")
+        runs = self._multiplied(feature_decay, row_decay)
+        if self.model == "layer-peeled" and any(run.feature_decay != 1 or run.row_decay != 1 for run in runs):
+            raise ValueError("feature decay, row decay: model layer-peeled has no weight decay")
+        eps = _positive(smoothing, "smoothing", zero=True)
+        if eps >= 1:
+            raise ValueError(f"smoothing: {smoothing!r} is not below 1")
+        spec = losses.canonical(loss)
+        soft = tuple(_distribution(target, self.K) for target in targets or ())
+        if soft and (eps or len(soft) != self.K):
+            raise ValueError(f"targets: one for each of {self.K} classes, and no smoothing beside them")
+        if (soft or eps) and not losses.find(spec).soft:
+            raise ValueError(f"loss: {spec} has one-hot targets only")
+        one_hot = soft == tuple(tuple(Fraction(int(j == k)) for j in range(self.K)) for k in range(len(soft)))
+        return replace(
+            self,
+            runs=runs,
+            loss=spec,
+            smoothing=eps,
+            adjustment=_positive(adjustment, "adjustment", zero=True),
+            scaling=_positive(scaling, "scaling", zero=True),
+            loss_temperature=_positive(loss_temperature, "loss temperature"),
+            targets=() if one_hot else soft,
+        )
+
+    def _multiplied(self, *decays: Iterable[Exact | tuple[Exact, int]] | None) -> tuple[Run, ...]:
+        """The runs with feature decay and row decay."""
+        names = "feature decay", "row decay"
+        found = []
+        for name, decay in zip(names, decays, strict=True):
+            pairs = [(Fraction(1), self.K)] if decay is None else _runs(decay, name)
+            if sum(repeat for _, repeat in pairs) != self.K:
+                raise ValueError(f"{name}: {sum(r for _, r in pairs)} values for {self.K} classes")
+            found.append([value for value, repeat in pairs for _ in range(repeat)] if decay is not None else None)
+        if found == [None, None]:
+            return tuple(replace(run, feature_decay=Fraction(1), row_decay=Fraction(1)) for run in self.runs)
+        ones = [Fraction(1)] * self.K
+        each = zip(self.sizes, self.weights, found[0] or ones, found[1] or ones, strict=True)
+        return tuple(Run(data[0], len(list(group)), *data[1:]) for data, group in groupby(each))
+
     @classmethod
     def _build(
         cls,
@@ -265,7 +377,10 @@ class Problem:
 
     @property
     def key(self) -> str:
-        """The model, but 'ce-deep' for cross-entropy with several layers."""
+        """The model, but 'ce-deep' for cross-entropy with several layers, 'loss' with a loss or knob of its own."""
+        knobs = self.smoothing, self.adjustment, self.scaling, self.loss_temperature - 1, self.targets
+        if self.loss != "ce" or any(knobs) or any(run.feature_decay != 1 or run.row_decay != 1 for run in self.runs):
+            return "loss"
         return "ce-deep" if self.model == "ce" and self.deeper else self.model
 
     @property
@@ -323,18 +438,71 @@ class Problem:
         """Loss weight of every class, in order (K entries)."""
         return [run.weight for run in self.runs for _ in range(run.repeat)]
 
+    @property
+    def feature_decays(self) -> list[Fraction]:
+        """r_k of every class, in order (K entries)."""
+        return [run.feature_decay for run in self.runs for _ in range(run.repeat)]
+
+    @property
+    def row_decays(self) -> list[Fraction]:
+        """s_j of every class, in order (K entries)."""
+        return [run.row_decay for run in self.runs for _ in range(run.repeat)]
+
+    @cached_property
+    def target_columns(self) -> tuple[tuple[Fraction, ...], ...]:
+        """y_k of every class: given, smoothed or one-hot (K x K entries; a cluster needs :meth:`contrast` only)."""
+        if self.targets:
+            return self.targets
+        rest = self.smoothing / self.K
+        own = 1 - self.smoothing + rest
+        return tuple(tuple(own if j == k else rest for j in range(self.K)) for k in range(self.K))
+
+    def contrast(self, cluster: Cluster) -> Fraction:
+        """Kappa of a cluster of at least two classes: its target of the own class minus that of a sibling.
+
+        Examples
+        --------
+        >>> p = Problem.ce([2, 2], 1).with_loss(targets=[["0.8", "0.2"], ["0.2", "0.8"]])
+        >>> p.contrast(p.clusters[0])
+        Fraction(3, 5)
+        """
+        if not self.targets:
+            return 1 - self.smoothing
+        first, second = cluster.members[:2]
+        return self.targets[first][first] - self.targets[first][second]
+
     @cached_property
     def clusters(self) -> tuple[Cluster, ...]:
-        """Classes grouped by (size, weight), largest size first."""
-        ranges: dict[tuple[Fraction, Fraction], list[tuple[int, int]]] = {}
+        """Classes equal in size, weight, decay multipliers and role in the targets; largest size first."""
+        ranges: dict[tuple[Fraction, ...], list[tuple[int, int]]] = {}
         start = 0
         for run in self.runs:
-            ranges.setdefault((run.size, run.weight), []).append((start, start + run.repeat - 1))
+            data = (-run.size, -run.weight, run.feature_decay, run.row_decay)
+            ranges.setdefault(data, []).append((start, start + run.repeat - 1))
             start += run.repeat
         return tuple(
-            Cluster(size, weight, sum(b - a + 1 for a, b in spans), tuple(spans))
-            for (size, weight), spans in sorted(ranges.items(), key=lambda item: (-item[0][0], -item[0][1]))
+            Cluster(-size, -weight, sum(b - a + 1 for a, b in spans), tuple(spans), r, s)
+            for (size, weight, r, s), together in sorted(ranges.items())
+            for spans in self._alike(together)
         )
+
+    def _alike(self, ranges: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Classes split into groups in which exchanging two classes (rows and columns) leaves the targets alone."""
+        if not self.targets:
+            return [ranges]
+        groups: list[list[int]] = []
+        for k in (k for first, last in ranges for k in range(first, last + 1)):
+            group = next((group for group in groups if self._exchangeable(group[0], k)), None)
+            if group is None:
+                groups.append([k])
+            else:
+                group.append(k)
+        return [[(k, k) for k in group] for group in groups]
+
+    def _exchangeable(self, a: int, b: int) -> bool:
+        order = list(range(self.K))
+        order[a], order[b] = b, a
+        return all(self.targets[k][j] == self.targets[order[k]][order[j]] for k in range(self.K) for j in range(self.K))
 
     def at(self, x2: Exact) -> Problem:
         """Same classes with weight decays such that x^2 = (lam N)^2 is exactly ``x2`` (lambda_w close to lambda_h).
@@ -377,9 +545,25 @@ class Problem:
         }
 
     def _options(self) -> dict[str, Any]:
+        return self._base_options() | (self._loss_options() if self.key == "loss" else {})
+
+    def _loss_options(self) -> dict[str, Any]:
+        """What :meth:`with_loss` takes."""
+        return {
+            "loss": self.loss,
+            "smoothing": str(self.smoothing),
+            "adjustment": str(self.adjustment),
+            "scaling": str(self.scaling),
+            "loss_temperature": str(self.loss_temperature),
+            "feature_decay": _encode((run.feature_decay, run.repeat) for run in self.runs),
+            "row_decay": _encode((run.row_decay, run.repeat) for run in self.runs),
+            "targets": [[str(y) for y in target] for target in self.targets] or None,
+        }
+
+    def _base_options(self) -> dict[str, Any]:
         unweighted = all(run.weight == 1 for run in self.runs)
         weights = None if unweighted else _encode((run.weight, run.repeat) for run in self.runs)
-        match self.key:
+        match "ce-deep" if self.deeper and self.model == "ce" else self.model:
             case "mse" | "ce-deep":
                 return {
                     "lambda_w": [str(decay) for decay in self.layers],
@@ -415,24 +599,32 @@ class Problem:
             options = dict(data["options"])
             model = data["model"]
             counts = [(size, repeat) for size, repeat in data["counts"]]
-            weights = options.pop("class_weights", None)
-            if weights is not None:
-                options["weights"] = [(w, r) for w, r in weights]
-            match model:
-                case "ce" | "ce-relu":
-                    return cls.ce(counts, **options, model=model)
-                case "mse":
-                    return cls.mse(counts, **options)
-                case "uf-svm":
-                    return cls.svm(counts, **options)
-                case "layer-peeled":
-                    return cls.peeled(counts, **options)
-                case "ce-sphere":
-                    if {size for size, _ in counts} != {"1"}:
-                        raise ValueError("counts: model ce-sphere has one vector per class, 1xn")
-                    return cls.sphere(sum(repeat for _, repeat in counts), **options)
+            for name in ("class_weights", "feature_decay", "row_decay"):
+                if options.get(name) is not None:
+                    options[name] = [(value, repeat) for value, repeat in options[name]]
+            if "class_weights" in options:
+                options["weights"] = options.pop("class_weights")
+            knobs = {name: options.pop(name) for name in KNOBS if name in options}
+            problem = cls._read(model, counts, options)
+            return problem.with_loss(**knobs) if knobs else problem
         except (KeyError, TypeError) as error:
             raise ValueError(f"problem: not a canonical problem description ({error})") from None
+
+    @classmethod
+    def _read(cls, model: str, counts: list[tuple[Any, int]], options: dict[str, Any]) -> Problem:
+        match model:
+            case "ce" | "ce-relu":
+                return cls.ce(counts, **options, model=model)
+            case "mse":
+                return cls.mse(counts, **options)
+            case "uf-svm":
+                return cls.svm(counts, **options)
+            case "layer-peeled":
+                return cls.peeled(counts, **options)
+            case "ce-sphere":
+                if {size for size, _ in counts} != {"1"}:
+                    raise ValueError("counts: model ce-sphere has one vector per class, 1xn")
+                return cls.sphere(sum(repeat for _, repeat in counts), **options)
         raise ValueError(f"model: unknown model {model!r}")
 
     @property
@@ -475,8 +667,16 @@ class Problem:
         return objective(self, [W] if isinstance(W, np.ndarray) else list(W), H, b)
 
 
-def _positive(value: Exact, name: str) -> Fraction:
-    """Exact positive rational from an integer, a decimal or fraction string, or a Fraction."""
+def _distribution(target: Sequence[Exact], K: int) -> tuple[Fraction, ...]:
+    """A target: K exact numbers >= 0 with sum 1."""
+    entries = tuple(_positive(y, "targets", zero=True) for y in target)
+    if len(entries) != K or sum(entries) != 1:
+        raise ValueError(f"targets: {K} numbers with sum 1 are needed per class")
+    return entries
+
+
+def _positive(value: Exact, name: str, *, zero: bool = False) -> Fraction:
+    """Exact positive rational (or 0) from an integer, a decimal or fraction string, or a Fraction."""
     if isinstance(value, bool) or not isinstance(value, (int, str, Fraction)):
         raise ValueError(f"{name}: {value!r} is not an exact number")
     if isinstance(value, str) and len(value) > 10_000:
@@ -485,8 +685,8 @@ def _positive(value: Exact, name: str) -> Fraction:
         number = Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{name}: {value!r} is not a finite rational number") from None
-    if number <= 0:
-        raise ValueError(f"{name}: {value!r} is not positive")
+    if number < 0 or (number == 0 and not zero):
+        raise ValueError(f"{name}: {value!r} is {'negative' if zero else 'not positive'}")
     return number
 
 

@@ -17,7 +17,7 @@ from math import gcd
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["InputError", "parse_counts", "parse_number", "parse_profile", "parse_weights"]
+__all__ = ["InputError", "parse_counts", "parse_multipliers", "parse_number", "parse_profile", "parse_weights"]
 
 MAX_CLASSES = 10**7
 MAX_DIGITS = 100
@@ -25,6 +25,7 @@ MAX_EXPONENT = 300
 MAX_LENGTH = 1000
 MAX_BYTES = 64 * 2**20
 MAX_SHOWN = 60
+SCHEME_DIGITS = 40
 
 Value = TypeVar("Value")
 
@@ -101,13 +102,14 @@ def parse_profile(text: str) -> list[tuple[int, int]]:
     return _join([(largest, (K + 1) // 2), (smallest, K // 2)])
 
 
-def parse_weights(text: str, K: int) -> list[tuple[Fraction, int]]:
+def parse_weights(text: str, K: int, name: str = "class-weights") -> list[tuple[Fraction, int]]:
     """Read ``--class-weights``: one exact positive rational per class, ``1x5,5/2x5``.
 
     Parameters
     ----------
     text : WEIGHT or WEIGHTxREPEAT, separated by commas, in class order.
     K : number of classes.
+    name : the option, for messages.
 
     Raises
     ------
@@ -119,20 +121,90 @@ def parse_weights(text: str, K: int) -> list[tuple[Fraction, int]]:
     >>> parse_weights("1x5,5/2x5", 10)
     [(Fraction(1, 1), 5), (Fraction(5, 2), 5)]
     """
-    weights = _join(_items(text, "class-weights", parse_number))
+    weights = _join(_items(text, name, parse_number))
     total = sum(repeat for _, repeat in weights)
     if total != K:
-        raise InputError(f"class-weights: {total} weights are given for {K} classes.")
+        raise InputError(f"{name}: {total} {'weights' if 'weights' in name else 'values'} are given for {K} classes.")
     return weights
 
 
-def parse_number(text: str, name: str) -> Fraction:
+def parse_multipliers(text: str, counts: Sequence[tuple[int, int]], name: str) -> list[tuple[Fraction, int]]:
+    """Read ``--class-weights`` and its like: explicit numbers, or a scheme of the class sizes n.
+
+    ``inverse`` is proportional to 1/n, ``sqrt-inverse`` to 1/sqrt(n), ``effective:B`` to (1 - B)/(1 - B^n) with B
+    between 0 and 1 (effective number of samples). A scheme is scaled so that the mean over all samples is 1.
+    ``inverse`` is exact; the others are irrational, or have thousands of digits, and are rounded to 40 digits.
+
+    Parameters
+    ----------
+    text : as for :func:`parse_weights`, or the name of a scheme.
+    counts : (size, repeat) pairs, in class order.
+    name : the option, for messages.
+
+    Raises
+    ------
+    InputError
+        If the text is neither.
+
+    Examples
+    --------
+    >>> parse_multipliers("inverse", [(6, 1), (3, 2)], "class-weights")
+    [(Fraction(2, 3), 1), (Fraction(4, 3), 2)]
+    >>> [round(float(w), 6) for w, _ in parse_multipliers("effective:0.9", [(6, 1), (3, 2)], "class-weights")]
+    [0.732869, 1.267131]
+    """
+    scheme, colon, parameter = text.strip().partition(":")
+    if scheme not in ("inverse", "sqrt-inverse", "effective") or (scheme != "effective" and colon):
+        return parse_weights(text, sum(repeat for _, repeat in counts), name)
+    if scheme == "effective":
+        beta = parse_number(parameter, name)
+        if beta >= 1:
+            raise InputError(f"{name}: B in effective:B is between 0 and 1, not {_shown(parameter)}.")
+    else:
+        beta = Fraction(0)
+    largest = max(size for size, _ in counts)
+    raw = [(_scheme(scheme, size, beta, largest), repeat) for size, repeat in counts]
+    samples = sum(size * repeat for size, repeat in counts)
+    terms = (value * size * repeat for (value, repeat), (size, _) in zip(raw, counts, strict=True))
+    mean = sum(terms, Fraction(0)) / samples
+    exact = scheme == "inverse"
+    return _join((value / mean if exact else _rounded(value / mean), repeat) for value, repeat in raw)
+
+
+def _scheme(scheme: str, size: int, beta: Fraction, largest: int) -> Fraction:
+    """Unscaled weight of a class, exact or to some 60 digits."""
+    from flint import arb, ctx, fmpq
+
+    if scheme == "inverse":
+        return Fraction(largest, size)
+    before, ctx.prec = ctx.prec, 256 + 2 * largest.bit_length()
+    try:
+        if scheme == "sqrt-inverse":
+            value = (arb(largest) / arb(size)).sqrt()
+        else:
+            base = arb(fmpq(beta.numerator, beta.denominator))
+            value = 1 / -(arb(size) * base.log()).expm1()
+        mantissa, exponent = (int(part) for part in value.mid().man_exp())
+    finally:
+        ctx.prec = before
+    return Fraction(mantissa) * Fraction(2) ** exponent
+
+
+def _rounded(value: Fraction) -> Fraction:
+    """The value to 40 significant digits."""
+    places = SCHEME_DIGITS - len(str(int(value))) if value >= 1 else SCHEME_DIGITS
+    scale = Fraction(10) ** places
+    return Fraction(round(value * scale)) / scale
+
+
+def parse_number(text: str, name: str, *, zero: bool = False) -> Fraction:
     """Read an exact positive number: ``1/300``, ``0.0005`` or ``5e-4``.
 
     Parameters
     ----------
     text : decimal (exponent at most 300 in size) or fraction of integers, at most 1000 characters.
     name : the option, for the message.
+    zero : whether 0 is allowed.
 
     Raises
     ------
@@ -156,8 +228,8 @@ def parse_number(text: str, name: str) -> Fraction:
         number = Fraction(text)
     except ZeroDivisionError:
         raise InputError(f"{name}: {_shown(text)} divides by zero.") from None
-    if number <= 0:
-        raise InputError(f"{name}: {_shown(text)} is not positive.")
+    if number < 0 or (number == 0 and not zero):
+        raise InputError(f"{name}: {_shown(text)} is {'negative' if zero else 'not positive'}.")
     return number
 
 

@@ -48,6 +48,8 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
         raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
     start = time.process_time()
     found = solve("enclosure", problem)
+    if problem.key == "loss" and found.lower is None:
+        found = _searched(problem)
     if found.lower is None or found.upper is None:
         raise InputError(f"no bounds on the optimum are known here: {found.reason}")
     with precision(BITS):
@@ -67,7 +69,7 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
         options=problem.canonical()["options"],
         value=Interval.model_validate(ends),
         gap=float(f"{float((upper - lower) / abs(upper)):.3g}"),
-        verdict="enclosed",
+        verdict="enclosed" if "certificate" in found.work else "certified",
         undecided=[name for name in asked if facts[name] is None and (listed or name != "logits")],
         reason=found.reason or _why(problem, float((upper - lower) / abs(upper)), facts, asked),
         seconds=round(seconds, 6),
@@ -88,6 +90,15 @@ def _why(problem: Problem, gap: float, facts: dict[str, Any], asked: Sequence[st
     if problem.K > LISTED_FACTS and any(facts[name] is None for name in asked):
         return f"facts about single classes are given up to {LISTED_FACTS} classes"
     return ""
+
+
+def _searched(problem: Problem) -> Optimum:
+    """A loss that the kernel does not cover: bounds in floats where it is convex."""
+    found = solve("nonconvex", problem)
+    if found.lower is None and found.upper is not None:
+        best = found.upper.str(12, radius=False)
+        raise InputError(f"{found.reason}; the best value found is {best}")
+    return found
 
 
 def _facts(found: Optimum, listed: bool) -> dict[str, Any]:

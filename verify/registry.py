@@ -1,4 +1,4 @@
-"""Find claims: the shipped ones, ``./conjectures/*.py``, given folders, and installed packages."""
+"""Find claims and losses: the shipped ones, ``./losses/*.py``, ``./conjectures/*.py``, given folders, packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from types import ModuleType
 from theory.claim import Claim
 from verify.counts import InputError
 
-__all__ = ["ancestors", "claims_in_file", "load", "related", "select"]
+__all__ = ["ancestors", "claims_in_file", "load", "load_losses", "related", "select"]
 
 SHIPPED = (
     "theory.hong_ling_2023",
@@ -37,7 +37,7 @@ def load(paths: Sequence[Path] = ()) -> dict[str, Claim]:
 
     Parameters
     ----------
-    paths : folders with claim files, beside ``./conjectures``.
+    paths : folders with claim files, beside ``./losses`` and ``./conjectures``; a file may register losses too.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def _modules(paths: Sequence[Path]) -> Iterable[ModuleType]:
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         yield from _package(entry.load())
     folders = list(paths)
+    yield from load_losses()
     local = Path("conjectures")
     if local.is_dir():
         folders.append(local)
@@ -73,6 +74,18 @@ def _modules(paths: Sequence[Path]) -> Iterable[ModuleType]:
         if not folder.is_dir():
             raise InputError(f"--path {folder}: not a folder")
         yield from (_file(path) for path in sorted(folder.glob("*.py")))
+
+
+def load_losses() -> list[ModuleType]:
+    """Run the files in ``./losses``, which register losses (and may state claims about them).
+
+    Raises
+    ------
+    InputError
+        If a file does not load; the message names the line.
+    """
+    folder = Path("losses")
+    return [_file(path) for path in sorted(folder.glob("*.py"))] if folder.is_dir() else []
 
 
 def claims_in_file(path: Path) -> list[Claim]:

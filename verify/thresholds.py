@@ -44,7 +44,7 @@ from flint import arb, ctx
 from theory.problem import Cluster, Problem
 from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
 
-__all__ = ["Threshold", "thresholds"]
+__all__ = ["Threshold", "in_words", "thresholds"]
 
 SCAN_POINTS = 400
 
@@ -208,8 +208,20 @@ def _zeros(problem: Problem) -> list[Threshold]:
 def _classes(cluster: Cluster) -> str:
     """A cluster in words; the weight is said only where it is not 1."""
     number = "class" if cluster.classes == 1 else f"{cluster.classes} classes"
-    weight = "" if cluster.weight == 1 else f" and loss weight {cluster.weight}"
+    weight = "" if cluster.weight == 1 else f" and loss weight {in_words(cluster.weight)}"
     return f"{number} with {cluster.size} samples{weight}"
+
+
+def in_words(number: Fraction) -> str:
+    """A number for people: a long fraction as a decimal.
+
+    Examples
+    --------
+    >>> in_words(Fraction(5, 2)), in_words(Fraction(10**20, 3))
+    ('5/2', '3.33333e+19')
+    """
+    text = str(number)
+    return text if len(text) <= 16 else f"{float(number):.6g}"
 
 
 def _merges(problem: Problem) -> list[Threshold]:

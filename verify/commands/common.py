@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from verify.counts import InputError, parse_counts, parse_number, parse_profile, parse_weights
+from verify.counts import InputError, parse_counts, parse_multipliers, parse_number, parse_profile
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -34,12 +34,14 @@ __all__ = [
 ]
 
 WEIGHTED = ("lam", "lambda_w", "lambda_h", "bias", "dim")
+KNOBS = ("loss", "label_smoothing", "logit_adjustment", "scaling", "loss_temperature")
+DECAYS = ("feature_decay", "row_decay")
 OPTIONS = {
-    "ce": (*WEIGHTED, "class_weights", "depth"),
-    "ce-relu": (*WEIGHTED, "class_weights"),
+    "ce": (*WEIGHTED, "class_weights", "depth", *KNOBS, *DECAYS),
+    "ce-relu": (*WEIGHTED, "class_weights", *KNOBS, *DECAYS),
     "mse": (*WEIGHTED, "depth", "widths"),
     "uf-svm": ("dim",),
-    "layer-peeled": ("ew", "eh", "class_weights", "dim"),
+    "layer-peeled": ("ew", "eh", "class_weights", "dim", *KNOBS),
     "ce-sphere": ("dim", "temperature", "families"),
 }
 """The models and the options that each has beside --counts and --profile."""
@@ -65,7 +67,33 @@ Bias = Annotated[
     typer.Option(metavar="none|free|X", help="Bias: none (default), free, or its penalty lambda_b > 0."),
 ]
 ClassWeights = Annotated[
-    str | None, typer.Option(metavar="1x5,5x5", help="Loss weights: WEIGHTxREPEAT in class order.")
+    str | None,
+    typer.Option(
+        metavar="1x5,5x5|inverse|sqrt-inverse|effective:B",
+        help="Loss weights: WEIGHTxREPEAT in class order, or by class size (mean 1 over the samples).",
+    ),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:X]",
+        help="Loss of ce, ce-relu, layer-peeled: ce, squared, sparsemax, ovr, focal:G, poly1:E, margin:M, ldam:C, "
+        "hinge, ovr-exp, ovr-squared-hinge, or one of a file in ./losses.",
+    ),
+]
+LabelSmoothing = Annotated[str | None, typer.Option(metavar="EPS", help="Targets (1 - EPS) e_k + EPS/K, EPS below 1.")]
+LogitAdjustment = Annotated[
+    str | None, typer.Option(metavar="TAU", help="Add TAU log(n_j/N) to the logits in training; 1: balanced softmax.")
+]
+Scaling = Annotated[
+    str | None, typer.Option(metavar="G", help="Multiply logit j by (n_j/n_max)^G in training (CDT, vector scaling).")
+]
+LossTemperature = Annotated[str | None, typer.Option(metavar="T", help="Divide the logits by T in training.")]
+FeatureDecay = Annotated[
+    str | None, typer.Option(metavar="1x5,2x5|inverse", help="Multipliers of lambda_h per class, as the class weights.")
+]
+RowDecay = Annotated[
+    str | None, typer.Option(metavar="1x5,2x5|inverse", help="Multipliers of lambda_w per row of W, as the weights.")
 ]
 Depth = Annotated[int | None, typer.Option(metavar="M", help="Number of linear layers (ce, mse); default 1.")]
 Dim = Annotated[
@@ -106,6 +134,13 @@ def _describe(
     eh: Eh = None,
     temperature: Temperature = None,
     families: Families = None,
+    loss: Loss = None,
+    label_smoothing: LabelSmoothing = None,
+    logit_adjustment: LogitAdjustment = None,
+    scaling: Scaling = None,
+    loss_temperature: LossTemperature = None,
+    feature_decay: FeatureDecay = None,
+    row_decay: RowDecay = None,
 ) -> None:
     """The options that describe one problem; see :func:`with_problem`."""
 
@@ -117,7 +152,7 @@ def with_problem(command: Callable[..., None]) -> Callable[..., None]:
     --------
     >>> def listing(given: dict[str, Any], json: Json = False) -> None: ...
     >>> list(inspect.signature(with_problem(listing)).parameters)[-2:]
-    ['families', 'json']
+    ['row_decay', 'json']
     """
     shared = inspect.signature(_describe).parameters
     own = list(inspect.signature(command).parameters.values())[1:]
@@ -171,7 +206,7 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
         raise InputError(f"--{foreign[0].replace('_', '-')}: model {model} has no such option")
     counts = _counts(given.get("counts"), given.get("profile"))
     try:
-        return _build(model, counts, given, weights_required)
+        return _with_loss(_build(model, counts, given, weights_required), counts, given)
     except InputError:
         raise
     except ValueError as error:
@@ -186,7 +221,7 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
         raise InputError(f"--dim {dim}: at most {WIDEST}")
     factors = given.get("class_weights")
     K = sum(repeat for _, repeat in counts)
-    weights = None if factors is None else parse_weights(factors, K)
+    weights = None if factors is None else parse_multipliers(factors, counts, "class-weights")
     match model:
         case "uf-svm":
             return Problem.svm(counts, dim)
@@ -205,6 +240,28 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
         widths = _widths(given, depth)
         return Problem.mse(counts, lambda_w, lambda_h, bias, dim, widths)
     return Problem.ce(counts, lambda_w if depth > 1 else lambda_w[0], lambda_h, bias, weights, dim, model)
+
+
+def _with_loss(problem: Problem, counts: list[tuple[int, int]], given: dict[str, Any]) -> Problem:
+    """The problem with the loss and knobs that are given; for a loss not shipped the files in ./losses are loaded."""
+    if not any(name in given for name in (*KNOBS, *DECAYS)):
+        return problem
+    spec = given.get("loss", "ce")
+    from theory import losses
+
+    if spec.partition(":")[0] not in losses.NAMES:
+        from verify.registry import load_losses
+
+        load_losses()
+    numbers = {
+        target: parse_number(given[name], f"--{name.replace('_', '-')}", zero=name != "loss_temperature")
+        for name, target in zip(KNOBS[1:], ("smoothing", "adjustment", "scaling", "loss_temperature"), strict=True)
+        if name in given
+    }
+    decays = {
+        name: parse_multipliers(given[name], counts, f"--{name.replace('_', '-')}") for name in DECAYS if name in given
+    }
+    return problem.with_loss(spec, **numbers, **decays)  # type: ignore[arg-type]
 
 
 def _depth(given: dict[str, Any]) -> int:

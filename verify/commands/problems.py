@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from verify.commands import common
 from verify.commands.common import Json, Seed, Strict
 
 if TYPE_CHECKING:
-    from theory.problem import Problem
+    from theory.problem import Cluster, Problem
     from verify.schemas import OptimumOutput
     from verify.thresholds import Threshold
 
@@ -112,7 +112,7 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
         out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
     if len(found) > 12:
         out.print(f"... and {len(found) - 12} more of the same kind.")
-    out.print(MEANING[problem.key])
+    out.print(MEANING.get(parameter, MEANING.get(problem.key, MEANING[problem.model])))
 
 
 NONE_KNOWN = {
@@ -126,6 +126,7 @@ MEANING = {
     "ce-deep": "lam is the common value of all weight decays (else their geometric mean).",
     "mse": "lam is the common value of all weight decays (else their geometric mean).",
     "uf-svm": "ratio is that of the larger class size to the smaller.",
+    "multiplier": "multiplier is that of the nuclear budget sqrt(E_W E_H) K: how fast the loss falls as it grows.",
     "layer-peeled": "ratio is that of the larger class size (times weight) to the smaller, at these budgets.",
 }
 
@@ -134,7 +135,7 @@ def _side(problem: Problem, t: Threshold) -> str:
     """On which side of a threshold a problem lies, decided on rationals."""
     if t.x2 is not None:
         here, ends, words = problem.x2, t.x2, ("alive", "dead")
-    elif t.enclosure is None:
+    elif t.enclosure is None or t.parameter == "multiplier":
         return "undecided"
     elif t.parameter == "ratio":
         first, last = problem.clusters[0], problem.clusters[-1]
@@ -165,7 +166,7 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
         ),
         ("merged", _merged(problem, result)),
         ("zero", _zero(problem, result)),
-        *([("singular values", _singular(result))] if problem.model in SINGULAR else []),
+        *([("singular values", _singular(result))] if problem.key in SINGULAR else []),
         *[("threshold", line) for line in _nearby(problem)],
     ]
     if result.undecided:
@@ -192,13 +193,34 @@ def _classes(problem: Problem) -> str:
     if problem.model == "ce-sphere":
         kind = "two families" if problem.families == 2 else "one family"
         return f"ce-sphere, {problem.K} unit vectors, {kind}; d = {problem.dim}; temperature {problem.temperature}"
-    groups = [f"{c.classes} of {c.size}" + (f" (weight {c.weight})" if c.weight != 1 else "") for c in problem.clusters]
+    from verify.thresholds import in_words
+
+    groups = [f"{c.classes} of {c.size}{_marks(c, in_words)}" for c in problem.clusters]
     listed = ", ".join(groups) if len(groups) <= 6 else f"{', '.join(groups[:3])}, ..., {groups[-1]}"
     bias = problem.bias if isinstance(problem.bias, str) else f"penalty {problem.bias}"
     middle = f"; bias {bias}" if problem.model in ("ce", "ce-relu", "mse") else ""
     middle += f"; depth {problem.depth}" if problem.depth > 1 or problem.model == "mse" else ""
     width = f"widths {', '.join(map(str, problem.widths))}" if problem.widths else f"d = {problem.dim}"
-    return f"{problem.model}, {problem.K} classes, {problem.N} samples: {listed}{middle}; {width}"
+    return f"{problem.model}, {problem.K} classes, {problem.N} samples: {listed}{middle}; {width}{_knobs(problem)}"
+
+
+def _marks(cluster: Cluster, in_words: Callable[[Fraction], str]) -> str:
+    """What is particular to the classes of a cluster beside their size."""
+    given = {"weight": cluster.weight, "feature decay": cluster.feature_decay, "row decay": cluster.row_decay}
+    marks = [f"{name} {in_words(value)}" for name, value in given.items() if value != 1]
+    return f" ({', '.join(marks)})" if marks else ""
+
+
+def _knobs(problem: Problem) -> str:
+    """The loss and its knobs, where they are not the default."""
+    given = {
+        "loss": problem.loss if problem.loss != "ce" else None,
+        "label smoothing": problem.smoothing,
+        "logit adjustment": problem.adjustment,
+        "scaling": problem.scaling,
+        "loss temperature": problem.loss_temperature if problem.loss_temperature != 1 else None,
+    }
+    return "".join(f"; {name} {value}" for name, value in given.items() if value)
 
 
 def _weights(problem: Problem) -> str:

@@ -31,6 +31,7 @@ MODULES = {
     "uf-svm": "svm",
     "layer-peeled": "peeled",
     "ce-sphere": "sphere",
+    "loss": "fenchel_young",
 }
 
 
@@ -44,10 +45,11 @@ def problem_hash(data: dict[str, Any]) -> str:
 
 
 def module_of(data: dict[str, Any]) -> Any:
-    """The module of the model; cross-entropy with a list of weight decays has several layers."""
+    """The module of the model; a list of weight decays means several layers, ``loss`` another loss or knobs of it."""
     model, options = data["model"], data["options"]
     demand(isinstance(model, str) and isinstance(options, dict), "not a problem")
     key = "ce-deep" if model == "ce" and isinstance(options.get("lambda_w"), list) else model
+    key = "loss" if "loss" in options and key in ("ce", "ce-relu", "layer-peeled") else key
     demand(key in MODULES, "unknown model")
     return import_module(f".{MODULES[key]}", __name__)
 

@@ -19,7 +19,14 @@ from verify.thresholds import Threshold
 
 __all__ = ["Model", "of"]
 
-MODULES = {"mse": "mse", "ce-deep": "deep", "uf-svm": "svm", "layer-peeled": "peeled", "ce-sphere": "sphere"}
+MODULES = {
+    "mse": "mse",
+    "ce-deep": "deep",
+    "uf-svm": "svm",
+    "layer-peeled": "peeled",
+    "ce-sphere": "sphere",
+    "loss": "loss",
+}
 
 
 class Model(Protocol):

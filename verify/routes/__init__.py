@@ -28,6 +28,7 @@ PREFIXES = {
     "uf-svm": "svm_",
     "layer-peeled": "peeled_",
     "ce-sphere": "sphere_",
+    "loss": "loss_",
 }
 """Prefix of the modules of a model, by :attr:`theory.problem.Problem.key`."""
 
