@@ -111,10 +111,10 @@ def around(problem: Problem, near: Sequence[str] | None, offsets: Sequence[Fract
     >>> [str(p.x2) for p in around(Problem.ce([9, 9, 4, 4], 1), ("merge",), (Fraction(0), Fraction(1)))]
     ['4', '16', '9', '36']
     """
-    near, model = _near(problem.key, near), models.of(problem.key)
-    if model is not None:
-        return model.around(problem, near, offsets)
-    return [problem.at(square) for squares in squares_around(problem, near, offsets) for square in squares]
+    names, model = near if near is not None else _near(problem.key, None), models.of(problem.key)
+    if model is not None:  # a claim may hold problems of several models: a name that this one lacks means nothing here
+        return model.around(problem, names, offsets)
+    return [problem.at(square) for squares in squares_around(problem, names, offsets) for square in squares]
 
 
 @st.composite
@@ -155,7 +155,7 @@ def squares_around(problem: Problem, near: Sequence[str], offsets: Sequence[Frac
     every = thresholds(problem, 20)
     found = {name: [t.x2 for t in every if t.name == NAMES[name] and t.x2] for name in NAMES}
     largest = max(c.weight**2 * c.size for c in problem.clusters)
-    squares = [square for name in near for square in found[name]] or found["collapse"] or [(largest, largest)]
+    squares = [square for name in near for square in found.get(name, ())] or found["collapse"] or [(largest, largest)]
     return [
         [(lower + upper) / 2 * (1 + offset) ** 2 for offset in offsets if offset or lower == upper]
         for lower, upper in squares
