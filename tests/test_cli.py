@@ -50,7 +50,7 @@ def certificate(call, tmp_path):
 @pytest.fixture
 def no_report(monkeypatch):
     """Leave the figures out; reports have tests of their own."""
-    monkeypatch.setattr(verify.report, "write", lambda result, claims, folder: {"json": folder / "report.json"})
+    monkeypatch.setattr(verify.report, "write", lambda result, claims, folder, **_: {"json": folder / "report.json"})
 
 
 def refused(answer):

@@ -7,7 +7,7 @@ import pytest
 
 from theory.problem import Problem
 from verify import dual
-from verify.blocks import BlockPoint
+from verify.blocks import BlockPoint, average
 from verify.reduced import masses, reduce
 from verify.routes.exact import solve_blocks
 
@@ -152,3 +152,15 @@ def test_unusable_points_are_refused() -> None:
         dual.assess(problem, BlockPoint(np.array([np.nan, 0]), zero, np.zeros(2)))
     with pytest.raises(ValueError, match="no bias"):
         dual.assess(problem, BlockPoint(np.zeros(2), zero, np.array([3.0, -2.0])))
+
+
+def test_a_diverged_point_gives_a_valid_lower_bound():
+    """Probabilities that underflow bound no divergence: the optimum is far below this point."""
+    problem = Problem.ce([20, (1000, 4)], 1).at("4.4e-7")
+    Z = np.full((5, 5), -1800.0)
+    np.fill_diagonal(Z, 6500.0)
+    Z[:, 0] = [7.3, -1.2, -1.2, -1.2, -1.2]
+    best = dual.assess(problem, solve_blocks(problem))
+    found = dual.assess(problem, average(problem, Z, np.zeros(5)))
+    assert found.upper > 100 * best.upper
+    assert found.lower <= best.upper

@@ -121,3 +121,14 @@ def test_a_root_without_a_sign_change_is_undecided():
 
 def test_probability_symbols_are_the_ones_claims_use():
     assert judged(sp.Eq(p - q, 0, evaluate=False), {p: arb(1), q: arb(1)}) == "holds"
+
+
+@pytest.mark.parametrize("relation", [sp.Gt, sp.Lt, sp.Ne])
+def test_exact_equality_violates_what_is_strict(relation):
+    relation = relation(p, 0, evaluate=False)
+    (finding,) = judge([relation], [{p: arb(0)}], "enclosure")
+    assert finding.outcome == "violated"
+    (finding,) = judge([relation], [{p: arb(0, 1e-30)}], "enclosure")
+    assert finding.outcome == "undecided"
+    (finding,) = judge([relation], [{p: arb(0)}], "nonconvex")
+    assert finding.outcome == "undecided"

@@ -84,7 +84,8 @@ class Family:
     sizes : 'two' (two sizes), 'clusters' (one to four sizes, repeated), 'distinct' (all different), 'balanced', 'any'.
     bias : the bias modes to draw from.
     weights : whether to draw loss weights (one per cluster).
-    near : thresholds to sample on both sides and at equality: 'merge' (x = w sqrt(n) of a cluster),
+    near : thresholds to sample on both sides and at equality; None stands for all of the model, unknown names are
+        refused. 'merge' (x = w sqrt(n) of a cluster),
         'between' (between-group threshold), 'collapse' (complete collapse), 'zero' (ReLU features of a class vanish);
         models with a module in verify/models name their own.
     model : the model of the problems drawn; 'ce-deep' is ``ce`` with several layers.
@@ -99,7 +100,7 @@ class Family:
     sizes: Literal["two", "clusters", "distinct", "balanced", "any"] = "any"
     bias: tuple[Literal["none", "free", "penalised"], ...] = ("none", "free", "penalised")
     weights: bool = False
-    near: tuple[str, ...] = ("merge", "collapse")
+    near: tuple[str, ...] | None = None
     model: str = "ce"
     depths: tuple[int, ...] = (1,)
     dims: Literal["wide", "any"] = "wide"

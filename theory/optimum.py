@@ -50,15 +50,15 @@ class Optimum:
         Mean logits Z, bias excluded; column k belongs to class k. Columns are centred (1^T Z = 0) except in ``mse``;
         in ``ce-sphere`` entry (j, k) is <u_k, v_j>, without the temperature.
     bias : (K,) array of balls
-        Centred (1^T b = 0); zeros without a bias.
+        Centred (1^T b = 0) except in ``mse``; zeros without a bias.
     contrasts : one State per cluster, in the order of ``problem.clusters``.
     rank : (least, most) rank of Z D^(1/2) over every minimiser.
     exact_contrasts, exact_zero : the states that hold exactly at a tie, by rational arithmetic (the merging
         rule x^2 >= w^2 n, in ``ce-relu`` x^2 K >= w^2 n (K - 1); Z = 0 satisfies the optimality condition).
     gram_features, gram_classifier : (K, K) arrays of balls or None
-        Hbar^T Hbar of the class means, and W W^T (``ce-relu``).
+        Hbar^T Hbar of the class means, and W W^T (not in ``ce``).
     spread : ball or None
-        sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (``ce-relu``).
+        sqrt(sum_i |h_i - hbar_{y_i}|^2) over all samples (not in ``ce``).
     singular_values : (K,) array of balls or None
         Of Z D^(1/2), descending.
     merged : groups of classes whose mean logits, features and classifier rows coincide in every minimiser; None

@@ -116,6 +116,8 @@ FUNCTIONS: dict[Any, Callable[..., arb]] = {
     sp.acos: lambda v: v.acos(),
     sp.atan: lambda v: v.atan(),
     sp.LambertW: lambda v: v.lambertw(),
+    sp.gamma: lambda v: v.gamma(),
+    sp.besseli: lambda order, v: v.bessel_i(order),
     sp.Abs: abs,
     sp.Max: lambda *vs: _extreme(vs, arb.max),
     sp.Min: lambda *vs: _extreme(vs, arb.min),

@@ -194,14 +194,17 @@ def aligned_dual(r: Reduced, X: Array, p: Masses, eta: float) -> Dual:
 
 
 def divergence(p: Array, difference: Array) -> Array:
-    """Terms q log(q/p) - q + p of KL(q | p) for q = p + difference, without cancellation; q < 0 gives inf."""
+    """Terms q log(q/p) - q + p of KL(q | p) for q = p + difference, without cancellation; inf for q < 0.
+
+    Also inf for a p that underflows and q != p: its logarithm is not known.
+    """
     d = difference / np.maximum(p, 1e-300)
     small = np.abs(d) < 1e-3
     e = np.where(small, d, 0.0)
     series = e * e * (1 / 2 - e * (1 / 6 - e * (1 / 12 - e * (1 / 20 - e / 30))))
     f = np.where(small, 0.0, np.maximum(d, -1.0))
     terms = p * np.where(small, series, xlog1py(1 + f, f) - f)
-    return np.asarray(np.where(d < -1, np.inf, terms))
+    return np.asarray(np.where((d < -1) | ((p < 1e-300) & (difference != 0)), np.inf, terms))
 
 
 def duality_gap(r: Reduced, point: tuple[Array, Array, Array], p: Masses, dual: Dual) -> float:

@@ -28,6 +28,7 @@ DIGITS = 12
 BITS = 320
 SINGULAR = ("ce-deep", "uf-svm", "mse")
 """Models whose singular values are printed."""
+BIASED = ("ce-deep", "mse")
 
 
 def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
@@ -57,7 +58,9 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
         raise InputError("no finite bounds on the optimum were proved")
     seconds = time.process_time() - start
     facts = _facts(found, listed)
-    asked = [name for name in facts if name != "singular_values" or problem.key in SINGULAR]
+    missing: tuple[str, ...] = () if problem.key in SINGULAR else ("singular_values",)
+    missing += () if problem.key in BIASED else ("bias",)
+    asked = [name for name in facts if name not in missing]
     lower, upper = Fraction(ends["lower"]), Fraction(ends["upper"])
     runs = count_runs(problem)
     return OptimumOutput(
@@ -68,7 +71,7 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
         gap=float(f"{float((upper - lower) / abs(upper)):.3g}"),
         verdict="enclosed" if "certificate" in found.work else "certified",
         undecided=[name for name in asked if facts[name] is None and (listed or name != "logits")],
-        reason=found.reason,
+        reason=found.reason or _why(problem, float((upper - lower) / abs(upper)), facts, asked),
         seconds=round(seconds, 6),
         **facts,
     )
@@ -83,6 +86,21 @@ def _searched(problem: Problem) -> Optimum:
     return found
 
 
+WIDE = 1e-6
+"""Relative gap above which the bounds are called wide."""
+LISTED_FACTS = 128
+"""Up to this many classes the routes give logits."""
+
+
+def _why(problem: Problem, gap: float, facts: dict[str, Any], asked: Sequence[str]) -> str:
+    """What to know where the bounds are wide or facts are missing, if the route says nothing."""
+    if gap > WIDE:
+        return "the proved bounds do not meet: no certificate closes the gap here, and no facts follow"
+    if problem.K > LISTED_FACTS and any(facts[name] is None for name in asked):
+        return f"facts about single classes are given up to {LISTED_FACTS} classes"
+    return ""
+
+
 def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
     """Facts under their JSON names, null where undecided."""
     values = None
@@ -92,7 +110,7 @@ def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
     if Z is not None and found.bias is not None:
         Z = Z + found.bias[:, None]
     bias = None if found.bias is None else _rounded(found.bias)
-    zero = None if found.zero is None else sorted(found.zero)
+    zero = sorted(found.zero) if found.zero is not None else [] if found.problem.model == "ce-sphere" else None
     merged = None if found.merged is None else sorted(sorted(group) for group in found.merged)
     return {
         "singular_values": values if listed or values is None else _runs(values),

@@ -25,6 +25,7 @@ from verify import cases, registry
 from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
+from verify.laws import broken_law
 from verify.mutation import judge_mutants, probes
 from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
@@ -103,15 +104,22 @@ class Checker:
         self._raise_on(problem, findings, route)
 
     def _conflict(self, problem: Problem, route: str, optimum: Optimum) -> str:
-        """No route may go below the lower bound that the kernel proves, or prove a bound above its upper one."""
+        """No route may contradict the bounds that the kernel proves, or break a law of stationary points."""
+        if self.claim.along is not None:
+            return ""
+        broken = self._outside(problem, route, optimum) or broken_law(optimum)
+        return broken and f"impossible: {broken}"
+
+    def _outside(self, problem: Problem, route: str, optimum: Optimum) -> str:
+        """Where a route goes below the lower bound that the kernel proves, or proves a bound above its upper one."""
         proved = self.tallies.get("enclosure")
-        if route == "enclosure" or self.claim.along is not None or proved is None or proved.crashed:
+        if route == "enclosure" or proved is None or proved.crashed:
             return ""
         known = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid)
         pairs = ((known.lower, optimum.upper, "value"), (optimum.lower, known.upper, "lower bound"))
         for low, high, name in pairs:
             if low is not None and high is not None and low - high > IMPOSSIBLE * (1 + abs(high)):
-                return f"impossible: its {name} contradicts the enclosure (at {problem.canonical()})"
+                return f"its {name} contradicts the enclosure (at {problem.canonical()})"
         return ""
 
     def _retry(self, problem: Problem, route: str) -> None:

@@ -35,6 +35,9 @@ CLOSE = {"enclosure": 1e-9, "exact": 1e-6, "convex": 1e-4, "nonconvex": 1e-4}
 ROUNDING = {"enclosure": 0.0, "exact": 1e-9, "convex": 1e-6, "nonconvex": 1e-6}
 """Added to the radius before 'violated': rounding that a floating certificate does not account for."""
 
+RIGOROUS = ("enclosure", "exact")
+"""Routes whose exact zeros are proved, not the rounding of two floats."""
+
 LIMIT_SCALES = (200, 400, 800)
 LIMIT_TOLERANCE = 1e-4
 
@@ -122,16 +125,18 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
     slack = radius + ROUNDING[route]
     narrow = radius <= NARROW[route] and abs(error) <= CLOSE[route]
     apart = not difference.contains(0)  # the floats beside it are rounded, the ball is not
+    equal = route in RIGOROUS and difference == 0  # exactly 0, with radius 0: no strict relation holds there
     if isinstance(relation, sp.Eq):
         outcome = _outcome((abs(error) <= slack or not apart) and narrow, abs(error) > slack and apart)
     elif isinstance(relation, sp.Ne):
-        outcome = _outcome(abs(error) > slack and apart, False)
+        outcome = _outcome(abs(error) > slack and apart, equal)
     else:
         below = error if isinstance(relation, sp.Le | sp.Lt) else -error
         strict = isinstance(relation, sp.Lt | sp.Gt)
         certain = below < -slack and apart
         tight = radius <= NARROW[route] and below <= min(slack, CLOSE[route])
-        outcome = _outcome(certain or (not strict and tight), below > slack and apart)
+        violated = (below > slack and apart) or (strict and equal)
+        outcome = _outcome(certain or (not strict and tight), violated)
     return Finding(
         index,
         outcome,

@@ -16,6 +16,7 @@ from theory.claim import Asymptotic, Claim, Mutant, Root
 from theory.problem import Problem
 from theory.symbols import dead
 from verify.findings import findings_for, optimum_for, routes_of
+from verify.routes import COSTLY
 from verify.sampling import around
 from verify.schemas import MutantSummary
 
@@ -168,15 +169,19 @@ def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symb
 def _killer(claim: Claim, mutant: Mutant, field: list[Problem], seed: int, avoid: frozenset[str]) -> str | None:
     """The route that refutes a mutant, or None."""
     wrong = claim.mutated(mutant)
-    places = [mutant.problem] if mutant.problem is not None else []
-    for problem in [*places, *field]:
-        for route in routes_of(claim):
-            findings = findings_for(wrong, problem, route, seed, avoid)
-            violated = [f for f in findings if f.outcome == "violated"]
-            if violated:
-                return f"{route}, exactly at the threshold" if violated[0].tie else route
-            if route == "enclosure" and findings and all(f.outcome == "holds" for f in findings):
-                break  # the strongest route has decided; weaker ones cannot disagree
+    places = list(dict.fromkeys([*([mutant.problem] if mutant.problem is not None else []), *field]))
+    for costly in (False, True):
+        for problem in list(places):
+            for route in routes_of(claim):
+                if (route in COSTLY) is not costly:
+                    continue
+                findings = findings_for(wrong, problem, route, seed, avoid)
+                violated = [f for f in findings if f.outcome == "violated"]
+                if violated:
+                    return f"{route}, exactly at the threshold" if violated[0].tie else route
+                if route == "enclosure" and findings and all(f.outcome == "holds" for f in findings):
+                    places.remove(problem)  # the strongest route has decided; weaker ones cannot disagree
+                    break
     return None
 
 

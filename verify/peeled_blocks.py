@@ -134,7 +134,7 @@ def _float_start(problem: Problem, found: tuple[Group, ...]) -> tuple[float, Blo
         low = high - gap - 2
         while excess(low) < 0:
             low -= 2 + gap
-        root = scipy.optimize.brentq(excess, low, high, xtol=1e-10, rtol=1e-13)
+        root = scipy.optimize.brentq(excess, low, high, xtol=1e-7)
         excess(root)
     return math.exp(root), seen[root]
 

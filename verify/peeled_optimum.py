@@ -46,8 +46,8 @@ def optimum_of(
 ) -> Optimum:
     """Bounds, states, logits and Gram matrices; ``work`` is added to the certificate and its precision.
 
-    ``spread`` is 0: averaging different features of a class lowers |H| strictly and raises no loss, and with room in
-    the budget the loss can still fall.
+    ``spread``: class means raise no loss and leave spread^2 of the budget K E_H, that is at least
+    T spread^2/(2 K E_H) of T, which is worth the multiplier times that in loss: at most the gap.
     """
     reason = outcome.reason
     if data["witness"]["full"]:
@@ -55,7 +55,7 @@ def optimum_of(
             f"d = {problem.dim} is below the rank of the logits: no facts, the lower bound is that of wider features"
         )
     known: dict[str, Any] = {"lower": outcome.lower, "upper": outcome.upper, "reason": reason}
-    known |= {"work": {"certificate": data, "precision": outcome.precision} | (work or {}), "spread": arb(0)}
+    known |= {"work": {"certificate": data, "precision": outcome.precision} | (work or {})}
     if outcome.merged is None or outcome.zero is None or outcome.logits is None:
         rank = (0, min(problem.dim, problem.K - 1))
         return Optimum(problem, route, contrasts=(None,) * len(problem.clusters), rank=rank, **known)
@@ -68,10 +68,17 @@ def optimum_of(
             "merged": _merged(problem, outcome),
             "zero": _zero(problem, outcome),
             "facts": facts_of(problem, nu, minority),
+            "spread": _spread(problem, outcome.upper - outcome.lower, nu),
         }
         if problem.K <= MAX_LOGITS:
             known |= _arrays(problem, outcome)
     return Optimum(problem, route, **known)
+
+
+def _spread(problem: Problem, gap: Any, nu: Any) -> Any:
+    """Interval from 0 to the largest root of sum_i |h_i - hbar|^2/n_k (``optimum_of``)."""
+    worth = nu * ball(problem.budget2).sqrt()
+    return arb(0).union((2 * problem.K * ball(problem.e_h) * gap / worth).sqrt())
 
 
 def _zero(problem: Problem, outcome: Outcome) -> tuple[int, ...] | None:

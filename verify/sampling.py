@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import strategies as st
@@ -21,6 +22,19 @@ PROFILES = {"dev": 12, "ci": 25, "nightly": 500}
 """Drawn configurations per claim."""
 
 MOST_CLASSES = 8
+
+NEAR = {
+    "ce": ("merge", "between", "collapse"),
+    "ce-relu": ("merge", "collapse", "zero"),
+    "mse": ("zero",),
+    "ce-deep": ("frame",),
+    "uf-svm": ("orthogonal",),
+    "layer-peeled": ("minority_merge", "minority_zero"),
+    "ce-sphere": (),
+}
+"""Names of the thresholds of a model, for :attr:`theory.claim.Family.near`."""
+
+DEFAULT_NEAR = ("merge", "collapse")
 
 NAMES = {
     "merge": "cluster_merge",
@@ -73,11 +87,23 @@ def problems(family: Family) -> st.SearchStrategy[Problem]:
     >>> find(problems(Family(sizes="two", bias=("none",))), lambda p: p.K == 2).K
     2
     """
+    family = replace(family, near=_near(family.model, family.near))
     model = models.of(family.model)
     return _cross_entropy(family) if model is None else model.problems(family)
 
 
-def around(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction]) -> list[Problem]:
+def _near(key: str, near: Sequence[str] | None) -> tuple[str, ...]:
+    """The thresholds to draw problems around; those of the model where a family names none."""
+    if near is None:
+        return DEFAULT_NEAR if key in ("ce", "ce-relu") else NEAR.get(key, ())
+    unknown = [name for name in near if key in NEAR and name not in NEAR[key]]
+    if unknown:
+        known = ", ".join(NEAR[key]) or "none"
+        raise ValueError(f"near: model {key} has no threshold {unknown[0]!r}, it has {known}")
+    return tuple(near)
+
+
+def around(problem: Problem, near: Sequence[str] | None, offsets: Sequence[Fraction]) -> list[Problem]:
     """Problems with the same classes at relative distances from each of the named thresholds.
 
     Examples
@@ -85,7 +111,7 @@ def around(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction]) -
     >>> [str(p.x2) for p in around(Problem.ce([9, 9, 4, 4], 1), ("merge",), (Fraction(0), Fraction(1)))]
     ['4', '16', '9', '36']
     """
-    model = models.of(problem.key)
+    near, model = _near(problem.key, near), models.of(problem.key)
     if model is not None:
         return model.around(problem, near, offsets)
     return [problem.at(square) for squares in squares_around(problem, near, offsets) for square in squares]
@@ -109,7 +135,7 @@ def _cross_entropy(draw: st.DrawFn, family: Family) -> Problem:
         weights=[(w, repeat) for w, (_, repeat) in zip(weights, clusters, strict=True)],
         model=family.model,
     )
-    x2 = draw(st.sampled_from(draw(st.sampled_from(squares_around(base, family.near, OFFSETS)))))
+    x2 = draw(st.sampled_from(draw(st.sampled_from(squares_around(base, family.near or (), OFFSETS)))))
     problem = base.at(x2)
     tilt = Fraction(10) ** draw(st.integers(-2, 2))
     dim = draw(st.sampled_from([problem.K, problem.K, problem.K - 1, problem.K + 2]))

@@ -180,6 +180,11 @@ def growth_steps() -> tuple[Step, ...]:
         Positive("r increases, and so does T = a (kA - 1) + r", kA * s * grow_s + kB * t),
         Identity("at t = 0: s = 0", gap_s(sp.Integer(0)), sp.Integer(0)),
         Identity("and the odds are 1, so a = 0, T = 0", (1 - kB / (kA + kB)) / (kA / (kA + kB)), sp.Integer(1)),
+        Identity(
+            "and R_0 = 1 there, with y = 1/K and exp(a) = 1: R_0 -> 1 as T -> 0",
+            (alpha * (top + kA - 1) + kB * y).subs({y: 1 / (kA + kB), top: 1}),
+            sp.Integer(1),
+        ),
         Lemma(
             "T runs from 0 to infinity as t does: exactly one t, hence one R_0, for every T",
             "intermediate value theorem",

@@ -7,6 +7,7 @@ too. So R_0(T) is unique, and the collapse set in R is the up-set [R_0, infinity
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import sympy as sp
@@ -113,7 +114,7 @@ collapse = Claim(
     paper=PAPER,
     statement=(
         r"w_k = w_{k'},\ h_k = h_{k'} \text{ for all minority classes} \iff \mu \geq 1 \iff R \geq R_0(T),\quad"
-        r" 1 < R_0 < \infty",
+        r" 1 < R_0 < \infty,\quad R_0 \to 1 \text{ as } T \to 0",
         r"R(k_A p_o + k_B p_B) = 1,\quad K(R^2 k_B p_B^2 + k_A q_A^2) = 1,\quad s\,k_A q_A = t\,R\,k_B p_B,\quad"
         r" a(k_A - 1) + r = T \text{ at } R_0",
         r"q = \frac{e^{-t}}{k_B + k_A e^{-t}},\ y = \sqrt{(1/K - k_A q^2)/k_B},\ s = \frac{t k_B y}{k_A q},"
@@ -158,12 +159,13 @@ collapse = Claim(
         Mutant("collapse only as R -> infinity", relations=(sp.Equivalent(dead, R < 1),), problem=COLLAPSED),
     ),
     note="That the ratios with collapse form an up-set, and that the system has one solution, is proved here: in the "
-    "parameter t every quantity of the system increases. Only sqrt(E_W E_H) enters R_0.",
+    "parameter t every quantity of the system increases. Only sqrt(E_W E_H) enters R_0. For kA = 1 there is no gap a: "
+    "the first equation then only defines a number a that cancels in R_0 and T.",
 )
 
 
-def limit_readings(optimum: Optimum) -> Iterator[Reading]:
-    """The lower bound on mu and the lengths of minority features; distances where R is beyond the bound on R_0.
+def limit_readings(optimum: Optimum, always: bool = False) -> Iterator[Reading]:
+    """The lower bound on mu; lengths of minority features where mu > 1 (``always``: a mutant); distances for large R.
 
     Examples
     --------
@@ -175,8 +177,10 @@ def limit_readings(optimum: Optimum) -> Iterator[Reading]:
         if mu in reading:
             known[mu] = reading[mu]
             found = dict(known)
+            if hh_B in reading and (always or reading[mu] > 1):
+                found[length] = reading[hh_B]
             if ww_BB in reading and hh_B in reading and _beyond(known):
-                found |= {apart_w: 2 * (reading[ww_B] - reading[ww_BB]), length: reading[hh_B]}
+                found[apart_w] = 2 * (reading[ww_B] - reading[ww_BB])
                 if ww_AA in reading:
                     found |= {apart_A: 2 * (reading[ww_A] - reading[ww_AA])}
                 found[hh_A] = reading[hh_A]
@@ -212,7 +216,10 @@ def limit_derivation() -> Derivation:
                 kA * kB * t * (t / (K * rr)),
             ),
             Identity("q_A = mu kB t/(K r): t/(K r) = q_A/(mu kB)", kA * kB * t * q / (mu * kB), kA * t * q / mu),
-            Positive("q_A <= exp(-t)/kB, with E = exp(t)", 1 / (kB * grow) - 1 / (kB * grow + kA)),
+            Positive(
+                "once mu >= 1, so that b = 0: q_A <= exp(-t)/kB, with E = exp(t)",
+                1 / (kB * grow) - 1 / (kB * grow + kA),
+            ),
             Lemma("t exp(-t) <= 1/e", "exp(x) >= 1 + x"),
             Lemma("both bounds tend to their limits as R -> infinity with K and T fixed", "squeeze theorem"),
         )
@@ -229,8 +236,9 @@ limit = Claim(
     statement=(
         r"R \to \infty:\ w_k - w_{k'} \to 0 \text{ for minority } k, k';\quad"
         r" w_k = w_{k'} \text{ from } R = 1 + \frac{e^{\sqrt 2 T}}{K-1} \text{ on}",
-        r"\mu \geq \frac{R(K-1)}{K-1+e^{\sqrt 2 T}},\qquad"
-        r" \|h_k\|^2 \leq \sqrt{\frac{E_H}{E_W}} \frac{k_A}{e\,k_B\,\mu} \to 0 \text{ for minority } k",
+        r"\mu \geq \frac{R(K-1)}{K-1+e^{\sqrt 2 T}} \text{ for every } R;\qquad"
+        r" \|h_k\|^2 \leq \sqrt{\frac{E_H}{E_W}} \frac{k_A}{e\,k_B\,\mu} \to 0 \text{ for minority } k \text{ once"
+        r" } \mu \geq 1",
     ),
     relations=(
         _equation(apart_w, sp.Integer(0)),
@@ -248,16 +256,24 @@ limit = Claim(
         BOTH_LIVE,
     ),
     derivation=limit_derivation,
-    rests_on=frozenset({"FA21-04"}),
+    rests_on=frozenset({"FA21-01", "FA21-04"}),
     required="proved",
     mutants=(
         Mutant("majority classifiers merge too", relations=(_equation(apart_A, sp.Integer(0)),), problem=FAR),
         Mutant("minority features keep the length of the majority", relations=(_equation(length, hh_A),), problem=FAR),
         Mutant("the bound on mu without exp(sqrt(2) T)", relations=(sp.Le(R, mu, evaluate=False),), problem=FAR),
+        Mutant(
+            "the bound on minority features for every R",
+            relations=(sp.Le(length, SHORT, evaluate=False),),
+            read=partial(limit_readings, always=True),
+            problem=step(1, 2, "101/100"),
+        ),
         Mutant("mu stays below a bound", relations=(sp.Le(mu, sp.Integer(10), evaluate=False),), problem=FAR),
     ),
     source="published result (abstract); rate and finite ratio re-derived",
-    note="Explicit in R, so the limit is checked at finite R. FA21-04 gives the exact ratio.",
+    note="Explicit in R, so the limit is checked at finite R. FA21-04 gives the exact ratio. Below it (mu < 1) the "
+    "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, "
+    "the bound 0.396.",
 )
 
 

@@ -78,7 +78,7 @@ monotone = Claim(
     family=Family(sizes="two", bias=("none",), near=("minority_merge",), model="layer-peeled"),
     settings=(BOTH_LIVE, VANISHED, step(3, 2, "2.172", "2", "1/2"), step(1, 3, "9"), step(2, 4, "11/10", "1/3", "3")),
     derivation=monotone_derivation,
-    rests_on=frozenset({"FA21-04"}),
+    rests_on=frozenset({"FA21-01", "FA21-04", "FA21-09"}),
     required="proved",
     mutants=(
         Mutant(

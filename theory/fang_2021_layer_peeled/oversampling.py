@@ -177,7 +177,7 @@ oversampling = Claim(
     family=Family(sizes="two", bias=("none",), near=("minority_merge",), weights=True, model="layer-peeled"),
     settings=(RESTORED, STILL, OVER, weighted(1, 2, "9", "9", "2"), *NEAR),
     derivation=weight_derivation,
-    rests_on=frozenset({"FA21-01", "FA21-04"}),
+    rests_on=frozenset({"FA21-01", "FA21-04", "FA21-09"}),
     required="proved",
     mutants=(
         Mutant("effective ratio R/sqrt(w_r)", relations=(_between_equation(R / sp.sqrt(rate)),), problem=WEIGHTED),

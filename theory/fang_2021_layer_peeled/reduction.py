@@ -69,8 +69,9 @@ def nuclear_steps() -> tuple[Step, ...]:
         ),
         Identity("and |H|^2", sp.sqrt(eH / eW) * K * sp.sqrt(eW * eH), K * eH),
         Lemma(
-            "the gradient (P - I) diag(m) is never 0, so |Z|_* = T; centring the columns keeps the loss and does "
-            "not raise |Z|_*, so 1^T Z = 0 and rank Z <= K - 1 <= p",
+            "the gradient (P - I) diag(m) is never 0, so |Z|_* = T; centring the columns keeps the loss and lowers "
+            "|Z|_* unless they are centred (Z^T Z loses a positive semidefinite part, the root is operator monotone), "
+            "so 1^T Z = 0 and rank Z <= K - 1 <= p",
             "a convex program with slack has gradient 0",
         ),
         Lemma("CE is strictly convex on centred columns: Z is unique", "strict convexity"),

@@ -24,8 +24,9 @@ p = sp.Symbol("p", positive=True)
 gap = sp.Symbol("gap", real=True)
 """Distance of the lower bound to the objective at an explicit point, with 0 where less than CLOSED remains."""
 CLOSED = 1e-9
-dual_pairing, trace_W, trace_H, square_W, square_Z = sp.symbols("GZ tr_W tr_H G2 ZZ", real=True)
-"""<(I - P) diag(m), Z>; traces of W W^T and H^T H; first entries of (W W^T)^2 and Z Z^T."""
+dual_pairing, trace_W, trace_H = sp.symbols("GZ tr_W tr_H", real=True)
+square_W, square_Z, square_H, square_Z1 = sp.symbols("W4 ZZ H4 Z1Z", real=True)
+"""<(I - P) diag(m), Z>; traces of W W^T and H^T H; first entries of (W W^T)^2, Z Z^T, (H^T H)^2, Z^T Z."""
 
 
 def tightness_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -46,6 +47,7 @@ def tightness_readings(optimum: Optimum) -> Iterator[Reading]:
     if Z is not None and rows is not None and features is not None:
         reading |= {trace_W: rows.trace(), trace_H: features.trace()}
         reading |= {square_W: (rows @ rows)[0, 0], square_Z: (Z @ Z.T)[0, 0]}
+        reading |= {square_H: (features @ features)[0, 0], square_Z1: (Z.T @ Z)[0, 0]}
     if Z is not None and "multiplier" in optimum.facts:
         reading |= {nu: optimum.facts["multiplier"], dual_pairing: _pairing(optimum)}
     yield reading
@@ -74,8 +76,14 @@ def tightness_derivation() -> Derivation:
                 "with |Z|_* <= T completes to such an X",
                 "semidefinite form of the nuclear norm",
             ),
+            Lemma(
+                "a column of loss weight 0 vanishes: deleting it keeps the loss and lowers |Z|_*; the other columns "
+                "are unique",
+                "operator monotonicity of the square root",
+            ),
             Identity("tr W W^T = sqrt(E_W/E_H) T", sp.sqrt(eW / eH) * K * sp.sqrt(eW * eH), K * eW),
             Identity("(W W^T)^2 = (E_W/E_H) Z Z^T", sp.sqrt(eW / eH) ** 2, eW / eH),
+            Identity("(H^T H)^2 = (E_H/E_W) Z^T Z", sp.sqrt(eH / eW) ** 2, eH / eW),
         )
     )
 
@@ -93,7 +101,7 @@ tight = Claim(
     paper=PAPER,
     statement=(
         r"p \geq K-1:\quad \min \text{LPM} = \min \text{SDP} = \min\left\{\sum_k \tfrac{n_k}{N} CE(z_k, k) :"
-        r" \|Z\|_* \leq T\right\},\qquad T = K\sqrt{E_W E_H}",
+        r" \|Z\|_* \leq T\right\},\qquad T = K\sqrt{E_W E_H};\quad Z \text{ is the same in every minimiser}",
         r"W W^\top = \sqrt{E_W/E_H}\,(Z Z^\top)^{1/2},\quad H^\top H = \sqrt{E_H/E_W}\,(Z^\top Z)^{1/2},\quad"
         r" \langle (I - P)\,\mathrm{diag}(m), Z\rangle = \mu T",
     ),
@@ -103,6 +111,7 @@ tight = Claim(
         _equation(trace_W, K * eW),
         _equation(trace_H, K * eH),
         _equation(square_W, eW / eH * square_Z),
+        _equation(square_H, eH / eW * square_Z1),
     ),
     read=tightness_readings,
     hypotheses=(replace(WIDE, dropped=replace(TIGHT, dim=1)),),
@@ -121,6 +130,7 @@ tight = Claim(
         Mutant("needs p >= 2K", relations=(sp.Equivalent(dead, p >= 2 * K),), problem=TIGHT),
         Mutant("fails at p = K - 1", relations=(sp.Equivalent(dead, p > K - 1),), problem=TIGHT),
         Mutant("tr W W^T = E_W", relations=(_equation(trace_W, eW),), problem=TIGHT),
+        Mutant("H^T H from Z Z^T", relations=(_equation(square_H, eH / eW * square_Z),), problem=BOTH_LIVE),
     ),
     source="published result; the sufficient dimension re-derived",
     note="Without p >= K - 1 the lower bound still holds, and is not reached when p is below the rank of Z.",

@@ -191,7 +191,7 @@ two_groups = Claim(
         r" r^2 = \frac{k_A k_B}{K}(k_A s^2 + k_B t^2)",
         r"f = \sqrt{E_W/E_H}:\quad W W^\top = f\,(a C_A + b C_B + r\,u u^\top),\quad"
         r" H^\top H = f^{-1}(a C_A + b C_B + v v^\top/r)",
-        r"b = 0 \iff \mu \geq 1;\quad a = 0 \iff k_A = 1 \text{ or } \mu \geq R;\quad"
+        r"b = 0 \iff k_B = 1 \text{ or } \mu \geq 1;\quad a = 0 \iff k_A = 1 \text{ or } \mu \geq R;\quad"
         r" r = 0 \iff K(R^2 k_B p_B^2 + k_A q_A^2) \leq \mu^2 \text{ there}",
     ),
     relations=(

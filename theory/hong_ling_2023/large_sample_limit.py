@@ -83,8 +83,8 @@ PENALISED = Problem.ce([(500, 5), (250, 5)], "1/37500", bias="0.02")
 FREE = Problem.ce([(60, 3), (10, 4)], "0.01", bias="free")
 
 REACH = Hypothesis(
-    text="nA <= 10^5 nB",
-    holds=lambda problem: problem.clusters[0].size <= 10**5 * problem.clusters[-1].size,
+    text="nA <= 10^4 nB",
+    holds=lambda problem: problem.clusters[0].size <= 10**4 * problem.clusters[-1].size,
     dropped="only the check needs it: the error of extrapolating from L <= 800 grows like log(nA/nB)^3",
 )
 PLAIN_FREE = replace(UNWEIGHTED, dropped="fixed loss weights change the O(1) terms, not the limit of Z/L")

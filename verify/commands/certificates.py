@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,17 +100,43 @@ def _report(answer: dict[str, Any], json: bool, title: str) -> None:
     if answer["bounds"]:
         table.add_row("lower", answer["bounds"]["lower"])
         table.add_row("upper", answer["bounds"]["upper"])
-    facts = answer["facts"]
-    if facts:
-        table.add_row("rank", f"{facts['rank']['lower']} to {facts['rank']['upper']}")
-        for i, (size, weight, classes) in enumerate(facts["clusters"][:20]):
+    for name, text in _facts(answer["facts"] or {}):
+        table.add_row(name, text)
+    common.console().print(table)
+
+
+MOST_LINES = 20
+
+
+def _facts(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """One line per cluster where the kernel speaks of clusters, one per fact elsewhere; no tables of numbers."""
+    if "rank" in facts:
+        yield "rank", f"{facts['rank']['lower']} to {facts['rank']['upper']}"
+    if "contrast" in facts:
+        clusters = facts["clusters"]
+        for i, (size, weight, classes) in enumerate(clusters[:MOST_LINES]):
             merged, zero = facts["merged"]["values"][i], facts["zero"]["values"][i]
             contrast = facts["contrast"]["values"][i]
             state = f"contrast {contrast or 'undecided'}, merged {_say(merged)}, zero {_say(zero)}"
-            table.add_row(f"{classes} of {size}", (f"weight {weight}, " if weight != "1" else "") + state)
-        if len(facts["clusters"]) > 20:
-            table.add_row("...", f"{len(facts['clusters'])} clusters, all of them with --json")
-    common.console().print(table)
+            yield f"{classes} of {size}", (f"weight {weight}, " if weight != "1" else "") + state
+        if len(clusters) > MOST_LINES:
+            yield "...", f"{len(clusters)} clusters, all of them with --json"
+        return
+    for name, fact in facts.items():
+        if name != "rank" and isinstance(fact, dict) and (text := _short(fact)):
+            yield name.replace("_", " "), text
+
+
+def _short(fact: dict[str, Any]) -> str:
+    """A fact in one line, or nothing where it is a table."""
+    if isinstance(fact.get("lower"), (str, int)) and isinstance(fact.get("upper"), (str, int)):
+        return f"{str(fact['lower'])[:24]} to {str(fact['upper'])[:24]}"
+    value = fact.get("value", fact.get("values"))
+    if isinstance(value, dict):
+        return _short(value)
+    if isinstance(value, list) and len(value) <= MOST_LINES and not any(isinstance(v, (list, dict)) for v in value):
+        return ", ".join(_say(v) if v is None or isinstance(v, bool) else str(v) for v in value)
+    return _say(value) if isinstance(value, bool) else str(value) if isinstance(value, (str, int)) else ""
 
 
 def _say(truth: bool | None) -> str:

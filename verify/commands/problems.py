@@ -95,7 +95,7 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
     out = common.console()
     out.print(_classes(problem))
     if not found:
-        out.print("This version knows no threshold of this problem.")
+        out.print(NONE_KNOWN.get(problem.model, "This version knows no threshold of this problem."))
         return
     parameter = found[0].parameter
     headers = ["threshold", "claim", "size", parameter, "closed form", "verdict"]
@@ -112,12 +112,18 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
         out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
     if len(found) > 12:
         out.print(f"... and {len(found) - 12} more of the same kind.")
-    out.print(MEANING.get(parameter, MEANING[problem.model]))
+    out.print(MEANING.get(parameter) or MEANING.get(problem.key, MEANING[problem.model]))
 
 
+NONE_KNOWN = {
+    "ce-sphere": "Unit vectors have no threshold: there is no weight decay and no class size.",
+    "uf-svm": "Thresholds of this model are known for exactly two class sizes.",
+    "layer-peeled": "Thresholds of this model are known for exactly two values of size times weight.",
+}
 MEANING = {
     "ce": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
     "ce-relu": "At equality the direction is dead; lam = sqrt(lambda_w lambda_h).",
+    "ce-deep": "lam is the common value of all weight decays (else their geometric mean).",
     "mse": "lam is the common value of all weight decays (else their geometric mean).",
     "uf-svm": "ratio is that of the larger class size to the smaller.",
     "multiplier": "multiplier is that of the nuclear budget sqrt(E_W E_H) K: how fast the loss falls as it grows.",
@@ -156,9 +162,7 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
         ("value", f"{_proven(result.value.lower, result.value.upper)}  (relative gap {result.gap:.1e})"),
         (
             "verdict",
-            {"enclosed": "enclosed by the kernel", "certified": "certified in floating point"}.get(
-                result.verdict, result.verdict
-            ),
+            _verdict(result),
         ),
         ("merged", _merged(problem, result)),
         ("zero", _zero(problem, result)),
@@ -174,6 +178,13 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
     common.console().print(table)
 
 
+def _verdict(result: OptimumOutput) -> str:
+    if result.verdict == "enclosed":
+        return "enclosed by the kernel" if result.gap <= WIDE else "bounds proved by the kernel, far apart"
+    return "certified in floating point" if result.verdict == "certified" else result.verdict
+
+
+WIDE = 1e-6
 SINGULAR = ("ce", "uf-svm", "mse")
 """Models whose singular values are printed."""
 
@@ -246,7 +257,7 @@ def _merged(problem: Problem, result: OptimumOutput) -> str:
     if result.merged is None:
         return "undecided"
     if not result.merged:
-        return "no two classes coincide in any minimiser"
+        return "no two classes have to coincide"
     listed = isinstance(result.counts[0], int)
     groups = [_words(_spans(group) if listed else _pairs(group)) for group in result.merged]
     text = "; ".join(groups[:6]) + (f"; ... ({len(groups)} groups)" if len(groups) > 6 else "")
@@ -257,7 +268,7 @@ def _zero(problem: Problem, result: OptimumOutput) -> str:
     if result.zero is None:
         return "undecided"
     if not result.zero:
-        return "no class has a vanishing mean feature"
+        return "no class has to have a vanishing mean feature"
     flat: list[Any] = list(result.zero)
     spans = _spans(flat) if isinstance(flat[0], int) else [(a, b) for a, b in flat]
     return f"the features of classes {_words(spans)} vanish in every minimiser"

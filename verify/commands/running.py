@@ -85,7 +85,7 @@ def run(
         progress=progress,
     )
     saved = _save_cases(result, report)
-    files = write(result, {claim.id: claim for claim in chosen}, report)
+    files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or _cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:

@@ -113,6 +113,8 @@ def whole(value: Any, least: int) -> int:
 def runs(pairs: Any) -> list[tuple[Fraction, int]]:
     """[[value, repeat], ...] with exact positive values, last first."""
     demand(isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs), "not [value, repeat]")
+    digits = sum(len(value) for value, _ in pairs if isinstance(value, str) and "/" in value)
+    demand(digits <= 5 * MAX_DIGITS, "too many digits in fractions")  # their sum has as many
     return [(positive_rational(value), whole(repeat, 1)) for value, repeat in reversed(pairs)]
 
 

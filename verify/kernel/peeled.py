@@ -135,9 +135,9 @@ def log_probabilities(groups: list[Group], point: dict[str, Array]) -> Blocks:
     """Of the softmax of the logits of a point."""
     arrays = (point[name] for name in ("gaps", "W", "H"))
     (gaps,), W, H = ([[arb((x, -P)) for x in row] for row in rows] for P, rows in arrays)
-    own, columns = [], []
+    own, columns, Z = [], [], arb_mat(W) * arb_mat(H).transpose()
     for g, group in enumerate(groups):
-        z = [total(u * v for u, v in zip(row, H[g], strict=True)) for row in W]
+        z = [Z[h, g] for h in range(len(groups))]
         top = z[g] + gaps[g] * (group.classes - 1) / group.classes
         z[g] -= gaps[g] / group.classes
         loss = total(m * (x - top).exp() for m, x in zip(times(groups, g), z, strict=True) if m).log1p()

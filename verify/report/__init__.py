@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from theory.claim import Claim
-from verify.report.experiments import experiments
+from verify import registry
+from verify.report.experiments import Experiment, experiments
 from verify.report.figures import Plot
 from verify.report.html import FOLDER, Context, file_name, render_index, render_markdown, render_paper
 from verify.report.sweeps import claim_plots
@@ -17,7 +23,9 @@ from verify.schemas import ClaimResult, RunResult
 __all__ = ["write"]
 
 
-def write(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> dict[str, Path]:
+def write(
+    result: RunResult, claims: Mapping[str, Claim], folder: Path, *, jobs: int = 1, paths: Sequence[Path] = ()
+) -> dict[str, Path]:
     """Write report.html, a page per paper, report.md and report.json; the figures are computed here.
 
     Parameters
@@ -25,6 +33,8 @@ def write(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> dict[
     result : what :func:`verify.engine.run` returned.
     claims : the claims by ID, at least those of the result.
     folder : created if missing; files of these names are replaced.
+    jobs : processes that draw pages; more than one needs claims that :func:`verify.registry.load` finds again.
+    paths : folders with claim files, for those processes.
 
     Returns
     -------
@@ -37,19 +47,40 @@ def write(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> dict[
         If the folder cannot be written.
     """
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    paths = {"html": folder / "report.html", "markdown": folder / "report.md", "json": folder / "report.json"}
-    _replace(paths["json"], result.model_dump_json(indent=2) + "\n")
-    views = [claim_view(claims[row.id], row) for row in result.claims]
-    context = Context(result, views, claims, papers(result))
-    shown = experiments([row.id for row in result.claims], result.seed)
-    _replace(paths["markdown"], render_markdown(context, shown))
-    for paper in context.papers:
-        plots, undrawn = _plots([row for row in result.claims if row.paper == paper.key], claims, result.seed)
-        settings = shown if paper.key == EXPERIMENTS else []
-        page = render_paper(context, paper.key, plots, settings, undrawn)
-        _replace(folder / FOLDER / file_name(paper.key), page)
-    _replace(paths["html"], render_index(context))
-    return paths
+    files = {"html": folder / "report.html", "markdown": folder / "report.md", "json": folder / "report.json"}
+    _replace(files["json"], result.model_dump_json(indent=2) + "\n")
+    context = _context(result, claims)
+    apart = [paper.key for paper in context.papers if paper.key != EXPERIMENTS] if jobs > 1 else []
+    pool = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    with pool if apart else nullcontext():
+        pending = [pool.submit(_page_apart, result, key, folder, tuple(paths)) for key in apart]
+        shown = experiments([row.id for row in result.claims], result.seed)
+        _replace(files["markdown"], render_markdown(context, shown))
+        for paper in context.papers:
+            if paper.key not in apart:
+                _page(context, paper.key, shown if paper.key == EXPERIMENTS else [], folder)
+        for page in pending:
+            page.result()
+    _replace(files["html"], render_index(context))
+    return files
+
+
+def _context(result: RunResult, claims: Mapping[str, Claim]) -> Context:
+    return Context(result, [claim_view(claims[row.id], row) for row in result.claims], claims, papers(result))
+
+
+def _page_apart(result: RunResult, key: str, folder: Path, paths: tuple[Path, ...]) -> None:
+    """The page of a paper, drawn in a process of its own, which has to find the claims again."""
+    known = registry.load(paths)
+    context = _context(result, {row.id: known[row.id] for row in result.claims})
+    with threadpool_limits(1):
+        _page(context, key, [], folder)
+
+
+def _page(context: Context, key: str, shown: Sequence[Experiment], folder: Path) -> None:
+    result = context.result
+    plots, undrawn = _plots([row for row in result.claims if row.paper == key], context.claims, result.seed)
+    _replace(folder / FOLDER / file_name(key), render_paper(context, key, plots, shown, undrawn))
 
 
 EXPERIMENTS = "hong_ling_2023"

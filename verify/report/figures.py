@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 __all__ = ["Marker", "Plot", "Series", "draw"]
 
@@ -40,6 +42,9 @@ STYLE = {
 WIDTH, AXES, TOP, TICKS, ROW = 4.7, 1.9, 0.1, 0.55, 0.195
 """Inches: paper, axes, white above, ticks and label below, one row of marker labels or legend."""
 LEFT, SPAN = 0.185, 0.775
+MOST_TICKS = 8
+FLAT = 1e-4
+"""Relative variation below which a quantity is drawn as constant."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +153,31 @@ def _data(axes: Axes, plot: Plot) -> None:
         axes.plot(series.x, series.y, color=colour, label=series.label, **styles[series.kind])
     if plot.log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=MOST_TICKS))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if plot.ticks:
         axes.set_xticks(plot.ticks, [f"{tick:g}" for tick in plot.ticks])
         axes.set_xticks([], minor=True)
     if plot.log_y:
         axes.set_yscale("log")
     axes.margins(x=0.02, y=0.08)
+    if not plot.log_y:
+        _steady(axes, plot)
     if plot.y_range is not None:
         axes.set_ylim(*plot.y_range)
+
+
+def _steady(axes: Axes, plot: Plot) -> None:
+    """Show what is constant as constant: no axis that magnifies rounding."""
+    numbers = [y for series in plot.series for y in series.y if math.isfinite(y)]
+    if not numbers:
+        return
+    middle = (min(numbers) + max(numbers)) / 2
+    if max(numbers) - min(numbers) < FLAT * max(1.0, abs(middle)):
+        span = 0.1 * max(1.0, abs(middle))
+        axes.set_ylim(middle - span, middle + span)
+    axes.ticklabel_format(axis="y", useOffset=False)
 
 
 def _markers(axes: Axes, markers: Sequence[Marker]) -> int:

@@ -34,6 +34,7 @@ DRAWING_BITS = 64
 SPARSE, THIN = 6, 3
 """Every sixth point is also solved by the nonconvex route; every third exact one is drawn as a dot."""
 VANISHED = 1e-6
+WIDEST = 0.05
 MOST_PANELS = 4
 MOST_CLASSES = 12
 """The nonconvex route is asked up to this many classes."""
@@ -107,11 +108,12 @@ def _readings(claim: Claim, optimum: Optimum | None) -> list[Reading]:
 
 
 def value(expression: sp.Expr, reading: Reading) -> float:
-    """Midpoint of an expression on a reading, nan where it cannot be evaluated."""
+    """Midpoint of an expression on a reading, nan where it cannot be evaluated or its ball is too wide to draw."""
     if not expression.free_symbols <= reading.keys():
         return math.nan
     try:
-        return float(ball(expression, reading).mid())
+        found = ball(expression, reading)
+        return float(found.mid()) if found.rad() <= WIDEST * (1 + abs(found.mid())) else math.nan
     except (Undecided, TypeError):
         return math.nan
 

@@ -158,18 +158,14 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
     )
 
 
-NO_EVIDENCE = ("no evidence", "a lower bound only")
-"""Reasons that say what a route is for, not that it failed."""
-
-
 def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     if claim.status == "note":
         return Cell("", "nothing to compute")
     row = result.routes.get(route)
-    if row is not None and any(phrase in row.reason for phrase in NO_EVIDENCE) and row.verdict == "undecided":
-        return Cell("", row.reason)
     if row is not None and _silent(row):
         return Cell("", "stopped: already refuted" if result.verdict == "refuted" and route in SOLVERS else row.reason)
+    if row is not None and row.verdict == "undecided" and row.reason:
+        return Cell("", row.reason)
     if row is not None:
         return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else "")
     if claim.along is not None and route in ("convex", "nonconvex"):

@@ -132,10 +132,15 @@ def citation(key: str) -> str:
     >>> "Neural collapse" in citation("hong_ling_2023"), citation("conjectures")
     (True, 'Statements of our own, and conjectures')
     """
-    return _bibliography().get(key, OURS[1] if key == OURS[0] else key)
+    return _bibliography().get(key, OURS.get(key, key))
 
 
-OURS = ("conjectures", "Statements of our own, and conjectures")
+OURS = {
+    "conjectures": "Statements of our own, and conjectures",
+    "new_results": "Results of our own for arbitrary sizes",
+    "bridges": "Bridges between the papers",
+    "beliefs": "Plausible beliefs, refuted",
+}
 
 
 def short(key: str) -> str:
@@ -148,7 +153,7 @@ def short(key: str) -> str:
     """
     entry = _entries().entries.get(key)
     if entry is None:
-        return "Our own" if key == OURS[0] else key
+        return "Our own" if key in OURS else key
     names = [" ".join(person.last_names) for person in entry.persons["author"]]
     who = " and ".join(names) if len(names) <= 2 else f"{names[0]} et al."
     year = re.search(r"\d{4}", key)

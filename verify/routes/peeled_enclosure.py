@@ -5,7 +5,7 @@ Facts: see :mod:`verify.routes.peeled_exact`.
 
 from __future__ import annotations
 
-from math import ceil, log10
+from fractions import Fraction
 from typing import Any
 
 from theory.optimum import Optimum
@@ -39,8 +39,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     ('0.743740835402', (4, 4), [False, False])
     """
     masses = [g.mass for g in groups(problem) if g.mass]
-    spread = max(1.0, float(problem.budget2)) * float(masses[0] / masses[-1]) ** 2
-    digits += ceil(log10(spread) / 2)
+    digits += _decimals(problem.budget2) // 2 + _decimals(masses[0] / masses[-1])
     try:
         blocks = solve_groups(problem, digits)
     except ArithmeticError as why:
@@ -53,6 +52,11 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     with precision(64 + 4 * digits):
         point, dual = narrowed(problem, blocks)
     return certificate(problem, point, digits, dual=dual, full=True)
+
+
+def _decimals(value: Fraction) -> int:
+    """About log10 of a number, at least 0."""
+    return max(0, (value.numerator.bit_length() - value.denominator.bit_length() + 2) * 302 // 1000 + 1)
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:

@@ -19,7 +19,7 @@ from verify.routes.relu_nonconvex import descents
 __all__ = ["solve"]
 
 REASON = "the nuclear-norm program ignores H >= 0 (DA24-18): a lower bound only"
-STARTS, LARGEST = 4, 6
+STARTS, LARGEST = 3, 4
 BITS = 128
 
 
@@ -28,7 +28,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
 
     Parameters
     ----------
-    problem : model ``ce-relu`` with at most 12 classes (6 for the descent); any bias.
+    problem : model ``ce-relu`` with at most 12 classes (4 for the descent); any bias.
     seed : of the random starts of the descent.
     avoid : as for :func:`verify.routes.convex.solve`.
 

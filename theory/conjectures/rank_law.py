@@ -1,0 +1,70 @@
+"""CJ26-01: the rank of Z* is the number of classes with w sqrt(n) > lam N, or one less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sympy as sp
+
+from theory.claim import Claim, Family, Mutant, Reading
+from theory.conjectures.settings import NOT_TRIED, SOURCE, WIDE
+from theory.new_results.rank_count import count, rank, strong_classes
+from theory.optimum import Optimum
+from theory.problem import Problem
+
+__all__ = ["rank_law"]
+
+root_count = sp.Symbol("count_root", integer=True)
+"""Number of classes with n_k > lam N."""
+
+
+def rank_readings(optimum: Optimum) -> Iterator[Reading]:
+    """The rank where it is decided.
+
+    Examples
+    --------
+    >>> list(rank_readings(Optimum(Problem.ce([9, 4, 4], 1).at(4), "exact", rank=(1, 1))))
+    [{count: 1, count_root: 3, rank: 1}]
+    """
+    problem = optimum.problem
+    reading: dict[sp.Symbol, Any] = {
+        count: strong_classes(problem),
+        root_count: sp.Integer(sum(c.classes for c in problem.clusters if c.size**2 > problem.x2)),
+    }
+    if optimum.rank[0] == optimum.rank[1]:
+        reading[rank] = sp.Integer(optimum.rank[0])
+    yield reading
+
+
+FULL = Problem.ce([14, 6, 5, 1], "0.02")
+FEWER = Problem.ce([14, 6, 5, 1], 1).at(3)
+HEAVY = Problem.ce([14, 6, 5, 1], 1, weights=[1, 1, 2, 3]).at(8)
+MERGED = Problem.ce([(9, 2), (6, 2)], 1).at(9)
+
+rank_law = Claim(
+    id="CJ26-01",
+    title="Rank law",
+    kind="structure",
+    status="conjecture",
+    paper="conjectures",
+    statement=(
+        r"\#\{k: w_k \sqrt{n_k} > \lambda N\} - 1 \leq \operatorname{rank} Z^*"
+        r" \leq \#\{k: w_k \sqrt{n_k} > \lambda N\}",
+    ),
+    relations=(sp.Le(count - 1, rank, evaluate=False), sp.Le(rank, count, evaluate=False)),
+    read=rank_readings,
+    hypotheses=(NOT_TRIED, WIDE),
+    witness=FEWER,
+    family=Family(bias=("none",), weights=True, near=("merge", "between", "collapse")),
+    settings=(FULL, HEAVY, FULL.at(20), Problem.ce([30, 17, 9, 4, 2], 1).at("8.9"), MERGED),
+    required="agrees",
+    mutants=(
+        Mutant("always the upper end", relations=(sp.Eq(rank, count, evaluate=False),), problem=FULL),
+        Mutant("always the lower end", relations=(sp.Eq(rank, count - 1, evaluate=False),), problem=FEWER),
+        Mutant("n_k > lam N", relations=(sp.Le(root_count - 1, rank, evaluate=False),), problem=MERGED),
+    ),
+    source=SOURCE,
+    note="Proved for two sizes and, with equality, for the squared loss (NR26-23). The conjecture also covers label "
+    "smoothing, logit adjustment and other losses, which are not tried here.",
+)
