@@ -50,7 +50,7 @@ class Cure:
     factor : on the merging threshold of a cluster; None where there is no closed form.
     geometry : limit for small weight decay, empty where no claim says.
     meaning : one plain sentence.
-    claims : what the row rests on.
+    claims : what formula, geometry and sentence rest on.
     event : what happens at the thresholds of the classes.
     """
 
@@ -202,7 +202,7 @@ def _losses() -> tuple[Cure, ...]:
             "poly1:1",
             "poly-1 loss, ε = 1",
             None,
-            f"{OWN}; later than for cross-entropy, but by a bounded factor only.",
+            f"{OWN}; never earlier than for cross-entropy, and later only by a bounded factor.",
             bracketed,
         ),
         (
@@ -280,6 +280,7 @@ class Row:
     minority, majority : (least, most) merging threshold, equal where it is a number; None where unknown.
     collapse : weight decay of complete collapse; ``why`` where there is none.
     relative : whether the thresholds are values of lam, comparable with those of the example.
+    claims : what the numbers, and then the words, rest on.
     """
 
     cure: Cure
@@ -290,6 +291,7 @@ class Row:
     collapse: float | None
     why: str
     relative: bool
+    claims: tuple[str, ...]
 
     @property
     def cells(self) -> tuple[str, str, str]:
@@ -303,7 +305,7 @@ def _cell(ends: tuple[float, float] | None, unit: str) -> str:
     if ends is None:
         return "not known"
     low, high = (f"{end:#.3g}" for end in ends)
-    return unit + (low if low == high else f"{low} to {high}")
+    return unit + (low if low == high else f"{low}\u00a0– {high}")
 
 
 def rows() -> list[Row]:
@@ -325,12 +327,12 @@ def _row(cure: Cure) -> Row:
     if cure.factor is not None:
         latex, reason = sp.latex(cure.factor), "the threshold itself, of the multiplier" if peeled else ""
     elif known is None:
-        latex, reason = "", "no closed form and no proved bracket"
+        latex, reason = "", "no closed form, no bracket"
     else:
         least, most = known(MINORITY.classes)
         latex, reason = (
             rf"\left[{sp.latex(sp.S(least))},\ {sp.latex(sp.S(most))}\right]",
-            "no closed form; proved bracket",
+            "no closed form; bracket",
         )
     return Row(
         cure,
@@ -341,7 +343,13 @@ def _row(cure: Cure) -> Row:
         collapse,
         why,
         relative=not peeled,
+        claims=tuple(
+            dict.fromkeys([*(t.claim for t in found if t.value is not None and t.name in SHOWN), *cure.claims])
+        ),
     )
+
+
+SHOWN = ("cluster_merge", "class_zero", "complete_collapse")
 
 
 def _middle(t: Threshold) -> float | None:
