@@ -109,12 +109,22 @@ def outline(text):
 
 
 def pages_of(folder):
-    return [folder / "report.html", *sorted((folder / "papers").glob("*.html"))]
+    beside = [path for path in [folder / "cures.html"] if path.exists()]
+    return [folder / "report.html", *sorted((folder / "papers").glob("*.html")), *beside]
 
 
 def test_pages_are_well_formed_and_self_contained(page):
-    pages = {path: outline(path.read_text()) for path in pages_of(page["html"].parent)}
-    assert len(pages) == 2
+    check_pages(page["html"].parent, 2)
+
+
+def test_pages_with_cures_are_well_formed_and_self_contained(claims, tmp_path):
+    write(run_of(result_of(claims["NR26-02"]), result_of(claims["HL23-04"])), claims, tmp_path)
+    check_pages(tmp_path, 4)
+
+
+def check_pages(folder, number):
+    pages = {path: outline(path.read_text()) for path in pages_of(folder)}
+    assert len(pages) == number
     for path, found in pages.items():
         text = path.read_text()
         assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)

@@ -268,7 +268,7 @@ def _drawn(draw: st.DrawFn, family: Family) -> Problem:
     mode = draw(st.sampled_from(family.bias)) if family.base == "ce" else "none"
     bias: Any = Fraction(1, 10 ** draw(st.integers(0, 3))) if mode == "penalised" else mode
     base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base).with_loss(spec, **knobs, **per_class)
-    near = tuple(name for name in (family.near or ()) if name in NAMES) or ("merge", "collapse")
+    near = tuple(name for name in family.near or () if name in NAMES) or ("merge", "collapse")
     problem = base.at(draw(st.sampled_from(draw(st.sampled_from(_squares_of(base, near))))))
     tilt = Fraction(10) ** draw(st.integers(-1, 1))
     widths = [problem.K, problem.K, problem.K + 2]

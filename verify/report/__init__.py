@@ -15,7 +15,16 @@ from theory.claim import Claim
 from verify import registry
 from verify.report.experiments import Experiment, experiments
 from verify.report.figures import Plot
-from verify.report.html import FOLDER, Context, file_name, render_index, render_markdown, render_paper
+from verify.report.html import (
+    CURES,
+    FOLDER,
+    Context,
+    file_name,
+    render_cures,
+    render_index,
+    render_markdown,
+    render_paper,
+)
 from verify.report.sweeps import claim_plots
 from verify.report.views import claim_view, papers
 from verify.schemas import ClaimResult, RunResult
@@ -27,6 +36,8 @@ def write(
     result: RunResult, claims: Mapping[str, Claim], folder: Path, *, jobs: int = 1, paths: Sequence[Path] = ()
 ) -> dict[str, Path]:
     """Write report.html, a page per paper, report.md and report.json; the figures are computed here.
+
+    Beside them cures.html, if the run has the claims it is made of.
 
     Parameters
     ----------
@@ -61,6 +72,8 @@ def write(
                 _page(context, paper.key, shown if paper.key == EXPERIMENTS else [], folder)
         for page in pending:
             page.result()
+    if context.has_cures:
+        _replace(folder / CURES, render_cures(context))
     _replace(files["html"], render_index(context))
     return files
 

@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from theory.claim import Claim
+from verify.report.cures import NEEDS, dots, example_in_words, rows
 from verify.report.experiments import Experiment
-from verify.report.figures import Plot, draw
+from verify.report.figures import Plot, draw, draw_dots
 from verify.report.graph import Node
 from verify.report.graph import draw as draw_graph
 from verify.report.mathml import mathml
@@ -21,7 +22,7 @@ from verify.report.views import ROUTES, ClaimView, Paper, attention, tiles
 from verify.report.words import MEANING
 from verify.schemas import RunResult
 
-__all__ = ["FOLDER", "Context", "file_name", "render_index", "render_markdown", "render_paper"]
+__all__ = ["CURES", "FOLDER", "Context", "file_name", "render_cures", "render_index", "render_markdown", "render_paper"]
 
 
 @lru_cache(maxsize=1)
@@ -85,6 +86,15 @@ class Context:
             return anchor
         return (f"{FOLDER}/" if page == INDEX else "") + file_name(row.paper) + anchor
 
+    @property
+    def has_cures(self) -> bool:
+        """Whether the page on cures belongs to the report."""
+        return any(view.claim.id.startswith(NEEDS) for view in self.views)
+
+    def verdict(self, identifier: str) -> str:
+        """Verdict of a claim in this run; empty when it is not part of it."""
+        return next((view.verdict for view in self.views if view.claim.id == identifier), "")
+
     def graph(self, paper: Paper, page: str) -> Markup:
         """The picture of what rests on what in a paper, with links for a page."""
         by_id = {view.claim.id: view for view in self.views}
@@ -106,6 +116,7 @@ class Context:
 
 INDEX = ""
 FOLDER = "papers"
+CURES = "cures.html"
 
 
 def file_name(key: str) -> str:
@@ -124,7 +135,22 @@ def render_index(context: Context) -> str:
         tiles=tiles(result.summary),
         attention=attention(result),
         papers=context.listed(INDEX),
+        cures=CURES if context.has_cures else "",
         kinds=[tile.verdict for tile in tiles(result.summary)],
+    )
+
+
+def render_cures(context: Context) -> str:
+    """What each cure does, on one example; beside the first page."""
+    found = rows()
+    return _render(
+        "cures.html.j2",
+        context,
+        INDEX,
+        rows=found,
+        example=example_in_words(),
+        verdict=context.verdict,
+        figure=Markup(draw_dots(dots(found), "cures")),
     )
 
 

@@ -143,17 +143,25 @@ OURS = {
 }
 
 
+NAMES = {
+    "conjectures": "Conjectures",
+    "new_results": "Beyond the papers",
+    "bridges": "Bridges",
+    "beliefs": "Beliefs, refuted",
+}
+
+
 def short(key: str) -> str:
     """Authors and the year of a key in references.bib.
 
     Examples
     --------
     >>> short("hong_ling_2023"), short("dang_2024_relu"), short("conjectures")
-    ('Hong and Ling 2023', 'Dang et al. 2024', 'Our own')
+    ('Hong and Ling 2023', 'Dang et al. 2024', 'Conjectures')
     """
     entry = _entries().entries.get(key)
     if entry is None:
-        return "Our own" if key in OURS else key
+        return NAMES.get(key, key)
     names = [" ".join(person.last_names) for person in entry.persons["author"]]
     who = " and ".join(names) if len(names) <= 2 else f"{names[0]} et al."
     year = re.search(r"\d{4}", key)
