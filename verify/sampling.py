@@ -18,7 +18,7 @@ __all__ = ["OFFSETS", "PROFILES", "around", "problems", "squares_around"]
 OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)), Fraction(-9999, 10**4))
 """Relative distances of x from a threshold: both sides at 1e-1, 1e-3, 1e-6, exactly at it, and far below it."""
 
-PROFILES = {"dev": 12, "ci": 25, "nightly": 500}
+PROFILES = {"dev": 10, "ci": 25, "nightly": 500}
 """Drawn configurations per claim."""
 
 MOST_CLASSES = 8

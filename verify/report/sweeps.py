@@ -35,7 +35,7 @@ SPARSE, THIN = 6, 3
 """Every sixth point is also solved by the nonconvex route; every third exact one is drawn as a dot."""
 VANISHED = 1e-6
 WIDEST = 0.05
-MOST_PANELS = 4
+MOST_PANELS = 3
 MOST_CLASSES = 12
 """The nonconvex route is asked up to this many classes."""
 SCALES = (25, 50, 100, 200, 400, 800)
