@@ -8,6 +8,7 @@ import pytest
 import sympy as sp
 
 from theory.beliefs import geometry, thresholds
+from theory.claim import Claim
 from theory.conjectures import budget_losses, monotone_path, rank_law, safe_size, size_order
 from theory.derivation import Identity
 from theory.new_results.potential import EXAMPLE, GROWN_AWAY, more_data
@@ -208,7 +209,7 @@ def test_squared_loss_outlives_cross_entropy():
 
 def test_conjectures_are_read_on_their_witnesses():
     for module in (rank_law, safe_size, size_order, monotone_path, budget_losses):
-        (claim,) = (value for value in vars(module).values() if getattr(value, "id", "").startswith("CJ26"))
+        (claim,) = (value for value in vars(module).values() if isinstance(value, Claim))
         found = findings_for(claim, claim.witness, "enclosure", 0, frozenset())
         assert {finding.relation for finding in found} == set(range(len(claim.relations)))
         assert {finding.outcome for finding in found} == {"holds"}
