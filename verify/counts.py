@@ -17,7 +17,15 @@ from math import gcd
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["InputError", "parse_counts", "parse_multipliers", "parse_number", "parse_profile", "parse_weights"]
+__all__ = [
+    "InputError",
+    "parse_counts",
+    "parse_multipliers",
+    "parse_number",
+    "parse_profile",
+    "parse_weights",
+    "spans",
+]
 
 MAX_CLASSES = 10**7
 MAX_DIGITS = 100
@@ -394,3 +402,17 @@ def _shown(text: str) -> str:
 
 def _clip(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+
+
+def spans(classes: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending class numbers as [first, last] of what follows without a gap.
+
+    Examples
+    --------
+    >>> spans([0, 1, 2, 5])
+    [(0, 2), (5, 5)]
+    """
+    found: list[tuple[int, int]] = []
+    for k in classes:
+        found = [*found[:-1], (found[-1][0], k)] if found and found[-1][1] + 1 == k else [*found, (k, k)]
+    return found

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.counts import InputError
+from verify.counts import InputError, spans
 from verify.kernel import interval
 from verify.optimum import LISTED, count_runs
 from verify.routes import solve
 from verify.schemas import Interval, OptimumOutput
 
-__all__ = ["enclosed"]
+__all__ = ["WIDE", "enclosed"]
 
 DIGITS = 12
 """Significant digits printed, fewer where the radius does not justify them."""
@@ -117,7 +117,7 @@ def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
         "logits": _rounded(Z) if listed and Z is not None else None,
         "bias": bias if listed or bias is None else _runs(bias),
         "merged": merged if listed or merged is None else [_ends(group) for group in merged],
-        "zero": zero if listed or zero is None else _spans(zero),
+        "zero": zero if listed or zero is None else spans(zero),
     }
 
 
@@ -139,12 +139,5 @@ def _runs(values: Sequence[float]) -> list[tuple[float, int]]:
     return [(value, len(list(group))) for value, group in groupby(values)]
 
 
-def _spans(classes: Sequence[int]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    for k in classes:
-        spans = [*spans[:-1], (spans[-1][0], k)] if spans and spans[-1][1] + 1 == k else [*spans, (k, k)]
-    return spans
-
-
 def _ends(group: Sequence[int]) -> list[int]:
-    return [end for span in _spans(group) for end in span]
+    return [end for span in spans(group) for end in span]

@@ -25,7 +25,7 @@ from verify.balls import precision
 from verify.bracket import ball
 from verify.dual import svd
 from verify.kernel import Outcome
-from verify.kernel.core import count_above
+from verify.kernel.core import Undecided, count_above
 from verify.loss import Floats, averaged, certificate, covered
 
 __all__ = ["assessed", "convex_bound", "optimum_of"]
@@ -121,7 +121,7 @@ def _norm(problem: Problem, p: Array) -> Any:
         try:
             if count_above(M.mid(), high) == 0 and count_above(M.mid(), low) > 0:
                 return arb((low + high) / 2).mid() + arb(0, 1) * ((high - low) / 2 + radius).upper()
-        except Exception:  # a pivot holds both signs: wider
+        except Undecided:  # a pivot holds both signs: wider
             continue
     return arb("nan")
 

@@ -11,6 +11,7 @@ import typer
 
 from verify.commands import common
 from verify.commands.common import Json, Seed, Strict
+from verify.counts import spans
 
 if TYPE_CHECKING:
     from theory.problem import Cluster, Problem
@@ -179,12 +180,13 @@ def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
 
 
 def _verdict(result: OptimumOutput) -> str:
+    from verify.enclosed import WIDE
+
     if result.verdict == "enclosed":
         return "enclosed by the kernel" if result.gap <= WIDE else "bounds proved by the kernel, far apart"
     return "certified in floating point" if result.verdict == "certified" else result.verdict
 
 
-WIDE = 1e-6
 SINGULAR = ("ce", "uf-svm", "mse")
 """Models whose singular values are printed."""
 
@@ -259,7 +261,7 @@ def _merged(problem: Problem, result: OptimumOutput) -> str:
     if not result.merged:
         return "no two classes have to coincide"
     listed = isinstance(result.counts[0], int)
-    groups = [_words(_spans(group) if listed else _pairs(group)) for group in result.merged]
+    groups = [_words(spans(group) if listed else _pairs(group)) for group in result.merged]
     text = "; ".join(groups[:6]) + (f"; ... ({len(groups)} groups)" if len(groups) > 6 else "")
     return f"classes {text} coincide in every minimiser"
 
@@ -270,15 +272,8 @@ def _zero(problem: Problem, result: OptimumOutput) -> str:
     if not result.zero:
         return "no class has to have a vanishing mean feature"
     flat: list[Any] = list(result.zero)
-    spans = _spans(flat) if isinstance(flat[0], int) else [(a, b) for a, b in flat]
-    return f"the features of classes {_words(spans)} vanish in every minimiser"
-
-
-def _spans(classes: Sequence[Any]) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    for k in classes:
-        spans = [*spans[:-1], (spans[-1][0], k)] if spans and spans[-1][1] + 1 == k else [*spans, (k, k)]
-    return spans
+    joined = spans(flat) if isinstance(flat[0], int) else [(a, b) for a, b in flat]
+    return f"the features of classes {_words(joined)} vanish in every minimiser"
 
 
 def _pairs(ends: Sequence[Any]) -> list[tuple[int, int]]:
