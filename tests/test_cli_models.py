@@ -102,3 +102,11 @@ def test_certificates_are_written_checked_and_cannot_be_moved_to_another_problem
 def test_options_that_a_model_does_not_have_are_refused(call, line):
     if line.strip():
         assert refused(call("optimum", *line.split()))
+
+
+def test_a_loss_weight_of_zero_is_the_infinite_ratio(call):
+    code, out, _ = call("optimum", "layer-peeled", "--counts", "9x3,4x2", "--class-weights", "1x3,0x2", "--json")
+    assert code == 0
+    assert validated(out)["zero"] == [3, 4]
+    assert refused(call("optimum", "layer-peeled", "--counts", "9,4", "--class-weights", "0,0"))
+    assert refused(call("optimum", "ce", "--counts", "9,4", "--class-weights", "1,0", "--lam", "1"))

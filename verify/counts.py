@@ -110,8 +110,8 @@ def parse_profile(text: str) -> list[tuple[int, int]]:
     return _join([(largest, (K + 1) // 2), (smallest, K // 2)])
 
 
-def parse_weights(text: str, K: int, name: str = "class-weights") -> list[tuple[Fraction, int]]:
-    """Read ``--class-weights``: one exact positive rational per class, ``1x5,5/2x5``.
+def parse_weights(text: str, K: int, name: str = "class-weights", zero: bool = False) -> list[tuple[Fraction, int]]:
+    """Read ``--class-weights``: one exact positive rational per class, ``1x5,5/2x5``; with ``zero`` 0 is allowed.
 
     Parameters
     ----------
@@ -129,14 +129,20 @@ def parse_weights(text: str, K: int, name: str = "class-weights") -> list[tuple[
     >>> parse_weights("1x5,5/2x5", 10)
     [(Fraction(1, 1), 5), (Fraction(5, 2), 5)]
     """
-    weights = _join(_items(text, name, parse_number))
+
+    def read(item: str, name: str) -> Fraction:
+        return Fraction(0) if zero and item == "0" else parse_number(item, name)
+
+    weights = _join(_items(text, name, read))
     total = sum(repeat for _, repeat in weights)
     if total != K:
         raise InputError(f"{name}: {total} {'weights' if 'weights' in name else 'values'} are given for {K} classes.")
     return weights
 
 
-def parse_multipliers(text: str, counts: Sequence[tuple[int, int]], name: str) -> list[tuple[Fraction, int]]:
+def parse_multipliers(
+    text: str, counts: Sequence[tuple[int, int]], name: str, zero: bool = False
+) -> list[tuple[Fraction, int]]:
     """Read ``--class-weights`` and its like: explicit numbers, or a scheme of the class sizes n.
 
     ``inverse`` is proportional to 1/n, ``sqrt-inverse`` to 1/sqrt(n), ``effective:B`` to (1 - B)/(1 - B^n) with B
@@ -163,7 +169,7 @@ def parse_multipliers(text: str, counts: Sequence[tuple[int, int]], name: str) -
     """
     scheme, colon, parameter = text.strip().partition(":")
     if scheme not in ("inverse", "sqrt-inverse", "effective") or (scheme != "effective" and colon):
-        return parse_weights(text, sum(repeat for _, repeat in counts), name)
+        return parse_weights(text, sum(repeat for _, repeat in counts), name, zero)
     if scheme == "effective":
         beta = parse_number(parameter, name)
         if beta >= 1:

@@ -221,7 +221,8 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
         raise InputError(f"--dim {dim}: at most {WIDEST}")
     factors = given.get("class_weights")
     K = sum(repeat for _, repeat in counts)
-    weights = None if factors is None else parse_multipliers(factors, counts, "class-weights")
+    zero = model == "layer-peeled"  # the model of an infinite ratio
+    weights = None if factors is None else parse_multipliers(factors, counts, "class-weights", zero)
     match model:
         case "uf-svm":
             return Problem.svm(counts, dim)
