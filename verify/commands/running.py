@@ -162,6 +162,10 @@ def _shortfall(row: ClaimResult) -> str:
     return f"{row.id}: {row.verdict}, required is {row.required}" + (f" ({row.reason})" if row.reason else "")
 
 
+FLOATING = ("certified", "agrees")
+"""Verdicts below what the kernel can give."""
+
+
 def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
     from verify.report.views import papers
     from verify.routes import SOLVERS
@@ -184,6 +188,10 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
     for row in result.claims:
         if row.verdict in OPEN:
             out.print(f"{row.id} is {row.verdict}: {row.reason}", soft_wrap=True)
+        proved = row.routes.get("enclosure")
+        if row.verdict in FLOATING and proved is not None and proved.decided < proved.configurations:
+            text = f"the kernel decides {proved.decided} of {proved.configurations} configurations"
+            out.print(f"{row.id} is {row.verdict} only: {text} ({proved.reason})", soft_wrap=True)
     for failure in failures:
         out.print(f"FAILED {failure}", soft_wrap=True)
     for file in files:
