@@ -194,7 +194,7 @@ def interval(lower: Any, upper: Any = None) -> dict[str, str] | None:
 
 def follows(stated: Any, proved: Any, side: int = 0) -> bool:
     """Whether a statement claims no more than was proved: null nothing, a lower (side 1) or upper (-1) end less."""
-    if stated is None:
+    if stated is None or (type(stated) is str and stated == proved):
         return True
     if side:
         claim, end = (Fraction(value) if type(value) is int else rational(value) for value in (stated, proved))
