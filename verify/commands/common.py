@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from verify.counts import InputError, parse_counts, parse_multipliers, parse_number, parse_profile
+from verify.digits import DIGITS, LEAST, MOST
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from theory.problem import Problem
 
 __all__ = [
+    "DIGITS",
+    "Digits",
     "Printer",
     "console",
     "is_placed",
@@ -111,6 +114,15 @@ Eh = Annotated[
 Temperature = Annotated[str | None, typer.Option(metavar="A", help="Inverse temperature (ce-sphere); default 1.")]
 Families = Annotated[
     int | None, typer.Option(metavar="1|2", help="Families of unit vectors, 1 for u = v (ce-sphere); default 2.")
+]
+Digits = Annotated[
+    int,
+    typer.Option(
+        "--digits",
+        min=LEAST,
+        max=MOST,
+        help="Digits to prove: a relative width of about 10^-N; where that cannot be met the width reached is said.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
