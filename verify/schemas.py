@@ -12,6 +12,8 @@ __all__ = [
     "Case",
     "Certificate",
     "Check",
+    "CheckedFile",
+    "Checks",
     "ClaimList",
     "ClaimListing",
     "ClaimMutants",
@@ -290,6 +292,28 @@ class Check(Model):
     reason: str
 
 
+class CheckedFile(Model):
+    """One line of ``verify check`` over many files; ``width`` is relative, a decimal string rounded up."""
+
+    name: str
+    outcome: Literal["bounds", "refuted", "rejected", "undecided", "unreadable", "skipped"]
+    model: str
+    problem: str | None
+    bounds: Interval | None
+    width: str | None
+    reason: str
+    seconds: float
+
+
+class Checks(Model):
+    """``verify check`` of several files, a folder or an archive; ``summary`` counts by outcome."""
+
+    schema_: Literal["verify.checks/1"] = Field("verify.checks/1", alias="schema")
+    files: list[CheckedFile]
+    summary: dict[str, int]
+    seconds: float
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of every output and file, by name: what is committed in ``verify/json_schemas``.
 
@@ -298,9 +322,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(json_schemas())[:3]
     ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
     """
-    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
+    roots = (Case, Certificate, Check, Checks, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput)
     names = {}
-    for model in (*roots, RunResult, ThresholdsOutput):
+    for model in (*roots, ReplayOutput, RunResult, ThresholdsOutput):
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names

@@ -29,6 +29,7 @@ __all__ = [
     "console",
     "is_placed",
     "print_json",
+    "printable",
     "problem_of",
     "require_file",
     "with_example",
@@ -352,6 +353,18 @@ def table(*headers: str) -> Table:
     for header in headers:
         found.add_column(header, overflow="fold")
     return found
+
+
+def printable(text: str, most: int = 300) -> str:
+    r"""Text from a file for people: no control characters, not longer than ``most``.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m"), printable("x" * 20, 10)
+    ('a\\x1b[31m', 'xxxxx...xx')
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 4 * most])
+    return line if len(line) <= most else f"{line[: most // 2]}...{line[-most // 5 :]}"
 
 
 class Printer:
