@@ -14,6 +14,7 @@ __all__ = [
     "Check",
     "CheckedFile",
     "Checks",
+    "ClaimCertificates",
     "ClaimList",
     "ClaimListing",
     "ClaimMutants",
@@ -27,6 +28,7 @@ __all__ = [
     "OptimumOutput",
     "ReplayOutput",
     "RouteResult",
+    "RunCertificates",
     "RunResult",
     "ThresholdEntry",
     "ThresholdsOutput",
@@ -202,6 +204,25 @@ class MutantSummary(Model):
     details: list[dict[str, str]] = []
 
 
+class ClaimCertificates(Model):
+    """The certificates that the enclosure route's evidence for one claim rests on (``verify run --certificates``)."""
+
+    files: list[str]
+    """Entries of the archive: problem hash, content hash; for a refuted claim those of the counterexample."""
+    configurations: int
+    widest: str
+    """Largest relative width of their bounds, rounded up."""
+    from_files: list[str]
+    """What the claim reads that the files prove themselves: bounds and facts."""
+    derived: dict[str, str]
+    """What it reads that was derived outside the kernel from what the files prove, and where."""
+    rejected: list[str]
+    """Files that are missing or that the kernel does not accept, with the reason; then the enclosure does not count."""
+    without: Verdict
+    """Verdict that the other routes support."""
+    without_reason: str
+
+
 class ClaimResult(Model):
     """Everything one run says about one claim."""
 
@@ -225,6 +246,19 @@ class ClaimResult(Model):
     counterexample: Case | None
     reason: str
     seconds: float
+    certificates: ClaimCertificates | None = None
+
+
+class RunCertificates(Model):
+    """The archive of a run and what the kernel, in processes of its own, says about its entries."""
+
+    archive: str
+    files: int
+    bytes: int
+    accepted: int
+    rejected: list[str]
+    widest: str
+    seconds: float
 
 
 class RunResult(Model):
@@ -236,6 +270,7 @@ class RunResult(Model):
     environment: dict[str, Any]
     claims: list[ClaimResult]
     summary: dict[str, int]
+    certificates: RunCertificates | None = None
 
 
 class ClaimMutants(Model):

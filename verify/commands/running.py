@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,13 @@ Jobs = Annotated[int, typer.Option(min=0, max=1024, metavar="J", help="Processes
 Routes = Annotated[str | None, typer.Option(metavar="R,...", help="Only these routes.")]
 Report = Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")]
 Accept = Annotated[bool, typer.Option("--accept", help="Write the verdicts of this full run to the ledger.")]
+Certificates = Annotated[
+    bool,
+    typer.Option(
+        "--certificates",
+        help="Keep the certificates, let processes that load only the kernel check them, and judge by the outcome.",
+    ),
+]
 CaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A saved case.")]
 
 
@@ -52,11 +59,12 @@ def run(
     report: Report = Path("reports"),
     strict: Strict = False,
     accept: Accept = False,
+    certificates: Certificates = False,
     json: Json = False,
     seed: Seed = 0,
 ) -> None:
     """Check claims on all routes and write the report."""
-    from verify import engine, registry
+    from verify import registry
     from verify.report import write
     from verify.sampling import PROFILES
 
@@ -66,6 +74,8 @@ def run(
     full = names is None and drawn >= PROFILES["dev"]
     if accept and not full:
         raise InputError(f"--accept needs a full run: all routes and at least {PROFILES['dev']} examples")
+    if certificates and names is not None and "enclosure" not in names:
+        raise InputError("--certificates needs the route enclosure, which --routes leaves out")
     _require_folder(report)
     printer = common.Printer()
     finished: list[str] = []
@@ -75,15 +85,15 @@ def run(
         verdict = row.verdict or "note"
         printer.line(f"[{len(finished)}/{len(chosen)}] {row.id}  {verdict}  {row.seconds:.1f} s  {row.title}")
 
-    result = engine.run(
-        chosen,
-        examples=drawn,
-        seed=seed,
-        jobs=jobs or _cores(),
-        routes=names,
-        paths=path or (),
-        progress=progress,
-    )
+    options: dict[str, Any] = {
+        "examples": drawn,
+        "seed": seed,
+        "jobs": jobs or _cores(),
+        "routes": names,
+        "paths": path or (),
+        "progress": progress,
+    }
+    result = _run(chosen, options, report if certificates else None)
     saved = _save_cases(result, report)
     files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or _cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
@@ -100,6 +110,21 @@ def run(
         raise typer.Exit(1)
     if unsettled and strict:
         raise typer.Exit(3)
+
+
+def _run(chosen: Sequence[Claim], options: dict[str, Any], archived: Path | None) -> RunResult:
+    """The run, and where the certificates are kept the verdicts that they bear out."""
+    from verify import engine
+
+    if archived is None:
+        return engine.run(chosen, **options)
+    import tempfile
+
+    from verify.certified import settle
+
+    with tempfile.TemporaryDirectory(dir=archived, prefix=".certificates-") as spool:
+        result = engine.run(chosen, certificates=Path(spool), **options)
+        return settle(result, Path(spool), archived, options["jobs"])
 
 
 def _cores() -> int:
