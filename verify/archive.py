@@ -15,7 +15,7 @@ from pathlib import Path
 
 from verify.counts import InputError
 
-__all__ = ["MOST_FILES", "Unreadable", "entries", "is_zip", "pack"]
+__all__ = ["MOST_FILES", "Unreadable", "entries", "is_zip", "pack", "read"]
 
 MOST_FILES = 50_000
 """Most entries of an archive, or files of a folder."""
@@ -94,6 +94,12 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes 
             return file.read(most)  # zipfile stops at the declared size, and then the checksum is wrong
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         return Unreadable(f"it cannot be unpacked ({type(error).__name__}: {error})")
+
+
+def read(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Some entries of an archive that this project wrote."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in names}
 
 
 def pack(path: Path, files: Iterable[Path]) -> int:

@@ -45,7 +45,7 @@ IN_FILE: dict[str, frozenset[str]] = {
 }
 """Fields of an optimum that are facts of the certificate itself, by :attr:`theory.problem.Problem.key`."""
 DERIVED = {
-    "ce": "verify/ties.py",
+    "ce": "verify/routes/enclosure.py",
     "ce-relu": "verify/relu.py",
     "mse": "verify/mse_minimiser.py",
     "ce-deep": "verify/deep.py",
@@ -55,6 +55,11 @@ DERIVED = {
     "loss": "verify/loss_optimum.py",
 }
 """Where the other fields come from."""
+RULES = dict.fromkeys(
+    ("exact_contrasts", "exact_zero"),
+    DERIVED | {"ce": "verify/ties.py", "loss": "verify/loss_rules.py"},
+)
+"""Where states come from that hold exactly at a threshold, where no gap decides."""
 GIVEN = frozenset({"facts.T", "facts.ratio"})
 """Parameters of the problem that are handed on among the facts."""
 
@@ -104,16 +109,18 @@ class Keeper:
 
     def _note(self, claim: Claim, optimum: Optimum) -> None:
         """Sort what the reader looks at into facts of the file and facts derived from it."""
-        seen: dict[str, Any] = {}
+        seen: list[tuple[str, Any]] = []
         if claim.read is not None:
             for _ in claim.read(watched(optimum, seen)):
                 pass
         key = optimum.problem.key
-        for name in seen.keys() - GIVEN:
+        for name in {name for name, value in seen if value is not None and name not in GIVEN}:
             if name in ("lower", "upper"):
                 self.from_files.add("bounds")
             elif name in IN_FILE[key]:
                 self.from_files.add(name)
+            elif name in RULES:
+                self.derived[name] = f"exact rational rule, {RULES[name][key]}"
             elif name != "bias" or optimum.problem.bias != "none":
                 self.derived[name] = DERIVED[key]
 
@@ -136,7 +143,7 @@ def _matches(optimum: Optimum, certificate: dict[str, Any]) -> bool:
     if certificate["problem"] != optimum.problem.sha256 or optimum.lower is None or optimum.upper is None:
         return False
     with precision(optimum.work["precision"]):
-        return interval(optimum.lower, optimum.upper) == certificate["bounds"]
+        return bool(interval(optimum.lower, optimum.upper) == certificate["bounds"])
 
 
 # --- after the run ---------------------------------------------------------------------------------------------------

@@ -310,6 +310,8 @@ def _certificates(
         return None
     silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
     verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
+    if checker.violation is not None and checker.violation.route == "enclosure" and verdict != "refuted":
+        verdict, reason = "undecided", "its counterexample is not borne out by a file"
     return checker.keeper.evidence(verdict or "undecided", reason)
 
 

@@ -16,16 +16,16 @@ NAMES = frozenset(f.name for f in fields(Optimum)) - {"problem", "route", "compa
 class _Facts(dict[str, Any]):
     """Facts that note what is asked for."""
 
-    def __init__(self, facts: dict[str, Any], seen: dict[str, Any]) -> None:
+    def __init__(self, facts: dict[str, Any], seen: list[tuple[str, Any]]) -> None:
         super().__init__(facts)
         self.seen = seen
 
     def __getitem__(self, key: str) -> Any:
-        self.seen[f"facts.{key}"] = super().get(key)
+        self.seen.append((f"facts.{key}", super().get(key)))
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.seen[f"facts.{key}"] = super().get(key)
+        self.seen.append((f"facts.{key}", super().get(key)))
         return super().get(key, default)
 
 
@@ -38,20 +38,20 @@ class _Watched(Optimum):
             seen = object.__getattribute__(self, "__dict__")["_seen"]
             if name == "facts":
                 return _Facts(value, seen)
-            seen[name] = value
+            seen.append((name, value))
         return value
 
 
-def watched(optimum: Optimum, seen: dict[str, Any]) -> Optimum:
-    """The same optimum, writing every field that is read into ``seen``: value by name, in the order of reading.
+def watched(optimum: Optimum, seen: list[tuple[str, Any]]) -> Optimum:
+    """The same optimum, noting in ``seen`` the name and value of every field that is read.
 
     Examples
     --------
     >>> from theory.problem import Problem
-    >>> seen = {}
+    >>> seen = []
     >>> watched(Optimum(Problem.svm([2, 1]), "exact"), seen).logits
     >>> seen
-    {'logits': None}
+    [('logits', None)]
     """
     copy = object.__new__(_Watched)
     companions = tuple(watched(other, seen) for other in optimum.companions)

@@ -51,6 +51,8 @@ OPTIONS = {
 """The models and the options that each has beside --counts and --profile."""
 
 DEEPEST = 100
+PROVED_DEPTH = {"ce": 32, "mse": 64}
+"""Most layers that the kernel takes; thresholds need no kernel."""
 WIDEST = 100_000
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
@@ -223,7 +225,14 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(_as_option(str(error), model)) from None
+
+
+def _as_option(message: str, model: str) -> str:
+    """A sentence about a parameter of a problem, under the name that it has on the command line."""
+    name, _, rest = message.partition(":")
+    known = name.replace(" ", "_") in OPTIONS[model]
+    return f"--{name.replace('_', '-').replace(' ', '-')}:{rest}" if known else message
 
 
 def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], weights_required: bool) -> Problem:
@@ -238,6 +247,8 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
     weights = None if factors is None else parse_multipliers(factors, counts, "class-weights", zero)
     match model:
         case "uf-svm":
+            if dim == 1 and K > 2:
+                raise InputError(f"--dim 1: no point separates {K} classes, for three or more it takes two dimensions")
             return Problem.svm(counts, dim)
         case "layer-peeled":
             e_w, e_h = (parse_number(given.get(name, "1"), f"--{name}") for name in ("ew", "eh"))
@@ -247,7 +258,7 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
                 raise InputError("--counts: model ce-sphere has one vector per class, for example --counts 1x5")
             temperature = parse_number(given.get("temperature", "1"), "--temperature")
             return Problem.sphere(K, dim, temperature, given.get("families", 2))
-    depth = _depth(given)
+    depth = _depth(given, PROVED_DEPTH.get(model, 1) if weights_required else DEEPEST)
     lambda_w, lambda_h = _decays(given, depth, weights_required)
     bias = _bias(given.get("bias", "none"))
     if model == "mse":
@@ -278,10 +289,10 @@ def _with_loss(problem: Problem, counts: list[tuple[int, int]], given: dict[str,
     return problem.with_loss(spec, **numbers, **decays)  # type: ignore[arg-type]
 
 
-def _depth(given: dict[str, Any]) -> int:
+def _depth(given: dict[str, Any], most: int) -> int:
     depth = int(given.get("depth", 1))
-    if not 1 <= depth <= DEEPEST:
-        raise InputError(f"--depth {depth}: a number of layers from 1 to {DEEPEST}")
+    if not 1 <= depth <= most:
+        raise InputError(f"--depth {depth}: a number of layers from 1 to {most}")
     return depth
 
 
@@ -310,7 +321,7 @@ def _decays(given: dict[str, Any], depth: int, required: bool) -> tuple[list[Any
     if lam is not None and (lambda_w is not None or lambda_h is not None):
         raise InputError("--lam stands for all weight decays; give it or --lambda-w and --lambda-h, not both")
     if lam is not None:
-        lambda_w = lambda_h = lam
+        return [parse_number(lam, "--lam")] * depth, parse_number(lam, "--lam")
     if lambda_w is not None and lambda_h is not None:
         layers = [parse_number(item, "--lambda-w") for item in str(lambda_w).split(",")]
         if len(layers) not in (1, depth):

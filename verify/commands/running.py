@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -160,7 +160,30 @@ def _require_folder(folder: Path) -> None:
 def _save_cases(result: RunResult, folder: Path) -> list[Path]:
     from verify.cases import save
 
-    return [save(row.counterexample, folder / "cases") for row in result.claims if row.counterexample]
+    saved = []
+    for row in result.claims:
+        if row.counterexample:
+            saved.append(save(row.counterexample, folder / "cases"))
+            saved += _save_certificates(row, saved[-1], folder)
+    return saved
+
+
+def _save_certificates(row: ClaimResult, case: Path, folder: Path) -> list[Path]:
+    """The certificate of a counterexample beside it, and those of the problems that it is compared with."""
+    if row.certificates is None or row.certificates.rejected or row.counterexample is None:
+        return []
+    from theory.problem import Problem
+    from verify.archive import read
+    from verify.certified import ARCHIVE, DIGEST
+
+    own = Problem.from_canonical(row.counterexample.configuration).sha256[:DIGEST]
+    files = sorted(row.certificates.files, key=lambda name: (not name.startswith(own), name))
+    written = []
+    for i, (_, data) in enumerate(read(folder / ARCHIVE, files).items()):
+        part = "" if i == 0 else f".companion-{i}"
+        written.append(case.with_name(f"{case.stem}{part}.certificate.json"))
+        common.write_atomically(written[-1], data.decode())
+    return written
 
 
 def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
@@ -217,10 +240,27 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         if row.verdict in FLOATING and proved is not None and proved.decided < proved.configurations:
             text = f"the kernel decides {proved.decided} of {proved.configurations} configurations"
             out.print(f"{row.id} is {row.verdict} only: {text} ({proved.reason})", soft_wrap=True)
+    for line in _certificate_lines(result):
+        out.print(line, soft_wrap=True)
     for failure in failures:
         out.print(f"FAILED {failure}", soft_wrap=True)
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
+
+
+def _certificate_lines(result: RunResult) -> Iterator[str]:
+    """What became of the certificates of a run, if they were kept."""
+    found = result.certificates
+    if found is None:
+        return
+    claims = sum(bool(row.certificates and row.certificates.files) for row in result.claims)
+    yield (
+        f"certificates: {found.files} files for {claims} claims in {found.archive}, {found.accepted} accepted by the "
+        f"kernel in processes of its own ({found.seconds:.1f} s), widest relative width {found.widest}"
+    )
+    for row in result.claims:
+        if row.certificates and row.certificates.rejected:
+            yield f"{row.id}: the enclosure does not count, {row.routes['enclosure'].reason}"
 
 
 def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
