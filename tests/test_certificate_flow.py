@@ -1,8 +1,14 @@
 """Certificates on their way: folders and archives of them, what is said about them, runs that rest on them."""
 
 import json
+import random
+import re
+import shutil
 import struct
+import subprocess
+import sys
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +16,22 @@ import jsonschema
 import pytest
 
 import verify.archive
+import verify.certified
+import verify.findings
+import verify.report
+import verify.routes
 from theory.problem import Problem
+from verify import registry
 from verify.archive import entries, pack
+from verify.balls import precision
+from verify.certified import ARCHIVE, IN_FILE, settle
 from verify.cli import run
+from verify.engine import run as run_engine
+from verify.kernel import check as kernel
 from verify.optimum import certificate
+from verify.routes import solve
+from verify.statements import number, statements
+from verify.watch import watched
 
 SCHEMAS = Path(verify.archive.__file__).parent / "json_schemas"
 CE = certificate(Problem.ce([(120, 4), (25, 3)], "0.0105"))
@@ -27,11 +45,6 @@ def text_of(data):
 def rejected(data):
     """The same certificate with a better lower bound than it proves."""
     return data | {"bounds": {"lower": data["bounds"]["upper"], "upper": data["bounds"]["upper"]}}
-
-
-def undecided(data):
-    """The same certificate with a dual point whose norm is exactly at its limit: no ball decides."""
-    return data
 
 
 @pytest.fixture
@@ -235,3 +248,347 @@ def test_the_same_files_are_packed_into_the_same_bytes(tmp_path, folder):
     pack(tmp_path / "two.zip", reversed(files))
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     assert [name for name, _ in entries(tmp_path / "one.zip", 10**7)] == ["ce.json", "svm.json"]
+
+
+# --- what is said about a certificate ------------------------------------------------------------------------------
+
+
+def decimal(value, digits):
+    scaled = round(value * 10**digits)
+    return f"{'-' * (scaled < 0)}{abs(scaled) // 10**digits}.{abs(scaled) % 10**digits:0{digits}d}"
+
+
+def ends_of(text):
+    """The interval that a printed number stands for."""
+    if text.startswith("between"):
+        return tuple(Fraction(part) for part in re.fullmatch(r"between (\S+) and (\S+)", text).groups())
+    middle, _, error = text.partition(" ± ")
+    return Fraction(middle) - Fraction(error or "0"), Fraction(middle) + Fraction(error or "0")
+
+
+def test_a_printed_number_holds_the_proved_interval_and_is_not_much_wider():
+    rng = random.Random(0)
+    for _ in range(300):
+        middle = Fraction(rng.randint(-(10**30), 10**30), 10 ** rng.randint(20, 40))
+        radius = Fraction(rng.randint(1, 10**6), 10 ** rng.randint(6, 50))
+        low, high = decimal(middle - radius, 60), decimal(middle + radius, 60)
+        printed = ends_of(number({"lower": low, "upper": high}))
+        assert printed[0] <= Fraction(low) <= Fraction(high) <= printed[1], (low, high)
+        width, scale = Fraction(high) - Fraction(low), max(abs(Fraction(low)), abs(Fraction(high)))
+        assert printed[1] - printed[0] <= Fraction(6, 5) * width + scale / 10, (low, high)
+        if width < scale / 100:
+            assert printed[1] - printed[0] <= Fraction(6, 5) * width + scale / 10**19, (low, high)
+
+
+MODELS = {
+    "ce": Problem.ce([(120, 4), (25, 3)], "0.0105", bias="free"),
+    "ce-relu": Problem.ce([(120, 4), (25, 3)], "0.0085", model="ce-relu"),
+    "mse": Problem.mse([9, 6, 4], ["0.049"] * 3, "0.049"),
+    "ce-deep": Problem.ce([(100, 4)], ["0.0085"] * 2, "0.0085"),
+    "uf-svm": Problem.svm([(40, 2), (10, 3)]),
+    "layer-peeled": Problem.peeled([(30, 3), (20, 2)], 2, "1/2"),
+    "ce-sphere": Problem.sphere(5),
+    "loss": Problem.ce([(12, 2), (3, 2)], "0.03").with_loss(smoothing="0.1"),
+}
+SAID = {
+    "ce": ["4 of 120", "3 of 25", "bias", "rank 4", "HL23-04", "coincide", "stay apart"],
+    "ce-relu": ["their features vanish", "own 0,"],
+    "mse": ["mode mu = 9", "alive", "dead: absent from every minimiser", "0.799634978"],
+    "ce-deep": ["NOT optimal", "at least 0.0081", "nothing is stated about logits"],
+    "uf-svm": ["every margin is between 1 and 1 + ", "squared norm of its classifier row 4.7497284468071336863"],
+    "layer-peeled": ["per unit of the budget", "3 of n w/N = 3/13"],
+    "ce-sphere": ["-0.25 ± ", "between 0 and "],
+    "loss": ["stay apart"],
+}
+
+
+@pytest.fixture(scope="module")
+def optima():
+    return {key: solve("enclosure", problem) for key, problem in MODELS.items()}
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_sentences_say_what_is_proved_and_no_number_is_a_negative_zero(optima, key):
+    data = optima[key].work["certificate"]
+    lines = list(statements(kernel(text_of(data)), data))
+    text = "\n".join(f"{name}: {sentence}" for name, sentence in lines)
+    assert MODELS[key].key == key
+    for part in SAID[key]:
+        assert part in text, text
+    assert not re.search(r"-0(\.0*)?(?![.\d])", text), text
+    assert "every minimiser" in text or key == "ce-deep"
+
+
+@pytest.mark.parametrize(
+    ("problem", "why"),
+    [
+        (Problem.sphere(5, 2, families=1), "the dimension 2 is below n - 1 = 4"),
+        (Problem.mse([9, 6, 4], ["0.049"], "0.049", bias="1/3"), "a penalised bias on unequal classes"),
+        (Problem.ce([(12, 3), (5, 2)], "0.01", dim=1), "d = 1 is below the certified rank bound"),
+    ],
+)
+def test_withheld_facts_come_with_their_reason(problem, why):
+    data = certificate(problem)
+    told = dict(statements(kernel(text_of(data)), data))
+    assert "nothing is stated about" in told["not stated"]
+    assert why in told["not stated"]
+    assert "every minimiser" not in told
+
+
+def test_certify_and_check_speak_alike_and_digits_that_are_not_reached_are_named(call):
+    made = call("certify", "ce", "--counts", "9,5", "--lam", "1/50", "--digits", "20", "-o", "c.json")
+    seen = call("check", "c.json")
+    assert made[0] == seen[0] == 0
+    assert made[1].splitlines()[1:] == seen[1].splitlines()[1:]
+    wide = call("certify", "ce", "--depth", "2", "--counts", "9x3", "--lam", "1/50", "-o", "d.json")[1]
+    assert "asked were 40 digits; the relative width reached is" in wide
+
+
+# --- runs that rest on certificates --------------------------------------------------------------------------------
+
+IDS = ["HL23-04", "TH22-03", "DA23-26", "LS20-17"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with its certificates, not yet judged: (result, folder of the certificates)."""
+    spool = tmp_path_factory.mktemp("spool")
+    claims = [registry.load()[name] for name in IDS]
+    options = {"routes": ["enclosure", "exact"], "mutants": False, "certificates": spool}
+    return run_engine(claims, examples=1, **options), spool
+
+
+@pytest.fixture
+def settled(finished, tmp_path):
+    """Judge the run after its certificates were changed: claims by ID."""
+
+    def judge(change=lambda folder: None, result=finished[0]):
+        spool, report = tmp_path / "spool", tmp_path / "report"
+        shutil.copytree(finished[1], spool, dirs_exist_ok=True)
+        report.mkdir(exist_ok=True)
+        change(spool)
+        found = settle(result, spool, report, 2)
+        return {row.id: row for row in found.claims}, found, report
+
+    return judge
+
+
+def files_of(finished, name):
+    (row,) = (row for row in finished[0].claims if row.id == name)
+    return row.certificates.files
+
+
+def test_every_enclosed_configuration_has_a_file_that_the_kernel_accepts(settled, finished, call):
+    rows, found, report = settled()
+    assert [row.verdict for row in found.claims] == ["enclosed", "enclosed", "refuted", "refuted"]
+    assert found.certificates.accepted == found.certificates.files > 40
+    assert found.certificates.rejected == []
+    for row in rows.values():
+        assert row.certificates.rejected == []
+        assert row.certificates.configurations >= row.routes["enclosure"].decided
+    assert len(rows["LS20-17"].certificates.files) == 2, "the configuration and the one it is compared with"
+    assert rows["HL23-04"].certificates.derived == {"exact_contrasts": "exact rational rule, verify/ties.py"}
+    assert rows["TH22-03"].certificates.from_files == ["gram_classifier", "gram_features"]
+    assert call("check", report / ARCHIVE)[0] == 0
+    jsonschema.validate(found.model_dump(mode="json"), json.loads((SCHEMAS / "verify.run.1.json").read_text()))
+    first = (report / ARCHIVE).read_bytes()
+    settled()
+    assert (report / ARCHIVE).read_bytes() == first
+
+
+@pytest.mark.parametrize("change", ["rejected", "missing", "foreign", "truncated"])
+def test_a_claim_loses_what_one_bad_file_bore(settled, finished, change):
+    """Every other claim keeps its verdict; the exact route still certifies HL23-04."""
+    own, other = files_of(finished, "HL23-04")[3], files_of(finished, "TH22-03")[0]
+
+    def spoil(folder):
+        text = (folder / own).read_text()
+        spoilt = {"rejected": text_of(rejected(json.loads(text))), "foreign": (folder / other).read_text()}
+        (folder / own).write_text(spoilt.get(change, text[:100]))
+        if change == "missing":
+            (folder / own).unlink()
+
+    rows, found, _ = settled(spoil)
+    assert rows["HL23-04"].verdict == "certified"
+    assert rows["HL23-04"].routes["enclosure"].verdict == "undecided"
+    assert own in rows["HL23-04"].reason
+    assert len(found.certificates.rejected) == 1
+    assert [rows[name].verdict for name in IDS[1:]] == ["enclosed", "refuted", "refuted"]
+    assert found.summary == {"certified": 1, "enclosed": 1, "refuted": 2}
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_refutation_whose_file_is_bad_is_no_refutation(settled, finished, position):
+    """Also where the bad file is that of the problem it is compared with."""
+    rows, _, _ = settled(lambda folder: (folder / files_of(finished, "LS20-17")[position]).write_text("{}"))
+    assert (rows["LS20-17"].verdict, rows["LS20-17"].counterexample) == ("undecided", None)
+    assert rows["DA23-26"].verdict == "refuted"
+
+
+def check_one(name, spool):
+    return run_engine([registry.load()[name]], examples=0, routes=["enclosure"], mutants=False, certificates=spool)
+
+
+@pytest.mark.parametrize("fault", ["no certificate", "bounds", "problem"])
+def test_an_optimum_that_is_not_that_of_its_file_bears_nothing(settled, monkeypatch, tmp_path, fault):
+    """A solver that claims more than its certificate, or shows the certificate of another problem, is found out."""
+    honest = verify.routes.solve
+
+    def lying(route, problem, *rest):
+        found = honest(route, problem, *rest)
+        if fault == "bounds":
+            return replace(found, lower=found.upper)
+        if fault == "problem":
+            return replace(found, work=solve("enclosure", MODELS["uf-svm"]).work)
+        return replace(found, work={})
+
+    monkeypatch.setattr(verify.findings, "solve", lying)
+    verify.findings._readings.cache_clear()
+    try:
+        spool = tmp_path / "spool"
+        spool.mkdir()
+        rows, _, _ = settled(result=check_one("TH22-03", spool))
+    finally:
+        verify.findings._readings.cache_clear()
+    assert rows["TH22-03"].verdict == "undecided"
+    assert ("no certificate at" if fault == "no certificate" else "in memory are not those") in rows["TH22-03"].reason
+
+
+def test_only_the_kernel_is_loaded_where_files_are_checked(tmp_path):
+    (tmp_path / "a.json").write_text(text_of(SVM))
+    pack(tmp_path / "a.zip", [tmp_path / "a.json"])
+    root = Path(verify.archive.__file__).parents[1]
+    command = [sys.executable, "-P", "-m", "verify.recheck", tmp_path / "a.zip"]
+    env = {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, input="a.json\n", capture_output=True, text=True, check=True, env=env)
+    first, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["outcome"], first["bounds"]) == ("bounds", SVM["bounds"])
+    assert {name.split(".")[0] for name in last["loaded"]} == {"verify"}
+    assert all(name in ("verify", "verify.recheck") or "verify.kernel" in name for name in last["loaded"])
+
+
+def test_answers_of_a_process_that_loaded_more_do_not_count(tmp_path):
+    answer = {"name": "a.json", "outcome": "bounds"}
+    output = tmp_path / "answers"
+    for loaded, count in ((["verify", "verify.kernel.core"], 1), (["verify.kernel", "numpy"], 0), (["theory"], 0)):
+        output.write_text(f"{json.dumps(answer)}\n{json.dumps({'loaded': loaded})}\n")
+        assert len(verify.certified._lines(output)) == count
+    output.write_text(f'{json.dumps(answer)}\n{{"name": "b.js')
+    assert verify.certified._lines(output) == [answer], "a process that was stopped leaves half a line"
+
+
+def test_files_that_an_interrupt_left_unchecked_bear_nothing(settled, monkeypatch):
+    interrupts = []
+
+    class Stopped(subprocess.Popen):
+        def wait(self, *args, **kwargs):
+            if not interrupts:
+                interrupts.append(self)
+                raise KeyboardInterrupt
+            return super().wait(*args, **kwargs)
+
+    monkeypatch.setattr(verify.certified.subprocess, "Popen", Stopped)
+    rows, found, _ = settled()
+    assert found.certificates.accepted < found.certificates.files
+    assert "not checked" in rows["TH22-03"].reason
+
+
+def test_the_command_writes_archive_and_cases_and_nothing_without_the_flag(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(verify.report, "write", lambda result, claims, folder, **_: {"json": folder / "report.json"})
+    words = ["run", "DA23-26", "--routes", "enclosure", "--examples", "0", "--jobs", "1"]
+    code, out, _ = call(*words, "--certificates")
+    assert code == 0
+    assert "1 files for 1 claims in certificates.zip, 1 accepted by the kernel" in out
+    reports = tmp_path / "reports"
+    (beside,) = (reports / "cases").glob("DA23-26-*.certificate.json")
+    assert call("check", reports)[0] == 0
+    assert kernel(beside.read_bytes())["outcome"] == "bounds"
+    assert [path.name for path in reports.iterdir() if path.name.startswith(".")] == []
+    code, out, _ = call(*words, "--json", "--report", "plain")
+    (row,) = json.loads(out)["claims"]
+    assert (row["certificates"], json.loads(out)["certificates"]) == (None, None)
+    assert list((tmp_path / "plain").rglob("*certificate*")) == []
+    assert refused(call("run", "DA23-26", "--routes", "exact", "--certificates"))
+
+
+def intervals(facts):
+    if isinstance(facts, dict) and set(facts) == {"lower", "upper"} and isinstance(facts["lower"], str):
+        yield Fraction(facts["lower"]), Fraction(facts["upper"])
+    elif isinstance(facts, dict | list):
+        for part in facts.values() if isinstance(facts, dict) else facts:
+            yield from intervals(part)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_what_is_said_to_be_read_off_a_file_stands_in_it(optima, key):
+    """Every ball of such a field lies in an interval of the kernel's facts that is hardly wider; others do not."""
+    free = Problem.mse([9, 6, 4], ["0.02"], "0.02", bias="free")  # the logits of the other are its modes
+    optimum = solve("enclosure", free) if key == "mse" else optima[key]
+    facts = kernel(text_of(optimum.work["certificate"]))["facts"]
+    known = list(intervals(facts))
+
+    def inside(ball):
+        low, high = (
+            Fraction(int(m)) * Fraction(2) ** int(e) for m, e in (ball.lower().man_exp(), ball.upper().man_exp())
+        )
+        slack = Fraction(4, 3) * (high - low) + Fraction(1, 10**30)
+        return any(a <= low and high <= b and b - a <= slack * 4 for a, b in known)
+
+    def balls(name):
+        value = optimum.facts.get(name[6:]) if name.startswith("facts.") else getattr(optimum, name)
+        entries = list(getattr(value, "flat", value if isinstance(value, list | tuple) else [value]))
+        return [entry for entry in entries if hasattr(entry, "man_exp")]
+
+    with precision(1024):
+        for name in IN_FILE[key]:
+            assert all(map(inside, balls(name))), name
+        for name in ("gram_features", "gram_classifier", "logits", "spread"):
+            if name not in IN_FILE[key] and balls(name):
+                assert not all(map(inside, balls(name))), f"{name} may be listed in IN_FILE"
+
+
+# --- readers and options ---------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_meets_an_unknown_number_names_it_and_the_route():
+    claim = registry.load()["TH22-03"]
+    broken = replace(claim, read=lambda optimum: [{next(iter(claim.relations[0].free_symbols)): optimum.logits[0, 0]}])
+    problem = Problem.svm([(4, 70)])
+    with pytest.raises(ValueError, match="the reader needs logits, which route enclosure does not know here"):
+        verify.findings.findings_for(broken, problem, "enclosure", 0, frozenset())
+    wrong = replace(claim, read=lambda optimum: [1 / 0])
+    with pytest.raises(ZeroDivisionError):
+        verify.findings.findings_for(wrong, problem, "enclosure", 0, frozenset())
+
+
+def test_watching_changes_nothing_that_is_read(optima):
+    seen = []
+    copy = watched(optima["ce"], seen)
+    assert (copy.rank, copy.logits is optima["ce"].logits, copy.facts) == (optima["ce"].rank, True, {})
+    assert [name for name, _ in seen] == ["rank", "logits"]
+    assert copy.facts.get("none") is None
+    assert seen[-1] == ("facts.none", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("optimum ce --depth 33 --counts 5x3 --lam 0.01", "--depth 33: a number of layers from 1 to 32"),
+        ("certify mse --depth 65 --counts 5x3 --lam 0.01 -o x.json", "--depth 65: a number of layers from 1 to 64"),
+        ("optimum uf-svm --counts 9,6,4 --dim 1", "--dim 1: no point separates 3 classes"),
+        ("optimum ce --counts 9,6 --lam 1e-400", "--lam: "),
+        ("optimum ce --depth 2 --counts 9,6 --lam 0.01 --class-weights 1,2", "--class-weights: "),
+        ("optimum ce-sphere --counts 1x3 --families 3", "--families: "),
+        ("optimum ce --counts 9,6 --lam 0.1 --dim 0", "--dim: "),
+    ],
+)
+def test_limits_are_met_under_the_name_of_the_option(call, line, part):
+    answer = call(*line.split())
+    assert refused(answer)
+    assert part in answer[2]
+
+
+def test_the_deepest_problems_that_are_allowed_are_proved(call):
+    for words in (["ce", "--depth", "32"], ["mse", "--depth", "64"]):
+        assert call("certify", *words, "--counts", "5x2", "--lam", "0.01", "-o", "x.json")[0] == 0
+    assert call("thresholds", "mse", "--counts", "9,6", "--depth", "80")[0] == 0

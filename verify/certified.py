@@ -168,8 +168,9 @@ def settle(result: RunResult, spool: Path, report: Path, jobs: int) -> RunResult
 
     names = sorted({name for row in result.claims if row.certificates for name in row.certificates.files})
     archive = report / ARCHIVE
-    packed = pack(archive, [spool / name for name in names if (spool / name).exists()])
-    answers = _answers(archive, names, jobs, spool)
+    present = [name for name in names if (spool / name).exists()]
+    packed = pack(archive, [spool / name for name in present])
+    answers = _answers(archive, present, jobs, spool)
     refused = {name: why for name in names if (why := _why_not(name, answers.get(name)))}
     rows = [_settled(row, refused) for row in result.claims]
     widths = [width(answers[name]["bounds"]) for name in names if name not in refused]

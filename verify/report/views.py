@@ -206,7 +206,8 @@ def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     if row is not None and row.verdict == "undecided" and row.reason:
         return Cell("", row.reason)
     if row is not None:
-        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else "")
+        files = len(result.certificates.files) if route == "enclosure" and result.certificates else 0
+        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else f"{files} files" if files else "")
     if claim.along is not None and route in ("convex", "nonconvex"):
         return Cell("", "sizes beyond floating point")
     return Cell("", "not run")
