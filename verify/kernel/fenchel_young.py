@@ -25,9 +25,8 @@ from .core import (
     count_above,
     demand,
     interval,
-    positive_rational,
+    number,
     precisions,
-    rational,
     read_array,
     runs,
     total,
@@ -157,16 +156,9 @@ class Task:
         )
 
 
-def number(text: Any) -> Fraction:
-    """Rational >= 0 in its one canonical spelling."""
-    value = rational(text)
-    demand(value >= 0 and str(value) == text, "not a nonnegative rational in lowest terms")
-    return value
-
-
 def per_class(pairs: Any, K: int) -> list[Fraction]:
     """K numbers from [[value, repeat], ...]."""
-    found = list(reversed(runs(pairs)))
+    found = runs(pairs)
     demand(sum(repeat for _, repeat in found) == K, "numbers of classes differ")
     return [value for value, repeat in found for _ in range(repeat)]
 
@@ -175,10 +167,10 @@ def read_targets(options: dict[str, Any], K: int) -> list[list[Fraction]]:
     """Targets y_k: given, or one-hot ones smoothed."""
     if options["targets"] is not None:
         demand(options["smoothing"] == "0" and isinstance(options["targets"], list), "not targets")
-        targets = [[number(y) for y in target] for target in options["targets"]]
+        targets = [[number(y, zero=True) for y in target] for target in options["targets"]]
         demand(len(targets) == K and all(len(y) == K and sum(y) == 1 for y in targets), "not distributions")
         return targets
-    eps = number(options["smoothing"])
+    eps = number(options["smoothing"], zero=True)
     demand(eps < 1, "smoothing is not below 1")
     return [[eps / K + (1 - eps) * (j == k) for j in range(K)] for k in range(K)]
 
@@ -197,23 +189,23 @@ def read(data: dict[str, Any]) -> Task:
     demand(bias != "free" and (bias == "none" or model == "ce"), "bias: only none, or a penalty in model ce")
     shapes = {"dual": (K, K), "W": (K, None), "H": (K, None), "bias": (1, K)} | ({"nu": (1, 1)} if peeled else {})
     demand(isinstance(witness, dict) and set(witness) == set(shapes), "not a witness")
-    first, second = (positive_rational(options[key]) for key in OWN[model][:2])
+    first, second = (number(options[key]) for key in OWN[model][:2])
     ones = [Fraction(1)] * K
     task = Task(
         model=model,
         loss=name,
-        parameter=number(text) if colon else Fraction(0),
+        parameter=number(text, zero=True) if colon else Fraction(0),
         first=first,
         second=second,
-        penalty=None if bias == "none" else positive_rational(bias),
+        penalty=None if bias == "none" else number(bias),
         dim=whole(options["dim"], 1),
         sizes=per_class(data["counts"], K),
         weights=ones if options["class_weights"] is None else per_class(options["class_weights"], K),
         r=per_class(options["feature_decay"], K),
         s=per_class(options["row_decay"], K),
-        adjustment=number(options["adjustment"]),
-        scaling=number(options["scaling"]),
-        temperature=positive_rational(options["loss_temperature"]),
+        adjustment=number(options["adjustment"], zero=True),
+        scaling=number(options["scaling"], zero=True),
+        temperature=number(options["loss_temperature"]),
         targets=read_targets(options, K),
         arrays={key: read_array(witness[key], *shapes[key]) for key in shapes},
     )
