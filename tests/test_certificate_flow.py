@@ -1,6 +1,7 @@
 """Certificates on their way: folders and archives of them, what is said about them, runs that rest on them."""
 
 import json
+import math
 import random
 import re
 import shutil
@@ -294,7 +295,7 @@ SAID = {
     "ce": ["4 of 120", "3 of 25", "bias", "rank 4", "HL23-04", "coincide", "stay apart"],
     "ce-relu": ["their features vanish", "own 0,"],
     "mse": ["mode mu = 9", "alive", "dead: absent from every minimiser", "0.799634978"],
-    "ce-deep": ["NOT optimal", "at least 0.0081", "nothing is stated about logits"],
+    "ce-deep": ["NOT optimal", "at least 0.008196", "nothing is stated about logits"],
     "uf-svm": ["every margin is between 1 and 1 + ", "squared norm of its classifier row 4.7497284468071336863"],
     "layer-peeled": ["per unit of the budget", "3 of n w/N = 3/13"],
     "ce-sphere": ["-0.25 ± ", "between 0 and "],
@@ -592,3 +593,67 @@ def test_the_deepest_problems_that_are_allowed_are_proved(call):
     for words in (["ce", "--depth", "32"], ["mse", "--depth", "64"]):
         assert call("certify", *words, "--counts", "5x2", "--lam", "0.01", "-o", "x.json")[0] == 0
     assert call("thresholds", "mse", "--counts", "9,6", "--depth", "80")[0] == 0
+
+
+# --- the chapter for sceptics --------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTER = (ROOT / "docs" / "certificates.md").read_text()
+PENCIL, GENERATED = re.findall(r"```json\n(.*?)```", CHAPTER, flags=re.DOTALL)
+
+
+def test_the_files_of_the_chapter_are_accepted_and_prove_what_it_prints():
+    for text in (PENCIL, GENERATED):
+        assert kernel(text)["outcome"] == "bounds"
+        assert kernel(text)["bounds"] == json.loads(text)["bounds"]
+    low, high = (Fraction(end) for end in kernel(PENCIL)["bounds"].values())
+    below, above = (Fraction(number) for number in re.findall(r"0\.5623351446\d+", CHAPTER.split("```json")[0]))
+    unit = Fraction(1, 10**14)
+    assert low <= below <= low + Fraction(1, 10**12)
+    assert abs(float(below) - (2 * math.log(2) - 0.75 * math.log(3))) < unit
+    assert high - Fraction(1, 10**12) <= above <= high
+    assert abs(float(above) - (math.log(1 + math.exp(-1125 / 1024)) + 1125 / 4096)) < unit
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("[[1]]", "[[2]]", "the dual point is infeasible"),
+        ('"lower": "0.5623351446188"', '"lower": "0.5623351446288"', "the file claims more than follows"),
+        ("[[1125]]", "[[1100]]", "the file claims more than follows"),
+    ],
+)
+def test_a_digit_that_is_changed_ends_as_the_chapter_says(before, after, reason):
+    assert PENCIL.count(before) == 1
+    answer = kernel(PENCIL.replace(before, after))
+    assert (answer["outcome"], reason in answer["reason"]) == ("rejected", True)
+    assert reason in CHAPTER
+    data = json.loads(PENCIL.replace("[[1125]]", "[[1100]]")) | {"bounds": None}
+    assert kernel(json.dumps(data))["outcome"] == "bounds"
+
+
+def test_every_function_and_file_of_the_chapter_exists():
+    named = re.findall(r"\[`(\w+)`\]\(\.\./(verify/[\w/]+\.py)\)", CHAPTER)
+    assert len(named) > 60
+    for name, path in named:
+        assert re.search(rf"^(def|class) {name}\b", (ROOT / path).read_text(), flags=re.MULTILINE), (name, path)
+    for path in re.findall(r"`((?:verify|tests)/[\w/]+\.py)`", CHAPTER):
+        assert (ROOT / path).is_file(), path
+    kernel_text = "".join(path.read_text() for path in (ROOT / "verify" / "kernel").glob("*.py"))
+    for row in re.findall(
+        r"^\|[^|\n]*\|[^|\n]*\|$", CHAPTER.split("## The models")[1].split("## From")[0], re.MULTILINE
+    ):
+        for name in re.findall(r"(?<!\[)`([a-z_]+)`(?!\])", row.split("|")[2]):
+            assert f"def {name}(" in kernel_text, (name, row)
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for path in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", path.read_text()):
+            file, _, anchor = target.partition("#")
+            place = (path.parent / file) if file else path
+            assert place.exists(), (path, target)
+            if anchor and place.suffix == ".md":
+                heads = re.findall(r"^#+ (.*)$", place.read_text(), flags=re.MULTILINE)
+                slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+                assert anchor in slugs, (path, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -119,7 +120,7 @@ def number(interval: dict[str, str] | None, *, least: int | None = None) -> str:
     >>> number({"lower": "0.00", "upper": "-0.00"}), number({"lower": "-0.25", "upper": "-0.25"})
     ('0', '-0.25')
     >>> number({"lower": "-0.001", "upper": "0.002"}, least=0), number({"lower": "-1", "upper": "2"})
-    ('between 0 and 2.0e-3', 'between -1.0 and 2.0')
+    ('between 0 and 0.002', 'between -1 and 2')
     """
     if interval is None:
         return "not known"
@@ -129,31 +130,27 @@ def number(interval: dict[str, str] | None, *, least: int | None = None) -> str:
     if low == high:
         return _decimal(low, SHOWN)
     if low <= 0 <= high or high - low > abs(high) / 100:
-        return f"between {_outward(low, -1)} and {_outward(high, 1)}"
+        return f"between {_outward(low, ROUND_FLOOR)} and {_outward(high, ROUND_CEILING)}"
     text = _decimal((low + high) / 2, SHOWN)
     error = max(high - Fraction(text), Fraction(text) - low)
     return f"{text} ± {scientific(error)}"
 
 
-def _outward(value: Fraction, side: int) -> str:
-    """Two digits, rounded up for side 1 and down for side -1."""
-    if value == 0:
-        return "0"
-    if (value > 0) == (side > 0):
-        return ("-" if value < 0 else "") + scientific(abs(value))
-    finer = _decimal(value, 3)  # towards zero: the nearest three digits, moved by one unit where they are outside
-    unit = abs(value) / 100
-    inside = Fraction(finer) > value if side < 0 else Fraction(finer) < value
-    return _decimal(Fraction(finer) + side * unit, 3) if inside else finer
+def _outward(value: Fraction, rounding: str) -> str:
+    """Four digits, rounded down or up (the constants of :mod:`decimal`)."""
+    rounded = Context(prec=4, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator))
+    return _plain(rounded, 4)
 
 
 def _decimal(value: Fraction, digits: int) -> str:
-    """Nearest decimal of that many significant digits, plain or with an exponent, without trailing zeros."""
-    from decimal import Context, Decimal
+    """Nearest decimal of that many significant digits."""
+    return _plain(Context(prec=digits).divide(Decimal(value.numerator), Decimal(value.denominator)), digits)
 
-    context = Context(prec=digits)
-    rounded = context.divide(Decimal(value.numerator), Decimal(value.denominator)).normalize()
-    return f"{rounded:f}" if -6 <= rounded.adjusted() < digits else str(rounded)
+
+def _plain(value: Decimal, digits: int) -> str:
+    """Without trailing zeros, and without an exponent where it stays short."""
+    short = value.normalize(Context(prec=digits))
+    return f"{short:f}" if -6 <= short.adjusted() < digits else str(short)
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------
@@ -318,7 +315,7 @@ def _frame(facts: Facts, bounds: dict[str, str]) -> Iterator[Line]:
     value = frame["value"]
     yield "best frame", f"the best point whose mean logits are a simplex frame costs {number(value)}"
     if Fraction(value["lower"]) > Fraction(bounds["upper"]):
-        margin = _outward(Fraction(value["lower"]) - Fraction(bounds["upper"]), -1)
+        margin = _outward(Fraction(value["lower"]) - Fraction(bounds["upper"]), ROUND_FLOOR)
         yield "frames", f"NOT optimal: the file holds a point that costs less than any of them, by at least {margin}"
     elif not frame["alive"]:
         yield "frames", "no frame beats the point 0"
