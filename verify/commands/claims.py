@@ -28,10 +28,9 @@ def register(app: typer.Typer) -> None:
 
 def list_claims(path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
     """All claims, one line each."""
-    from verify import registry
     from verify.schemas import ClaimList, ClaimListing
 
-    claims = registry.load(path or ()).values()
+    _, claims = common.claims_of(path)
     if json:
         rows = [ClaimListing(id=c.id, title=c.title, kind=c.kind, paper=c.paper, status=c.status) for c in claims]
         common.print_json(ClaimList(claims=rows))
@@ -45,9 +44,7 @@ def list_claims(path: Folders = None, json: Json = False, seed: Seed = 0) -> Non
 
 def show(claim: Identifier, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
     """One claim: statement, hypotheses, source, derivation, mutants, last accepted verdict."""
-    from verify import registry
-
-    chosen = registry.select(registry.load(path or ()), [claim])
+    _, chosen = common.claims_of(path, [claim])
     if len(chosen) > 1:
         raise InputError(f"{claim} names {len(chosen)} claims; give one ID")
     shown = _shown(chosen[0])

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from theory.claim import Claim
     from theory.problem import Problem
+    from verify.registry import Claims
 
 __all__ = [
     "DIGITS",
     "Digits",
     "Printer",
+    "claims_of",
     "console",
     "is_placed",
     "print_json",
@@ -347,6 +350,25 @@ def is_placed(given: dict[str, Any]) -> bool:
     """Whether it is known on which side of its thresholds the problem lies: weight decays are given, or not needed."""
     decayed = "lam" in OPTIONS[given["model"]]
     return not decayed or any(given.get(name) is not None for name in ("lam", "lambda_w", "lambda_h"))
+
+
+def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tuple[Claims, list[Claim]]:
+    """All claims, and those that IDs or globs name (all that load, if there are no patterns).
+
+    Files that are broken and not needed are left out, with one line each on standard error.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, or a broken file is needed.
+    """
+    from verify import registry
+
+    claims = registry.load(paths or ())
+    chosen = list(claims.values()) if patterns is None else registry.select(claims, patterns)
+    for message in claims.broken.values():
+        sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")
+    return claims, chosen
 
 
 def console() -> Console:

@@ -68,7 +68,8 @@ def run(
     from verify.report import write
     from verify.sampling import PROFILES
 
-    chosen = registry.select(registry.load(path or ()), claims or ())
+    known, chosen = common.claims_of(path, claims or [])
+    registry.require_readable(known, chosen)
     names = _routes(routes)
     drawn = PROFILES["dev"] if examples is None else examples
     full = names is None and drawn >= PROFILES["dev"]
@@ -268,8 +269,9 @@ def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, s
     from verify import registry
     from verify.schemas import MutantsOutput
 
-    known = registry.load(path or ())
-    chosen = [claim for claim in registry.select(known, claims or ()) if claim.status not in ("note", "refuted")]
+    known, selected = common.claims_of(path, claims or [])
+    chosen = [claim for claim in selected if claim.status not in ("note", "refuted")]
+    registry.require_readable(known, chosen)
     printer, rows = common.Printer(), []
     for claim in chosen:
         rows.append(_mutants_of(claim, known, seed))
@@ -317,8 +319,7 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
 
     common.require_file(file)
     case, problem = cases.load(file)
-    known = registry.load(path or ())
-    claim = registry.select(known, [case.claim])[0]
+    known, (claim, *_) = common.claims_of(path, [case.claim])
     answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)
