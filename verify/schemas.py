@@ -223,6 +223,11 @@ class MutantSummary(Model):
     resolution_certificate: float | None = None
     """Smallest relative perturbation that a certificate refutes."""
 
+    @property
+    def by_certificate(self) -> int:
+        """How many are killed by what the kernel proves from a certificate (not by an exact rule at a threshold)."""
+        return sum(row.outcome == "killed" and (row.certificate or row.route == "enclosure") for row in self.details)
+
 
 class ClaimCertificates(Model):
     """The certificates that the enclosure route's evidence for one claim rests on (``verify run --certificates``)."""

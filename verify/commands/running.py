@@ -19,7 +19,7 @@ from verify.counts import InputError
 if TYPE_CHECKING:
     from theory.claim import Claim
     from theory.problem import Problem
-    from verify.schemas import Case, ClaimMutants, ClaimResult, ReplayOutput, RunResult
+    from verify.schemas import Case, ClaimMutants, ClaimResult, MutantSummary, ReplayOutput, RunResult
 
 __all__ = ["register"]
 
@@ -220,13 +220,13 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
-    table = common.table("claim", "verdict", *routes, "worst", "mutants", "s")
+    table = common.table("claim", "verdict", *routes, "worst", "mutants", "by certificate", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
         cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
         worst = f"{max(errors):.1e}" if errors else ""
         killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
-        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, f"{row.seconds:.1f}")
+        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
     out = common.console()
     out.print(table)
     for paper in papers(result):
@@ -247,6 +247,14 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         out.print(f"FAILED {failure}", soft_wrap=True)
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
+
+
+def _proofs(mutants: MutantSummary) -> str:
+    """How many mutants a certificate kills, and the smallest relative perturbation that one refutes."""
+    smallest = mutants.resolution_certificate
+    if not mutants.by_certificate and smallest is None:
+        return ""
+    return f"{mutants.by_certificate}" + ("" if smallest is None else f" ({smallest:.0e})")
 
 
 def _certificate_lines(result: RunResult) -> Iterator[str]:
@@ -305,12 +313,13 @@ def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
     table = common.table("claim", "mutant", "outcome", "route or reason")
     for row in rows:
         for line in row.mutants.details:
-            table.add_row(row.id, line["mutant"], line["outcome"], line["route"] or line.get("reason", ""))
+            table.add_row(row.id, line.mutant, line.outcome, line.route or line.reason)
     out.print(table)
     for row in rows:
         detects = "-" if row.resolution is None else f"{row.resolution:.0e}"
         killed = f"{row.mutants.killed} of {row.mutants.total} killed"
-        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}")
+        proofs = f"by certificates {_proofs(row.mutants) or 'none'}"
+        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}; {proofs}")
 
 
 def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0) -> None:

@@ -9,7 +9,7 @@ from theory.claim import Claim
 from theory.derivation import Lemma, Step
 from verify.engine import reached, summarise
 from verify.report.words import MEANING, citation, in_words, scientific, short
-from verify.schemas import ClaimCertificates, ClaimResult, RouteResult, RunResult
+from verify.schemas import ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult
 
 __all__ = ["Cell", "ClaimView", "Paper", "StepView", "Tile", "attention", "claim_view", "papers", "tiles"]
 
@@ -75,6 +75,7 @@ class ClaimView:
     citation: str
     counterexample: str
     resolution: str
+    proofs: str = ""
     certificates: tuple[tuple[str, str], ...] = ()
 
 
@@ -156,8 +157,17 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
         citation=citation(claim.paper),
         counterexample=in_words(result.counterexample.configuration) if result.counterexample else "",
         resolution=scientific(result.resolution),
+        proofs=_proofs(result.mutants),
         certificates=_certificates(result.certificates),
     )
+
+
+def _proofs(mutants: MutantSummary) -> str:
+    """Which part of the mutants a certificate kills, down to which perturbation."""
+    smallest = mutants.resolution_certificate
+    if not mutants.by_certificate and smallest is None:
+        return ""
+    return f"{mutants.by_certificate} by certificates" + (f", down to {scientific(smallest)}" if smallest else "")
 
 
 NAMES = {
