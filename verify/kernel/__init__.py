@@ -1,14 +1,11 @@
 """The certificate checker: a file of integers goes in, proved bounds on a global optimum come out.
 
-Sphere of trust. To believe an outcome, trust Python's integers and fractions, the ball arithmetic of python-flint, the
-textbook inequalities named beside each step (Jensen, Gibbs, Pinsker, norm duality, Weyl, Sylvester, ...) and the lines
-read: this file, ``core.py``, the module of the model and what it imports; nothing else of this project. The file is not
-trusted: it offers a dual point, a primal point and statements; every number used is recomputed from the problem and the
-integers, and a statement that claims more than follows is rejected. Each model module has ``read(data) -> task`` (every
-exact condition checked; ``task.precisions`` are the bits to try) and ``prove(task, digest) -> Outcome``.
+Sphere of trust: Python's integers and fractions, the ball arithmetic of python-flint, the textbook inequalities named
+beside each step (Jensen, Gibbs, Pinsker, norm duality, Weyl, Sylvester, ...) and the lines read: this file, core.py,
+the module of the model and what it imports. The file is not trusted: it offers a dual point, a primal point and
+statements. Every number used is recomputed from the problem and the integers; a statement that claims more than follows
+is rejected. A model has ``read(data) -> task`` (all exact conditions) and ``prove(task, digest) -> Outcome``.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -48,30 +45,25 @@ def verify_certificate(text: bytes | str) -> Outcome:
     >>> verify_certificate('{"schema": "something else"}').outcome
     'rejected'
     """
-    saved = ctx.prec
-    try:
-        data = read(text)
-        digest, model = module_of(data)
-        task, result = model.read(data), Outcome("undecided", problem=digest)
-        for ctx.prec in task.precisions:
-            try:
-                result = model.prove(task, digest)
-                break
-            except Undecided as why:
-                result.reason = str(why)
-        if result.outcome == "bounds":
-            demand(
-                follows(data["bounds"], interval(result.lower, result.upper)),
-                "the file claims more than follows (bounds)",
-            )
-            demand(follows(data["facts"], result.facts), "the file claims more than follows (facts)")
-        return result
-    except Rejected as why:
-        return Outcome("rejected", str(why))
-    except Exception as error:  # anything unexpected in the file ends here, RecursionError and MemoryError included
-        return Outcome("rejected", f"malformed ({type(error).__name__})")
-    finally:
-        ctx.prec = saved
+    with ctx.workprec(ctx.prec):
+        try:
+            data = read(text)
+            digest, model = module_of(data)
+            task, result = model.read(data), Outcome("undecided", problem=digest)
+            for ctx.prec in task.precisions:
+                try:
+                    result = model.prove(task, digest)
+                    break
+                except Undecided as why:
+                    result.reason = str(why)
+            if result.outcome == "bounds":
+                proved = {"bounds": interval(result.lower, result.upper), "facts": result.facts}
+                demand(follows({key: data[key] for key in proved}, proved), "the file claims more than follows")
+            return result
+        except Rejected as why:
+            return Outcome("rejected", str(why))
+        except Exception as error:  # anything unexpected ends here, RecursionError and MemoryError included
+            return Outcome("rejected", f"malformed ({type(error).__name__})")
 
 
 def check(text: bytes | str) -> dict[str, Any]:

@@ -1,55 +1,28 @@
 """Model ``ce``: cross-entropy, linear features, weight decay; bias absent, free or penalised.
 
 Groups are the clusters, all classes of one size s_g and weight w_g, in decreasing order; with ``"full": true`` every
-class alone, in the same order. Witness, integers over a power of two (tables and points as in ``tables.py``): ``flows``
-G x G, w_g s_g times a probability (Q's own probability is DEFINED as 1 minus the rest of the column); ``gaps``, ``W``,
-``H``, ``bias`` (1 x G), a point. Notation: x = N sqrt(lambda_w lambda_h), D = diag(n), X = Z D^(1/2), M = (I - Q)
-diag(w) D^(1/2).
+class alone, in the same order. Witness (as in tables.py): ``flows`` G x G, w_g s_g times a probability (Q's own
+probability is DEFINED as 1 minus the rest of the column); ``gaps``, ``W``, ``H``, ``bias`` (1 x G), a point.
+Notation: x = N sqrt(lambda_w lambda_h), D = diag(n), X = Z D^(1/2), M = (I - Q) diag(w) D^(1/2).
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from flint import arb
 
-from .core import Array, Outcome, ball, balls, bounds, count_above, demand, precisions, state, total
-from .decay import Group, Problem, describe, read_problem
-from .tables import (
-    Blocks,
-    centred,
-    grouped,
-    log_probabilities,
-    near,
-    nonzero,
-    pick,
-    rank_above,
-    read_point,
-    seen,
-    spectrum,
-)
-
-
-class Task(NamedTuple):
-    """The problem and the two points offered."""
-
-    problem: Problem
-    groups: list[Group]
-    m: list[int]
-    arrays: dict[str, Array]
-    precisions: list[int]
+from . import tables
+from .core import Outcome, ball, balls, bounds, count_above, demand, precisions, state
+from .decay import Group, Problem, Task, describe, read_problem
+from .tables import Blocks, pick, seen, spectrum
 
 
 def read(data: dict[str, Any]) -> Task:
     """Task with the exact conditions on the primal point checked: zeros where they must be, width at most d."""
     problem, witness = read_problem(data), dict(data["witness"])
-    groups = [
-        Group._make((*values, m))
-        for values, m in grouped(witness.pop("full"), [(c[:3], c.classes) for c in problem.clusters])
-    ]
+    groups = [Group(*c) for c in tables.grouped(witness.pop("full"), problem.clusters)]
     G, m = len(groups), [group.classes for group in groups]
-    arrays = read_point(witness, m, problem.dim, flows=(G, G), bias=(1, G))
+    arrays = tables.read_point(witness, m, problem.dim, flows=(G, G), bias=(1, G))
     demand(problem.bias != "none" or not any(arrays["bias"][1][0]), "this problem has no bias")
     return Task(problem, groups, m, arrays, precisions([P for P, _ in arrays.values()], G))
 
@@ -90,30 +63,28 @@ def upper_bound(task: Task) -> tuple[Any, Blocks]:
     A gap costs lam (m_g - 1) sqrt(s_g) |a_g|: equality in (lambda_w u^2 + lambda_h s v^2)/2 >= lam sqrt(s) |u v|.
     """
     problem, (W, H, (gaps,), (bias,)) = task.problem, (balls(task.arrays[name]) for name in ("W", "H", "gaps", "bias"))
-    log_p, lam, value = log_probabilities(task.m, task.arrays, bias), ball(problem.x2).sqrt() / ball(problem.N), arb(0)
+    log_p, value = tables.log_probabilities(task.m, task.arrays, bias), arb(0)
+    lam = ball(problem.lambda_w * problem.lambda_h).sqrt()
     for g, (s, _, mass, m) in enumerate(task.groups):
         value += ball(m * mass / problem.N) * -log_p.own[g] + lam * (m - 1) * ball(s).sqrt() * abs(gaps[g])
-        value += ball(m * problem.lambda_w / 2) * total(u * u for u in W[g])
-        value += ball(m * s * problem.lambda_h / 2) * total(v * v for v in H[g])
+        value += ball(m * problem.lambda_w / 2) * sum(u * u for u in W[g])
+        value += ball(m * s * problem.lambda_h / 2) * sum(v * v for v in H[g])
         value += ball(m * problem.bias / 2) * bias[g] * bias[g] if isinstance(problem.bias, Fraction) else 0
     return value, log_p
 
 
-def split_bias(problem: Problem, bias: list[Any], gap: Any, Z: Blocks) -> tuple[Blocks, list[Any]]:
-    """Logits Z* (bias excluded) and centred bias b* from centred log-probabilities and the bias of the point.
+def split_bias(problem: Problem, bias: list[Any], gap: Any, Z: Blocks) -> list[Any]:
+    """Centred bias b* from the bias of the point and centred log-probabilities Z* + b* 1^T (1^T Z* = 0).
 
-    1^T Z* = 0, so centred log-probabilities are Z* + b* 1^T. Penalised: (lambda_b/2)|b - b*|^2 <= gap by strong
-    convexity. Free: M* sqrt(n) = 0 by stationarity, and the right singular vectors of X* lie in the range of M*^T, so
-    Z* n = 0.
+    Penalised: (lambda_b/2)|b - b*|^2 <= gap by strong convexity. Free: M* sqrt(n) = 0 by stationarity, and the right
+    singular vectors of X* lie in the range of M*^T, so Z* n = 0.
     """
-    m, sizes = [c.classes for c in problem.clusters], [ball(c.size) for c in problem.clusters]
     if problem.bias == "free":
+        m, sizes = [c.classes for c in problem.clusters], [ball(c.size) for c in problem.clusters]
         rows = [[s * z for s, z in zip(sizes, row, strict=True)] for row in Z.others]
-        bias = [(sizes[h] * Z.own[h] + seen(m, h, row)) / ball(problem.N) for h, row in enumerate(rows)]
-    elif problem.bias != "none":
-        bias = [b + arb(0, (2 * gap / ball(Fraction(problem.bias))).sqrt()) for b in bias]
-    own = [z - b for z, b in zip(Z.own, bias, strict=True)]
-    return Blocks(own, [[z - b for z in row] for row, b in zip(Z.others, bias, strict=True)]), bias
+        return [(sizes[h] * Z.own[h] + seen(m, h, row)) / ball(problem.N) for h, row in enumerate(rows)]
+    away = 0 if problem.bias == "none" else (2 * gap / ball(Fraction(problem.bias))).sqrt()
+    return [b + arb(0, away) for b in bias]
 
 
 def prove(task: Task, digest: str) -> Outcome:
@@ -127,7 +98,7 @@ def prove(task: Task, digest: str) -> Outcome:
     problem, clusters, m = task.problem, task.problem.clusters, [c.classes for c in task.problem.clusters]
     (lower, M, block), (upper, point), full = lower_bound(task), upper_bound(task), len(task.m) > len(m)
     result, gap = bounds(lower, upper, digest), (upper - lower).upper()
-    log_p = near(pick(point, m, full), [gap * ball(problem.N / c.mass) for c in clusters])
+    log_p = tables.near(pick(point, m, full), [gap * ball(problem.N / c.mass) for c in clusters])
     below = ball(problem.x2).sqrt() - (2 * gap * ball(problem.N * max(c.weight for c in clusters))).sqrt()
     roots = [ball(c.size).sqrt() for c in clusters]
     # alive: own above sibling probability; dead: M*_kk - M*_jk is below x, so X* has no part there
@@ -140,14 +111,16 @@ def prove(task: Task, digest: str) -> Outcome:
     if problem.dim < most:
         result.reason = f"d = {problem.dim} is below the certified rank bound {most}: no facts, the bounds may be loose"
         return result
-    (bias,) = balls(task.arrays["bias"])
-    Z, bias = split_bias(problem, pick(Blocks(bias, M.others), m, full).own, gap, centred(m, log_p))
-    least = alive + rank_above(spectrum(m, Z, roots)[1])
+    Z, (bias,) = tables.centred(m, log_p), balls(task.arrays["bias"])
+    bias = split_bias(problem, pick(Blocks(bias, M.others), m, full).own, gap, Z)
+    rows = [[z - b for z in row] for row, b in zip(Z.others, bias, strict=True)]
+    Z = Blocks([z - b for z, b in zip(Z.own, bias, strict=True)], rows)
+    least = alive + tables.rank_above(spectrum(m, Z, roots)[1])
     demand(least <= most, "impossible: rank bounds cross; report a kernel bug")
     # HL23-04: the m >= 2 classes of a cluster coincide iff x^2 >= w^2 s, an exact decision
     merged = [None if c.classes == 1 else problem.x2 >= c.weight**2 * c.size for c in clusters]
     zero = list[bool | None]()
-    for c, moves in enumerate(nonzero(m, Z)):
+    for c, moves in enumerate(not z.contains(0) for z in Z.own):
         demand(found[c] != ("alive" if merged[c] else "dead"), "impossible: rule against state; report a kernel bug")
         vanishes = most == alive and found[c] != "alive"  # the alive contrasts exhaust the rank
         demand(not (moves and vanishes), "impossible: a class is zero and not zero; report a kernel bug")

@@ -1,7 +1,5 @@
 """What every model of the kernel shares: reading a file of integers with caps, balls, the norm test, the outcome."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,28 +21,23 @@ class Undecided(Exception):
 
 @dataclass
 class Outcome:
-    """What was proved. The numbers are balls and hold for every global minimiser.
+    """What was proved: balls that hold for every global minimiser, and statements. Fields hold what applies."""
 
-    ``outcome`` is 'bounds', 'rejected' or 'undecided'; ``facts`` are JSON data. Where they apply: ``log_probabilities``
-    and ``logits`` (centred, without bias) are tables; ``bias``, ``contrasts``, ``merged``, ``zero`` are per cluster;
-    ``rank`` is (at least, at most) for the logits; other balls are in ``found``.
-    """
-
-    outcome: str
+    outcome: str  # 'bounds', 'rejected' or 'undecided'
     reason: str = ""
     problem: str = ""
     precision: int = 53
     lower: Any = None
     upper: Any = None
-    log_probabilities: Any = None
-    logits: Any = None
-    bias: list[Any] | None = None
+    log_probabilities: Any = None  # table of blocks
+    logits: Any = None  # table of blocks, columns centred, without the bias
+    bias: list[Any] | None = None  # per cluster, as the next three
     contrasts: list[str | None] | None = None
     merged: list[bool | None] | None = None
     zero: list[bool | None] | None = None
-    rank: tuple[int, int] | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    found: dict[str, Any] = field(default_factory=dict)
+    rank: tuple[int, int] | None = None  # of the logits: at least, at most
+    facts: dict[str, Any] = field(default_factory=dict)  # as JSON data
+    found: dict[str, Any] = field(default_factory=dict)  # other balls by name
 
 
 def demand(condition: bool, message: str) -> None:
@@ -66,7 +59,6 @@ def read(text: bytes | str) -> dict[str, Any]:
         return dict(pairs)
 
     demand(len(text) <= MAX_BYTES, "the file is too large")
-    text = text.decode("utf-8") if isinstance(text, bytes) else text
     data = json.loads(text, parse_float=integer, parse_constant=integer, parse_int=integer, object_pairs_hook=unique)
     demand(isinstance(data, dict) and data.get("schema") == "verify.certificate/1", "not a verify.certificate/1 file")
     return dict(data)
@@ -145,11 +137,6 @@ def balls(array: Array) -> list[list[Any]]:
     return [[arb((entry, -P)) for entry in row] for row in rows]
 
 
-def total(terms: Any) -> Any:
-    """Sum of balls."""
-    return sum(terms, arb(0))
-
-
 def positive(x: Any) -> bool:
     """Sign of a ball; :class:`Undecided` if it holds both signs or is not finite."""
     if not (x.is_finite() and (x > 0 or x <= 0)):
@@ -166,12 +153,11 @@ def state(alive: Any, dead: Any) -> str | None:
 def count_above(A: Any, c: Any) -> int:
     """Number of singular values above c of every matrix in the ball matrix A; one equal to c is not counted.
 
-    Sylvester: the pivots of L D L^T have the signs of the eigenvalues of c^2 I - A^T A. (A pivot 0 that is not the last
-    makes the next ones infinite: undecided.)
+    Sylvester: the pivots of L D L^T have the signs of the eigenvalues of c^2 I - A^T A. (After a pivot 0: undecided.)
     """
-    square, above = A.transpose() * A, 0
-    G = range(square.ncols())
-    rows = [[c * c * (i == j) - square[i, j] for j in G] for i in G]
+    rows, above = (-(A.transpose() * A)).tolist(), 0
+    for i, row in enumerate(rows):
+        row[i] += c * c
     while rows:
         p = max(range(len(rows)), key=lambda i: abs(rows[i][i].mid()))
         top = rows.pop(p)

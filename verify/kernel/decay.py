@@ -1,11 +1,9 @@
 """The problem of the models ``ce`` and ``ce-relu``, and what is stated about every minimiser."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from .core import Outcome, clusters, demand, interval, number, runs, whole
+from .core import Array, Outcome, clusters, demand, interval, number, runs, whole
 from .tables import facts
 
 
@@ -31,6 +29,16 @@ class Problem(NamedTuple):
     x2: Fraction
 
 
+class Task(NamedTuple):
+    """The problem, the groups and their numbers of classes m, the two points offered."""
+
+    problem: Problem
+    groups: list[Group]
+    m: list[int]
+    arrays: dict[str, Array]
+    precisions: list[int]
+
+
 def read_problem(data: dict[str, Any]) -> Problem:
     """The problem, rebuilt from the canonical description."""
     options, sizes = data["options"], runs(data["counts"])
@@ -44,7 +52,7 @@ def read_problem(data: dict[str, Any]) -> Problem:
 
 def describe(problem: Problem, result: Outcome, merging: list[str], vanishing: list[str]) -> dict[str, Any]:
     """Facts as JSON data; ``uses`` names the claims that a fact relies on."""
-    m, rank, bias = [c.classes for c in problem.clusters], result.rank or (0, 0), result.bias or []
+    m, rank = [c.classes for c in problem.clusters], result.rank or (0, 0)
     return {
         "clusters": [[str(c.size), str(c.weight), c.classes] for c in problem.clusters],
         "rank": {"uses": [], "lower": rank[0], "upper": rank[1]},
@@ -53,5 +61,5 @@ def describe(problem: Problem, result: Outcome, merging: list[str], vanishing: l
         "zero": {"uses": vanishing, "values": result.zero},
         "log_probabilities": {"uses": [], **facts(m, result.log_probabilities)},
         "logits": {"uses": [], **facts(m, result.logits)},
-        "bias": {"uses": [], "values": [interval(b) for b in bias]},
+        "bias": {"uses": [], "values": [interval(b) for b in result.bias or []]},
     }

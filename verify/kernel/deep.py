@@ -5,8 +5,6 @@ two points around the larger zero of rho below, or, where rho has no zero, aroun
 the lower bound tries (largest first; at least two classes have it or more), and a last row for the frames.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -147,14 +145,14 @@ def upper_bound(task: Task) -> Any:
         Z = Z * matrix
     value, N = arb(0), sum(task.sizes, Fraction(0))
     for k, size in enumerate(task.sizes):
-        others = core.total((Z[j, k] + offset[j] - Z[k, k] - offset[k]).exp() for j in range(K) if j != k)
+        others = sum((Z[j, k] + offset[j] - Z[k, k] - offset[k]).exp() for j in range(K) if j != k)
         value += ball(size / N) * others.log1p()
     for decay, factor in zip(task.decays[:-1], task.factors[:-1], strict=True):
-        value += ball(decay) / 2 * core.total(x * x for row in balls(factor) for x in row)
+        value += ball(decay) / 2 * sum(x * x for row in balls(factor) for x in row)
     for row in balls(task.factors[-1]):
-        value += ball(task.decays[-1]) / 2 * core.total(ball(n) * h * h for n, h in zip(task.sizes, row, strict=True))
+        value += ball(task.decays[-1]) / 2 * sum(ball(n) * h * h for n, h in zip(task.sizes, row, strict=True))
     if isinstance(task.bias, Fraction):
-        value += ball(task.bias) / 2 * core.total(x * x for x in offset)
+        value += ball(task.bias) / 2 * sum(x * x for x in offset)
     return value
 
 

@@ -11,8 +11,6 @@ values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts an
 grows with the number of classes of a size.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import pairwise
 from math import prod
@@ -21,7 +19,7 @@ from typing import Any, NamedTuple
 from flint import arb, arb_mat
 
 from . import core
-from .core import MAX_GROUPS, Array, Outcome, ball, balls, bounds, demand, interval, number, positive, read_array, total
+from .core import MAX_GROUPS, Array, Outcome, ball, balls, bounds, demand, interval, number, positive, read_array
 
 MAX_LAYERS = 64
 
@@ -191,7 +189,7 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
         if mode.mu[0] < mode.mu[1]:  # the secular function changes sign
-            left, right = (total(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
+            left, right = (sum(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
             demand(not positive(left) and positive(right), "no sign change of the secular function")
         square, share = mode.square(), ball(mode.share)
         least, s, state = scalar_minimum(task, share, square.sqrt(), bracket, is_tie(task, mode))
@@ -217,7 +215,7 @@ def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int,
     (U, values, V), one = (arb_mat(balls(part)) for part in target), diagonal([arb(1) for _ in G])
     D, X = diagonal(roots), product(task) * diagonal(roots)
     A = (X - D) * (one - arb_mat([[x * y for y in v] for x in v]))
-    value, inner, found = norm2(A), total(a * x for a, x in zip(A.entries(), X.entries(), strict=True)), []
+    value, inner, found = norm2(A), sum(a * x for a, x in zip(A.entries(), X.entries(), strict=True)), []
     for g, (_, m) in enumerate(task.clusters):
         x = roots[g] * contrast(task, g) * (task.kept[g] > 0)
         value, inner = value + (m - 1) * (x - roots[g]) ** 2, inner + (m - 1) * (x - roots[g]) * x
@@ -241,7 +239,7 @@ def diagonal(entries: list[Any]) -> Any:
 
 def norm2(A: Any) -> Any:
     """Square of the Frobenius norm."""
-    return total(a * a for a in A.entries())
+    return sum(a * a for a in A.entries())
 
 
 def product(task: Task) -> Any:
@@ -266,11 +264,11 @@ def upper_bound(task: Task) -> Any:
             miss = Z[h, g] + b[h] * ball(m * other).sqrt() - (h == g)
             data += ball(size) * miss * miss
         weights = [ball(decay) for decay in (*task.decays[:-1], task.decays[-1] * size)]
-        penalty += kept * total(w * row[g] * row[g] for w, row in zip(weights, own, strict=True))
-        penalty += weights[-1] * total(factors[-1][i, g] * factors[-1][i, g] for i in range(factors[-1].nrows()))
+        penalty += kept * sum(w * row[g] * row[g] for w, row in zip(weights, own, strict=True))
+        penalty += weights[-1] * sum(factors[-1][i, g] * factors[-1][i, g] for i in range(factors[-1].nrows()))
         if isinstance(task.bias, Fraction):
             penalty += ball(task.bias * m) * b[g] * b[g]
-    penalty += total(ball(decay) * norm2(factor) for decay, factor in zip(task.decays, factors[:-1], strict=False))
+    penalty += sum(ball(decay) * norm2(factor) for decay, factor in zip(task.decays, factors[:-1], strict=False))
     return (data / ball(task.N) + penalty) / 2
 
 

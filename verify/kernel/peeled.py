@@ -8,15 +8,13 @@ Groups are the classes of equal mu, largest first (``"full": true``: every class
 any other E_W/E_H scales W and H by reciprocal numbers. P is the softmax of the dual point, G = (I - P) diag(mu).
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from flint import arb
 
 from . import core, tables
-from .core import Array, Outcome, ball, balls, bounds, count_above, demand, interval, number, read_array, total
+from .core import Array, Outcome, ball, balls, bounds, count_above, demand, interval, number, read_array
 from .tables import Blocks, log_probabilities, pick, read_point, seen, spectrum
 
 
@@ -43,7 +41,8 @@ def read(data: dict[str, Any]) -> Task:
     for (size, weight), n in core.clusters(sizes, [(Fraction(1), K)] if given is None else core.runs(given, zero=True)):
         masses[weight * size / N] = masses.get(weight * size / N, 0) + n
     demand(any(masses), "all weights are zero")
-    groups = tables.grouped(witness["full"], sorted((((mu,), m) for mu, m in masses.items()), reverse=True))
+    found = sorted(masses.items(), reverse=True)
+    groups = tables.grouped(witness["full"], found)
     m, budget2 = [n for _, n in groups], K**2 * number(options["e_w"]) * number(options["e_h"])
     point, norm = read_point(witness["point"], m, core.whole(dim, 1)), read_array(witness["norm"], 1, 1)
     dual = point if witness["dual"] is None else read_point(witness["dual"], m, float("inf"))
@@ -51,14 +50,11 @@ def read(data: dict[str, Any]) -> Task:
     for name in ("W", "H"):  # gaps_g (I - J/m_g) = X X^T with |X|^2 = gaps_g (m_g - 1), up to signs
         p, rows = point[name]
         quotient = sum(n * sum(x * x for x in row) for n, row in zip(m, rows, strict=True))
-        price = Fraction(quotient, 1 << 2 * p) + Fraction(
-            sum((n - 1) * abs(a) for n, a in zip(m, gaps, strict=True)), 1 << P
-        )
+        contrasts = sum((n - 1) * abs(a) for n, a in zip(m, gaps, strict=True))
+        price = Fraction(quotient, 1 << 2 * p) + Fraction(contrasts, 1 << P)
         demand(price**2 <= budget2, f"the point exceeds the budget of {name}")
     bits = core.precisions([P for P, _ in (norm, *point.values(), *dual.values())], len(m))
-    return Task(
-        [mu for (mu,), _ in groups], m, sorted(masses.items(), reverse=True), budget2, dim, norm, point, dual, bits
-    )
+    return Task([mu for mu, _ in groups], m, found, budget2, dim, norm, point, dual, bits)
 
 
 def gradient(mu: list[Fraction], m: list[int], log_p: Blocks) -> tuple[list[Any], Any]:
@@ -86,9 +82,7 @@ def lower_bound(task: Task) -> Any:
 def multiplier(mu: list[Fraction], m: list[int], log_p: Blocks, T: Any) -> Any:
     """|G*| = <G*, Z*>/T: the budget is active and norm duality tight."""
     sides = enumerate(zip(mu, log_p.own, zip(*log_p.others, strict=True), strict=True))
-    return (
-        total(ball(x * m[g]) * seen(m, g, [y.exp() * (own - y) for y in column]) for g, (x, own, column) in sides) / T
-    )
+    return sum(ball(x * m[g]) * seen(m, g, [y.exp() * (own - y) for y in column]) for g, (x, own, column) in sides) / T
 
 
 def prove(task: Task, digest: str) -> Outcome:
@@ -99,7 +93,7 @@ def prove(task: Task, digest: str) -> Outcome:
     in the budget. Z* is unique (strict convexity), hence invariant under permutations of a group.
     """
     mu, m, point = [x for x, _ in task.clusters], [n for _, n in task.clusters], log_probabilities(task.m, task.point)
-    upper = total(ball(x * n) * -p for x, n, p in zip(task.mu, task.m, point.own, strict=True))
+    upper = sum(ball(x * n) * -p for x, n, p in zip(task.mu, task.m, point.own, strict=True))
     result, K, G = bounds(lower_bound(task), upper, digest), sum(m), range(len(m))
     gap = (upper - result.lower).upper()
     log_p = tables.near(pick(point, m, len(task.m) > len(m)), [gap / ball(x) if x else arb("inf") for x in mu])
@@ -131,7 +125,7 @@ def prove(task: Task, digest: str) -> Outcome:
                 row[g] = -a / m[g] if h == g else arb(0)
     least += 0 if alone else tables.rank_above(spectrum(m, Z, [arb(1)] * len(m))[1])
     demand(least <= most, "impossible: rank bounds cross; report a kernel bug")
-    moves, dead = tables.nonzero(m, Z), [alone and s != "alive" for s in contrasts]
+    moves, dead = [not z.contains(0) for z in Z.own], [alone and s != "alive" for s in contrasts]
     result.log_probabilities, result.logits, result.contrasts, result.rank = log_p, Z, contrasts, (least, most)
     result.merged = [None if s in (None, "absent") else s == "dead" for s in contrasts]
     result.zero = [True if dead[g] or not mu[g] else False if moves[g] else None for g in G]

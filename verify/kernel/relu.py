@@ -6,24 +6,14 @@ coordinate of its own, with feature h_g and with the column of W that is W[0][g]
 the features of classes that are not kept vanish. There is no other form: nothing here grows with the classes.
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from flint import arb
 
-from .core import MAX_GROUPS, Array, Outcome, ball, balls, bounds, demand, precisions, read_array, state
-from .decay import Problem, describe, read_problem
+from .core import MAX_GROUPS, Outcome, ball, balls, bounds, demand, precisions, read_array, state
+from .decay import Problem, Task, describe, read_problem
 from .tables import Blocks, near
-
-
-class Task(NamedTuple):
-    """The problem and the points offered."""
-
-    problem: Problem
-    arrays: dict[str, Array]
-    precisions: list[int]
 
 
 def read(data: dict[str, Any]) -> Task:
@@ -38,7 +28,7 @@ def read(data: dict[str, Any]) -> Task:
     demand(P == 0 and all(0 <= r <= c.classes for r, c in zip(kept, problem.clusters, strict=True)), "not a choice")
     demand(sum(kept) <= problem.dim, f"the point has width {sum(kept)}, the features only {problem.dim}")
     demand(all(h >= 0 for h in arrays["H"][1][0]), "a feature is negative")
-    return Task(problem, arrays, precisions([P for P, _ in arrays.values()], len(kept)))
+    return Task(problem, problem.clusters, [], arrays, precisions([P for P, _ in arrays.values()], len(kept)))
 
 
 def relu_lower_bound(task: Task) -> Any:

@@ -5,8 +5,6 @@ V has no rows), and ``kernel`` (1 x m, m may be 0), real numbers mu_k that give 
 Notation: A = a n/(n-1), phi(x) = log(1 + (n-1) exp(-x)), L* = n phi(A).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
@@ -15,7 +13,7 @@ from typing import Any
 from flint import arb, arb_mat, arb_poly, ctx
 
 from . import core
-from .core import MAX_GROUPS, Array, Outcome, Undecided, ball, balls, bounds, demand, interval, read_array, total
+from .core import MAX_GROUPS, Array, Outcome, Undecided, ball, balls, bounds, demand, interval, read_array
 
 MAX_DEGREE, MAX_BOXES, MAX_TEMPERATURE = 200, 2000, 10**4
 
@@ -59,7 +57,7 @@ def gram(task: Task) -> Any:
     units = []
     for name in ("U", "V" if task.families == 2 else "U"):
         table = balls(task.arrays[name])
-        norms = [total(x * x for x in row).sqrt() for row in table]
+        norms = [sum(x * x for x in row).sqrt() for row in table]
         units.append(arb_mat([[x / norm for x in row] for row, norm in zip(table, norms, strict=True)]))
     return units[0] * units[1].transpose()
 
@@ -67,7 +65,7 @@ def gram(task: Task) -> Any:
 def objective(task: Task, Z: Any) -> Any:
     """The objective at <u_i, v_j> = Z_ij."""
     a, n = ball(task.a), range(task.n)
-    return total(total((a * (Z[i, j] - Z[i, i])).exp() for j in n if j != i).log1p() for i in n)
+    return sum(sum((a * (Z[i, j] - Z[i, i])).exp() for j in n if j != i).log1p() for i in n)
 
 
 # --- lower bounds ------------------------------------------------------------------------------------------------
@@ -152,7 +150,7 @@ def nonnegative(f: Any) -> bool:
         first, *rest = f(arb_poly([centre, radius])).coeffs()
         if first < 0:
             return False
-        if not first > total(abs(c) for c in rest):
+        if not first > sum(abs(c) for c in rest):
             half = radius / 2
             boxes += [(centre - half, half), (centre + half, half)]
     raise Undecided("too many boxes for the sign of a polynomial")

@@ -5,8 +5,6 @@ Classes of one size form a group (with ``"full": true`` every class alone). Witn
 point. Notation: D = diag(n), X = Z D^(1/2), B_k = sum_c beta_ck (e_k - e_c).
 """
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -29,13 +27,13 @@ def read(data: dict[str, Any]) -> Task:
     """Problem and witness; the width of the point is checked on integers."""
     options, witness = data["options"], dict(data["witness"])
     demand(set(options) == {"dim"} and type(options["dim"]) is int, "unexpected options")
-    groups = grouped(witness.pop("full"), clusters(runs(data["counts"])))
+    groups = grouped(witness.pop("full"), [(size, n) for (size,), n in clusters(runs(data["counts"]))])
     G, m = len(groups), [n for _, n in groups]
     raw = read_point(witness, m, options["dim"], flows=(G, G))
     work = sum(P * len(rows) * len(rows[0]) for P, rows in raw.values())
     demand(work <= MAX_WORK // 10, "too many digits")  # sums of this many rationals follow
     arrays = {name: [[Fraction(entry, 1 << P) for entry in row] for row in rows] for name, (P, rows) in raw.items()}
-    return Task([size for (size,), _ in groups], m, arrays, precisions([P for P, _ in raw.values()], G))
+    return Task([size for size, _ in groups], m, arrays, precisions([P for P, _ in raw.values()], G))
 
 
 def lower_bound(task: Task) -> Fraction:

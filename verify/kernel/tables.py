@@ -1,19 +1,16 @@
 """Matrices that are constant on groups of equal classes; group g has m_g of them.
 
 A table [h][g] holds an entry of a class of group h in the column of a class of group g; on its diagonal, that of
-another class of the same group (a sibling). In the orthonormal basis (contrasts of each group, indicators of groups
-over sqrt(m)) such a matrix is block diagonal: one value, own minus sibling entry, on the m_g - 1 contrasts of a group,
-and a G x G quotient block. A file offers points of this form (with ``"full": true`` every class is a group of its own);
-the optimum is not assumed to be one: bounds hold for the full problem.
+another class of the same group (a sibling). In the orthonormal basis (contrasts of groups, indicators of groups over
+sqrt(m)) such a matrix is block diagonal: own minus sibling entry on the m_g - 1 contrasts of a group, a G x G block on
+the rest. A file offers such points; the optimum is not assumed to be one: bounds hold for the full problem.
 """
-
-from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from flint import arb, arb_mat
 
-from .core import MAX_GROUPS, Array, balls, count_above, demand, interval, read_array, total
+from .core import MAX_GROUPS, Array, balls, count_above, demand, interval, read_array
 
 
 class Blocks(NamedTuple):
@@ -28,11 +25,11 @@ def seen(m: list[int], g: int, column: Any) -> Any:
     return sum((n - (h == g)) * x for h, (n, x) in enumerate(zip(m, column, strict=True)) if n > (h == g))
 
 
-def grouped(full: Any, found: list[tuple[tuple[Any, ...], int]]) -> list[tuple[tuple[Any, ...], int]]:
-    """Values and number of classes of the groups: clusters, or with ``full`` every class alone."""
+def grouped(full: Any, found: Any) -> list[Any]:
+    """The groups: clusters, tuples that end in the number of classes, or with ``full`` every class alone."""
     demand(type(full) is bool, "full is not a boolean")
-    demand((sum(m for _, m in found) if full else len(found)) <= MAX_GROUPS, "too many groups")
-    return [(values, 1) for values, m in found for _ in range(m)] if full else found
+    demand((sum(m for *_, m in found) if full else len(found)) <= MAX_GROUPS, "too many groups")
+    return [(*values, 1) for *values, m in found for _ in range(m)] if full else found
 
 
 def read_point(data: Any, m: list[int], dim: float, **more: tuple[int, int]) -> dict[str, Array]:
@@ -44,19 +41,18 @@ def read_point(data: Any, m: list[int], dim: float, **more: tuple[int, int]) -> 
     demand(isinstance(data, dict) and set(data) == set(shapes), "not a witness")
     arrays = {name: read_array(data[name], *shape) for name, shape in shapes.items()}
     (W, H, (gaps,)), flows = (arrays[name][1] for name in ("W", "H", "gaps")), arrays.get("flows", (0, []))[1]
-    demand(len(W[0]) == len(H[0]), "W and H differ in width")
     width = len(W[0]) + sum(n - 1 for n, a in zip(m, gaps, strict=True) if a)
+    demand(len(W[0]) == len(H[0]), "W and H differ in width")
     demand(width <= dim, f"the point has width {width}, the features only {dim}")
-    alone = [gaps[g] or (flows and flows[g][g]) for g, n in enumerate(m) if n == 1]
-    demand(not any(alone), "a class without siblings")
+    demand(all(n > 1 or not (gaps[g] or (flows and flows[g][g])) for g, n in enumerate(m)), "a class without siblings")
     return arrays
 
 
 def log_probabilities(m: list[int], point: dict[str, Array], bias: Any = 0) -> Blocks:
     """Logarithms of the softmax of the logits of a point, with a bias."""
     (W, H, (gaps,)), own, others = (balls(point[name]) for name in ("W", "H", "gaps")), [], []
-    Z = arb_mat(H) * arb_mat(W).transpose() if W[0] else arb_mat(len(m), len(m))
-    for g, (n, a, z) in enumerate(zip(m, gaps, Z.tolist(), strict=True)):
+    Z = (arb_mat(H) * arb_mat(W).transpose()).tolist()
+    for g, (n, a, z) in enumerate(zip(m, gaps, Z, strict=True)):
         z = [x + b for x, b in zip(z, bias or [0] * len(m), strict=True)]
         top, z[g] = z[g] + a * (n - 1) / n, z[g] - a / n
         loss = seen(m, g, [(x - top).exp() for x in z]).log1p()
@@ -68,8 +64,7 @@ def log_probabilities(m: list[int], point: dict[str, Array], bias: Any = 0) -> B
 def near(point: Blocks, kl: list[Any]) -> Blocks:
     """Log-probabilities with KL(p* || p) or KL(p || p*) <= kl in every column (nan: unknown).
 
-    Data processing to two outcomes and Taylor: (p* - p)^2 <= 2 kl max(p, p*). So |log p* - log p| <= -log(1 - r) with
-    r = sqrt(2 kl/p).
+    Data processing to two outcomes, Taylor: (p* - p)^2 <= 2 kl max(p, p*), so |log p*/p| <= -log(1 - sqrt(2 kl/p)).
     """
     rows = []
     for row in (point.own, *point.others):
@@ -95,18 +90,12 @@ def spectrum(m: list[int], A: Blocks, scale: list[Any]) -> tuple[list[Any], Any]
 
 def radius(A: Any) -> Any:
     """Frobenius norm of the radii: no singular value of a matrix in A is farther from that of the midpoints (Weyl)."""
-    return total(x.rad() * x.rad() for x in A.entries()).sqrt().upper()
+    return sum(x.rad() * x.rad() for x in A.entries()).sqrt().upper()
 
 
 def rank_above(X: Any) -> int:
     """Number of singular values that certainly are not 0."""
     return count_above(X.mid(), radius(X)) if all(x.is_finite() for x in X.entries()) else 0
-
-
-def nonzero(m: list[int], Z: Blocks) -> list[bool]:
-    """Columns that certainly are not 0."""
-    columns = [[row[g] for h, row in enumerate(Z.others) if m[h] > (h == g)] for g in range(len(m))]
-    return [any(z > 0 or z < 0 for z in (x, *column)) for x, column in zip(Z.own, columns, strict=True)]
 
 
 def pick(A: Blocks, m: Any, full: bool) -> Blocks:
