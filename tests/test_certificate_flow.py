@@ -27,10 +27,14 @@ from verify.archive import entries, pack
 from verify.balls import precision
 from verify.certified import ARCHIVE, IN_FILE, settle
 from verify.cli import run
+from verify.commands.running import _proofs
 from verify.engine import run as run_engine
 from verify.kernel import check as kernel
 from verify.optimum import certificate
+from verify.report import _context
+from verify.report.html import render_index, render_markdown, render_paper
 from verify.routes import solve
+from verify.schemas import MutantDetail, MutantSummary
 from verify.statements import number, statements
 from verify.watch import watched
 
@@ -424,6 +428,36 @@ def test_a_refutation_whose_file_is_bad_is_no_refutation(settled, finished, posi
     rows, _, _ = settled(lambda folder: (folder / files_of(finished, "LS20-17")[position]).write_text("{}"))
     assert (rows["LS20-17"].verdict, rows["LS20-17"].counterexample) == ("undecided", None)
     assert rows["DA23-26"].verdict == "refuted"
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_the_report_links_claims_to_files_and_says_what_was_derived_from_them(settled, finished, spoilt):
+    bad = files_of(finished, "HL23-04")[0]
+    _, result, _ = settled((lambda folder: (folder / bad).unlink()) if spoilt else (lambda folder: None))
+    known = registry.load()
+    context = _context(result, {name: known[name] for name in IDS})
+    page = render_paper(context, "hong_ling_2023", {}, [], {})
+    for text in (render_markdown(context, []), page, render_index(context)):
+        assert "certificates.zip" in text
+        assert text.count("../certificates.zip") == (text is page)
+    for text in (render_markdown(context, []), page):
+        assert "exact rational rule, verify/ties.py" in text
+        assert "derived outside the kernel from what the files prove" in text
+        assert ("1 missing or rejected: the enclosure is not counted" in text) == spoilt
+    assert files_of(finished, "HL23-04")[5] in page
+    plain = finished[0].model_copy(
+        update={"claims": [row.model_copy(update={"certificates": None}) for row in finished[0].claims]}
+    )
+    assert "ertificates" not in render_markdown(_context(plain, {name: known[name] for name in IDS}), [])
+
+
+def test_mutants_are_counted_by_what_kills_them():
+    rows = [("killed", "enclosure"), ("killed", "exact"), ("killed", "enclosure, exactly at the threshold")]
+    rows += [("survived", ""), ("killed", "enclosure")]
+    details = [MutantDetail(mutant=str(i), outcome=a, route=b) for i, (a, b) in enumerate(rows)]
+    found = MutantSummary(total=5, killed=4, survivors=["3"], details=details, resolution_certificate=1e-12)
+    assert found.by_certificate == 2
+    assert _proofs(found) == "2 (1e-12)"
 
 
 def check_one(name, spool):

@@ -163,8 +163,10 @@ def _describe(
     """The options that describe one problem; see :func:`with_problem`."""
 
 
-def with_problem(command: Callable[..., None]) -> Callable[..., None]:
+def with_problem(command: Callable[..., None], *, required: bool = True) -> Callable[..., None]:
     """Give a command the options that describe a problem; it receives them first, as one dictionary.
+
+    Unless ``required`` the model may be left out, which is then None.
 
     Examples
     --------
@@ -180,6 +182,8 @@ def with_problem(command: Callable[..., None]) -> Callable[..., None]:
 
     hints = {**get_type_hints(_describe, include_extras=True), **get_type_hints(command, include_extras=True)}
     parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in [*shared.values(), *own]]
+    if not required:
+        parameters[0] = parameters[0].replace(default=None)
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: hints[p.name] for p in parameters}
     wrapper.__doc__ = command.__doc__
@@ -216,6 +220,8 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     3
     """
     model = options["model"]
+    if model is None:
+        raise InputError(f"a MODEL is needed, one of {', '.join(OPTIONS)}")
     if model not in OPTIONS:
         raise InputError(f"model {model[:40]!r} is not in this version, which has {', '.join(OPTIONS)}")
     given = {name: value for name, value in options.items() if value is not None}
