@@ -34,6 +34,8 @@ MODULES = {
     "loss": "fenchel_young",
 }
 
+REFUTATION = b'"verify.refutation/1"'
+
 
 def problem_hash(data: dict[str, Any]) -> str:
     """Hash of the problem; the hash in the file must be that of the canonical problem in the file."""
@@ -108,6 +110,8 @@ def check(text: bytes | str) -> dict[str, Any]:
     >>> check("[" * 100000)["outcome"]
     'rejected'
     """
+    if REFUTATION in (text if isinstance(text, bytes) else text.encode(errors="replace")):
+        return dict(import_module(".refutation", __name__).check_refutation(text))
     result = verify_certificate(text)
     saved, ctx.prec = ctx.prec, result.precision
     bounds = interval(result.lower, result.upper) if result.outcome == "bounds" else None

@@ -1,0 +1,433 @@
+"""Which proved fact contradicts which refuted claim, and why the claim says the opposite.
+
+A recipe takes the claim and a problem inside its hypotheses and yields attempts, the most direct one first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from flint import arb
+
+from theory.claim import Claim
+from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, SIDEWAYS
+from theory.problem import Problem
+from theory.sphere_observables import a as temperature
+from theory.value_observables import representatives
+from verify.balls import precision, resolve
+from verify.refute import Attempt, NotCovered, traced
+from verify.routes import certify
+from verify.terms import Term, gram, index, lift, logits, pointer, samples, translate, x2
+
+__all__ = ["EXAMPLES", "RECIPES", "UNREACHABLE"]
+
+Recipe = Callable[[Claim, Problem], Iterator[Attempt]]
+RANK, RANK_OTHER, VALUE = pointer("/0/facts/rank"), pointer("/1/facts/rank"), pointer("/0/bounds")
+
+UNREACHABLE = {
+    "FA21-R4": "a limit T -> infinity, which no single problem refutes",
+    "TH22-R2": "a limit R -> infinity, which no single problem refutes",
+    "TH22-R5": "a limit lam -> 0, which no single problem refutes",
+}
+
+EXAMPLES = {
+    "DA24-14": Problem.ce([6, 3, 2], 1, bias="free", model="ce-relu", dim=3).at(6),
+    "FA21-R2": Problem.peeled([(3, 4), (1, 2)]),
+    "HL23-R1": Problem.ce([1, (2, 2)], 1).at(3),
+    "HL23-R4": Problem.ce([2, 1], 1).at("0.5"),
+    "TH22-R1": Problem.svm([50, (1, 2)]),
+    "RF26-01": Problem.ce([(100, 2), (4, 3)], 1).at("4.5"),
+}
+"""Problems where a refutation is known, for claims whose own example does not serve."""
+
+
+def contrast(number: int, cluster: int) -> str:
+    """State of the contrast of a cluster: classes that are apart (alive) or coincide (dead)."""
+    return f"/{number}/facts/contrast/values/{cluster}"
+
+
+# --- the value -------------------------------------------------------------------------------------------------------
+
+
+def frame_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA23-26."""
+    because = "A simplex frame has at least the smallest value of any frame, and the optimum has the smallest of all."
+    yield Attempt((problem,), [pointer("/0/facts/frame/value"), "<=", VALUE], because)
+
+
+ROOT_BITS = 200
+
+
+def root_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA23-31."""
+    M = problem.depth
+    cost = problem.N ** (M + 1) * prod(problem.layers) * problem.lambda_h
+
+    def bracket(size: Fraction) -> list[int]:
+        """Around the largest zero of p^(M-1) (1-p)^(M+1) - cost/size^M, right of p = (M-1)/(2M)."""
+        with precision(4 * ROOT_BITS):
+            limit = arb(str(0)) + _ball(cost / size**M)
+
+            def excess(p: int) -> bool:
+                x = arb((p, -ROOT_BITS))
+                return bool(x ** (M - 1) * (1 - x) ** (M + 1) > limit)
+
+            low, high = -((1 - M << ROOT_BITS) // (2 * M)), 1 << ROOT_BITS
+            if not excess(low):
+                return [0, 0]
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if excess(middle) else (low, middle)
+            return [low, high]
+
+    rows = [bracket(Fraction(size)) for size, _ in problem.canonical()["counts"]]
+    claimed = {"largest-root": 0, "brackets": {"p": ROOT_BITS, "rows": rows}}
+    because = "Every class takes the largest root of its equation; the value of that point is the optimum."
+    yield Attempt((problem,), [claimed, "<=", VALUE], because)
+
+
+def _ball(value: Fraction) -> Any:
+    return arb(value.numerator) / value.denominator
+
+
+def coded_margin(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA24-17: by the value of the point with these margins, else by the margins."""
+    because = "A minimiser has the coded margins, so its value is at least that of the best point that has them."
+    yield Attempt((problem,), [{"coded-margin": 0, "factor": "1"}, "<=", VALUE], because)
+    yield from traced(claim, problem)
+
+
+def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA24-14: the kernel knows no bias under H >= 0, but without that constraint the optimum has H = 0 as well."""
+    linear = Problem.ce(problem.sizes, problem.lambda_w, problem.lambda_h, "free", dim=problem.dim)
+    because = (
+        "Model ce is the same without H >= 0. Every minimiser of it has rank 0, hence H = 0, and obeys H >= 0: both "
+        "models have one value, total collapse is optimal in both, and the claim says that its value is log K."
+    )
+    given = ([RANK, "<=", lift(0)],)
+    yield Attempt((linear,), [lift(problem.K).log(), "<=", VALUE], because, given)
+
+
+def cone_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """HL23-R4."""
+    relu = replace(problem, model="ce-relu")
+    because = "If both regularisers were lam |Z D^(1/2)|_*, the two models would have one value (d >= K)."
+    yield Attempt((problem, relu), [VALUE, "=", pointer("/1/bounds")], because)
+
+
+def basis_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """LS20-15."""
+    n, a = problem.K, lift(problem.temperature)
+    claimed = n * (1 + (n - 1) * (-a).exp()).log()
+    yield Attempt((problem,), [claimed, "<=", VALUE], "An orthonormal basis minimises L_1, with this value.")
+
+
+def double_mean(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """LS20-06, for three points on a line."""
+    if (problem.K, problem.dim, problem.families) != (3, 1, 1):
+        raise NotCovered("LS20-06: written down for three points on a line only")
+    a = lift(problem.temperature)
+    energy, (p, q) = VALUE / 3 - lift(3).log() + a, (a.exp(), (-a).exp())
+    because = (
+        "E(mu) = L/n - log n + a. Three unit vectors on a line are equal (E = a) or 1, 1, -1 up to a sign, where the "
+        "claim puts the logarithm of the double mean below E; a minimiser with E < a is of the second kind."
+    )
+    yield Attempt((problem,), [((5 * p + 4 * q) / 9).log(), "<=", energy], because, ([energy, "<", a],))
+
+
+def pyramid_turn(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """LS20-17."""
+    if (problem.K, problem.dim) != (5, 3):
+        raise NotCovered("LS20-17: min L_1 is not proved from below well enough; written down for the pyramid only")
+    h, digits = HEIGHT.unknown, 40
+    with precision(256):
+        found = resolve({temperature: _rational(problem.temperature), h: HEIGHT})[h]
+        middle = int((found * arb(10) ** digits).mid().floor().unique_fmpz())
+    ends = [Fraction(middle - 1, 10**digits), Fraction(middle + 2, 10**digits)]
+    slopes = [translate(HEIGHT.equation, {temperature: problem.temperature, h: end}) for end in ends]
+    height: Any = Term({"lower": str(ends[0]), "upper": str(ends[1])})
+    turn = translate(SIDEWAYS, {temperature: problem.temperature, h: height})
+    because = (
+        "L_1 of the square pyramid at height h, " + str(PYRAMID_VALUE) + ", has a stationary point where its derivative "
+        "changes sign; the pyramids are all configurations with their symmetry, so it is critical for L_1. The claim "
+        "makes it critical for L_2: sum_j p_1j v_j has no component along the tangent of v_1."
+    )
+    given = ([slopes[0], "<", lift(0)], [slopes[1], ">", lift(0)])
+    yield Attempt((problem,), [lift(0), "=", turn], because, given)
+
+
+def _rational(value: Fraction) -> Any:
+    import sympy as sp
+
+    return sp.Rational(value.numerator, value.denominator)
+
+
+# --- states in one problem ---------------------------------------------------------------------------------------------
+
+
+def dead_below(factor2: Fraction, why: str, weighted: bool = False) -> Recipe:
+    """The smallest classes coincide though (lam N)^2 < factor2 (w^2) n, where the claim has them apart."""
+
+    def recipe(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+        cluster = min(problem.clusters, key=lambda c: c.size)
+        limit = factor2 * cluster.size * (cluster.weight**2 if weighted else 1)
+        says = [contrast(0, problem.clusters.index(cluster)), "is", "alive"]
+        yield Attempt((problem,), says, why, ([x2(problem), "<", lift(limit)],))
+
+    return recipe
+
+
+def growing_data(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """HL23-R1: coincide although k lam sqrt(n) > 1/2."""
+    for number, cluster in enumerate(problem.clusters):
+        if cluster.classes > 1 and 4 * cluster.classes**2 * problem.lam2 * cluster.size > 1:
+            decays = pointer("/0/options/lambda_w") * pointer("/0/options/lambda_h")
+            large = [4 * cluster.classes**2 * cluster.size * decays, ">", lift(1)]
+            because = "The claim has classes coincide only where sqrt(n) <= 1/(2 k lam) as well."
+            yield Attempt((problem,), [contrast(0, number), "is", "alive"], because, (large,))
+
+
+def minority_zero(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """HL23-R6: zero although lam N < sqrt(n_A)."""
+    largest = lift(problem.clusters[0].size)
+    because = "Between the two thresholds the claim gives minority columns the cosine 1, so they do not vanish."
+    last = len(problem.clusters) - 1
+    given = ([x2(problem), "<", largest],)
+    yield Attempt((problem,), [f"/0/facts/zero/values/{last}", "is", False], because, given)
+
+
+def peeled_zero(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """FA21-R2."""
+    because = "A cosine of 1 needs vectors that do not vanish."
+    yield Attempt((problem,), ["/0/facts/minority_zero", "is", "alive"], because)
+
+
+def narrow_features(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """FA21-R3."""
+    wide = Problem.peeled(_runs(problem), problem.e_w, problem.e_h, dim=problem.K)
+    because = (
+        "At p = K the relaxation is tight (the claim agrees). If it were not tight at p = K - 1, every minimiser at "
+        "p = K would have rank K: one of lower rank has factors of width K - 1."
+    )
+    yield Attempt((wide,), [lift(problem.K), "<=", RANK], because)
+
+
+def _runs(problem: Problem) -> list[Any]:
+    return [(run.size, run.repeat) for run in problem.runs]
+
+
+def collapsed_not_zero(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """RF26-08."""
+    number = len(problem.clusters) - 1
+    given = ([contrast(0, number), "is", "dead"],)
+    says = [f"/0/facts/zero/values/{number}", "is", True]
+    yield Attempt((problem,), says, "Minority means coincide in every minimiser: the claim has them vanish.", given)
+
+
+def no_frame(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """RF26-01: means that coincide and do not vanish have the cosine 1."""
+    number = len(problem.clusters) - 1
+    given = ([f"/0/facts/zero/values/{number}", "is", False],)
+    because = "Vectors at the cosine -1/(K-1) differ; here two means that do not vanish are compared."
+    yield Attempt((problem,), [contrast(0, number), "is", "alive"], because, given)
+
+
+def one_threshold(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """UC26-R1: dead at one decay, alive at a larger one."""
+    found = {}
+    for setting in claim.settings:
+        found[setting] = certify(setting)[1].zero[-1]
+    for low in claim.settings:
+        for high in claim.settings:
+            if low.x2 < high.x2 and found[low] is True and found[high] is False:
+                bias = ["/1/options/bias", "is", str(low.bias)], ["/0/options/bias", "is", str(low.bias)]
+                given = ([x2(low), "<", x2(high, 1)], *bias, ["/0/facts/zero/values/1", "is", True])
+                because = "Dead at one lam N means dead at every larger one, if there is one threshold."
+                yield Attempt((low, high), ["/1/facts/zero/values/1", "is", True], because, given)
+
+
+# --- ranks behind a bottleneck -------------------------------------------------------------------------------------------
+
+
+def cut_cluster(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA23-18, DA23-28: the classes of one size are all kept or all dropped, if one minimiser is like every other."""
+    modes = [cluster.classes for cluster in problem.clusters]
+    modes[-1] -= len(modes) == 1 and problem.bias == "free"
+    sums = [sum(modes[: i + 1]) for i in range(len(modes))]
+    budget = min(problem.layer_widths)
+    above = next(total for total in sums if total > budget)
+    below = max((total for total in sums if total < budget), default=0)
+    because = (
+        "The objective does not change when classes of one size are rotated into each other (rows of W_M and columns "
+        "of H together). What the claim says of every minimiser then holds after every rotation: the block of these "
+        "classes is a multiple of the identity, kept or dropped as a whole."
+    )
+    yield Attempt((problem,), [lift(above), "<=", RANK], because, ([RANK, ">", lift(below)],))
+
+
+# --- states in two problems ----------------------------------------------------------------------------------------------
+
+
+def states_differ(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """Classes that are apart here and coincide in the companion."""
+    other = claim.companions(problem)[0] if claim.companions else problem
+    for number, cluster in enumerate(problem.clusters):
+        there = index(other, cluster.members[0])
+        if cluster.classes < 2 or not set(cluster.members[:2]) <= set(other.clusters[there].members):
+            continue
+        given, says = [contrast(0, number), "is", "alive"], [contrast(1, there), "is", "alive"]
+        because = "The claim has these classes apart in the second problem, because they are in the first."
+        yield Attempt((problem, other), says, because, (given,))
+
+
+def collapse_differs(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """RF26-11."""
+    (other,) = claim.companions(problem) if claim.companions else ()
+    because = "Where cross-entropy has Z = 0, the claim says, the squared loss has it too."
+    yield Attempt((problem, other), [lift(0), "=", RANK_OTHER], because, ([RANK, "<=", lift(0)],))
+
+
+# --- geometry from logits ------------------------------------------------------------------------------------------------
+
+
+def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """RF26-06: Z = (W W^T) diag(c) for aligned rows and means, which has equal products around every triangle."""
+    Z = logits(problem)
+    i, j, k = [cluster.members[0] for cluster in problem.clusters][:3]
+    because = (
+        "A mean h_k parallel to the row w_k is c_k w_k with c_k > 0, so z_jk = c_k <w_j, w_k>: around three classes the "
+        "products of logits are equal in both directions."
+    )
+    yield Attempt((problem,), [Z[i, j] * Z[j, k] * Z[k, i], "=", Z[j, i] * Z[k, j] * Z[i, k]], because)
+
+
+def _minority_rows(problem: Problem, weighted: bool) -> tuple[Term, Term, Term]:
+    """<w, w>, <w, w'> of two minority rows, <w, w_A>, up to one factor: W W^T = (X X^T)^(1/2) for two sizes.
+
+    X = Z D^(1/2) (Z under budgets) has 1^T X = 0: contrasts, and one direction between the groups with left vector u,
+    constant on groups. W W^T = alpha_A Pi_A + alpha_B Pi_B + s u u^T.
+    """
+    Z, (A, B) = logits(problem), (cluster.members for cluster in problem.clusters)
+    k, m, K = len(A), len(B), problem.K
+    scale = [cluster.size if weighted else Fraction(1) for cluster in problem.clusters]
+    square = lift(0)
+    for own, other, size in ((A, B, scale[0]), (B, A, scale[1])):
+        mean = sum((Z[j, own[0]] for j in own[:1] + own[1:2] * (len(own) - 1)), lift(0)) / len(own)
+        cross = Z[other[0], own[0]]
+        square = square + size * len(own) * (len(own) * mean * mean + len(other) * cross * cross)
+    s, alpha = square.sqrt(), (Z[B[0], B[0]] - Z[B[1], B[0]]) * lift(scale[1]).sqrt()
+    across = s * Fraction(k, K * m)
+    return across + alpha * Fraction(m - 1, m), across - alpha / m, s * Fraction(-1, K)
+
+
+def parallel_rows(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """RF26-10, for two sizes."""
+    if len(problem.clusters) != 2:
+        raise NotCovered("RF26-10: written down for two sizes only")
+    Z, chosen = logits(problem), representatives(problem)
+    right = tuple([Z[k, k], ">", Z[j, k]] for k in chosen for j in chosen if j != k)
+    length, inner, _ = _minority_rows(problem, weighted=True)
+    because = (
+        "Every class is classified correctly. A minimiser has sqrt(lambda_w/lambda_h) W W^T = (X X^T)^(1/2), X = Z "
+        "D^(1/2); for two sizes its entries are sums of the logits, and the claim bounds the cosine of minority rows."
+    )
+    yield Attempt((problem,), [inner / length, "<=", lift(Fraction(9, 10))], because, right)
+
+
+def row_cosine(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """FA21-R1."""
+    Z, (A, B), ratio = logits(problem), (c.members for c in problem.clusters), problem.e_w / problem.e_h
+    rows = [entry * lift(ratio).sqrt() for entry in _minority_rows(problem, weighted=False)]
+    z = [Z[B[0], B[0]], Z[B[0], B[1]], Z[B[0], A[0]]]
+    k, m = len(A), len(B)
+
+    def inner(parts: list[Term]) -> Term:
+        own, sibling, cross = parts
+        return k * cross * cross + 2 * own * sibling + (m - 2) * (sibling * sibling)
+
+    def square(parts: list[Term]) -> Term:
+        own, sibling, cross = parts
+        return k * cross * cross + own * own + (m - 1) * (sibling * sibling)
+
+    full = (inner(z) + inner(rows)) / (square(z) + square(rows))
+    because = "A minimiser has W W^T = sqrt(E_W/E_H) (Z Z^T)^(1/2); for two sizes its entries are sums of the logits."
+    yield Attempt((problem,), [full, "=", rows[1] / rows[0]], because)
+
+
+def squares_positive(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """TH22-R1."""
+    Z, sizes = logits(problem), problem.sizes
+    for k, j in ((k, j) for k in representatives(problem) for j in representatives(problem) if k < j):
+        entry = sum((sizes[i] * Z[k, i] * Z[j, i] for i in range(problem.K)), lift(0))
+        yield Attempt((problem,), [lift(0), ">=", entry], "The entry (k, l) of Z D Z^T, for the logits of a minimiser.")
+
+
+def sample_mean(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """TH22-R3."""
+    G, sizes = gram(problem, "features"), problem.sizes
+    pairs = ((k, j) for k in range(problem.K) for j in range(problem.K))
+    square = sum((sizes[k] * sizes[j] * G[k, j] for k, j in pairs), lift(0)) / problem.N**2
+    yield Attempt((problem,), [lift(0), "=", square], "The squared length of the mean of all features.")
+
+
+def first_layer(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """DA23-27: stationarity of W_1 gives lambda_1 s^2 = n p (1-p)/N."""
+    M, N = problem.depth, samples(problem)
+    decay, features = pointer(f"/0/options/lambda_w/{M - 1}"), pointer("/0/options/lambda_h")
+    because = (
+        "A minimiser is stationary along the scale of W_1 on every mode: lambda_1 s^2 = n p (1-p)/N. The claim says "
+        "s^(2M) = N lambda_H p/(1-p)."
+    )
+    for number, cluster in enumerate(problem.clusters):
+        p = pointer(f"/0/facts/modes/values/{number}/p")
+        given = ([f"/0/facts/modes/values/{number}/state", "is", "alive"],)
+        square = lift(cluster.size) * p * (1 - p) / (N * decay)
+        yield Attempt((problem,), [N * features * p / (1 - p), "=", square**M], because, given)
+
+
+def small_decay(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """HL23-R3."""
+    because = "x = lam N is 1/10 in the experiment, so its square is 1/100."
+    yield Attempt((problem,), [lift(Fraction(1, 100)), "=", x2(problem)], because)
+
+
+SMOOTHED = "One-hot labels keep these classes apart up to lam N = sqrt(n); the claim says that smoothed ones do too."
+RECIPES: dict[str, Recipe] = {
+    "DA23-18": cut_cluster,
+    "DA23-26": frame_value,
+    "DA23-27": first_layer,
+    "DA23-28": cut_cluster,
+    "DA23-31": root_value,
+    "DA24-14": chance_level,
+    "DA24-17": coded_margin,
+    "FA21-R1": row_cosine,
+    "FA21-R2": peeled_zero,
+    "FA21-R3": narrow_features,
+    "HL23-R1": growing_data,
+    "HL23-R3": small_decay,
+    "HL23-R4": cone_value,
+    "HL23-R6": minority_zero,
+    "LS20-06": double_mean,
+    "LS20-15": basis_value,
+    "LS20-17": pyramid_turn,
+    "RF26-01": no_frame,
+    "RF26-02": states_differ,
+    "RF26-03": states_differ,
+    "RF26-04": dead_below(Fraction(10201, 10000), "The claim keeps classes apart up to lam N = 1.01 sqrt(n)."),
+    "RF26-05": states_differ,
+    "RF26-06": not_aligned,
+    "RF26-07": dead_below(Fraction(1), SMOOTHED),
+    "RF26-08": collapsed_not_zero,
+    "RF26-09": states_differ,
+    "RF26-10": parallel_rows,
+    "RF26-11": collapse_differs,
+    "RF26-12": states_differ,
+    "RF26-13": dead_below(Fraction(4), "The claim keeps classes apart up to lam N = 2 sqrt(n) w.", weighted=True),
+    "TH22-R1": squares_positive,
+    "TH22-R3": sample_mean,
+    "UC26-R1": one_threshold,
+}
