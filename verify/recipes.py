@@ -18,8 +18,9 @@ from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, SID
 from theory.problem import Problem
 from theory.sphere_observables import a as temperature
 from theory.value_observables import representatives
+from verify import traced
 from verify.balls import precision, resolve
-from verify.refute import Attempt, NotCovered, traced
+from verify.refute import Attempt, NotCovered
 from verify.routes import certify
 from verify.terms import Term, gram, index, lift, logits, pointer, samples, translate, x2
 
@@ -50,7 +51,7 @@ def contrast(number: int, cluster: int) -> str:
     return f"/{number}/facts/contrast/values/{cluster}"
 
 
-# --- the value -------------------------------------------------------------------------------------------------------
+# --- the value -----------------------------------------------------------------------------------------------------
 
 
 def frame_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -98,7 +99,7 @@ def coded_margin(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """DA24-17: by the value of the point with these margins, else by the margins."""
     because = "A minimiser has the coded margins, so its value is at least that of the best point that has them."
     yield Attempt((problem,), [{"coded-margin": 0, "factor": "1"}, "<=", VALUE], because)
-    yield from traced(claim, problem)
+    yield from traced.attempts(claim, problem)
 
 
 def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -152,8 +153,8 @@ def pyramid_turn(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     height: Any = Term({"lower": str(ends[0]), "upper": str(ends[1])})
     turn = translate(SIDEWAYS, {temperature: problem.temperature, h: height})
     because = (
-        "L_1 of the square pyramid at height h, " + str(PYRAMID_VALUE) + ", has a stationary point where its derivative "
-        "changes sign; the pyramids are all configurations with their symmetry, so it is critical for L_1. The claim "
+        "L_1 of the square pyramid at height h, " + str(PYRAMID_VALUE) + ", has a stationary point where its "
+        "derivative changes sign; the pyramids are all configurations with their symmetry, so it is critical for L_1. The claim "
         "makes it critical for L_2: sum_j p_1j v_j has no component along the tangent of v_1."
     )
     given = ([slopes[0], "<", lift(0)], [slopes[1], ">", lift(0)])
@@ -166,7 +167,7 @@ def _rational(value: Fraction) -> Any:
     return sp.Rational(value.numerator, value.denominator)
 
 
-# --- states in one problem ---------------------------------------------------------------------------------------------
+# --- states in one problem -----------------------------------------------------------------------------------------
 
 
 def dead_below(factor2: Fraction, why: str, weighted: bool = False) -> Recipe:
@@ -250,7 +251,7 @@ def one_threshold(claim: Claim, problem: Problem) -> Iterator[Attempt]:
                 yield Attempt((low, high), ["/1/facts/zero/values/1", "is", True], because, given)
 
 
-# --- ranks behind a bottleneck -------------------------------------------------------------------------------------------
+# --- ranks behind a bottleneck -------------------------------------------------------------------------------------
 
 
 def cut_cluster(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -269,7 +270,7 @@ def cut_cluster(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     yield Attempt((problem,), [lift(above), "<=", RANK], because, ([RANK, ">", lift(below)],))
 
 
-# --- states in two problems ----------------------------------------------------------------------------------------------
+# --- states in two problems ----------------------------------------------------------------------------------------
 
 
 def states_differ(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -291,7 +292,7 @@ def collapse_differs(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     yield Attempt((problem, other), [lift(0), "=", RANK_OTHER], because, ([RANK, "<=", lift(0)],))
 
 
-# --- geometry from logits ------------------------------------------------------------------------------------------------
+# --- geometry from logits ------------------------------------------------------------------------------------------
 
 
 def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -299,8 +300,8 @@ def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     Z = logits(problem)
     i, j, k = [cluster.members[0] for cluster in problem.clusters][:3]
     because = (
-        "A mean h_k parallel to the row w_k is c_k w_k with c_k > 0, so z_jk = c_k <w_j, w_k>: around three classes the "
-        "products of logits are equal in both directions."
+        "A mean h_k parallel to the row w_k is c_k w_k with c_k > 0, so z_jk = c_k <w_j, w_k>: around three classes "
+        "the products of logits are equal in both directions."
     )
     yield Attempt((problem,), [Z[i, j] * Z[j, k] * Z[k, i], "=", Z[j, i] * Z[k, j] * Z[i, k]], because)
 

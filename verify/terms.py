@@ -145,6 +145,8 @@ def lift(value: Any) -> Term:
         value = Fraction(mantissa) * Fraction(2) ** exponent
     if isinstance(value, sp.Rational):
         value = Fraction(int(value.p), int(value.q))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, int | np.integer | Fraction):
         raise Untraceable(f"not an exact number: {value}")
     exact = Fraction(int(value)) if not isinstance(value, Fraction) else value

@@ -1,7 +1,7 @@
 """Refutations: a statement that is false at every global minimiser of the problems of some certificates.
 
-``certificates`` are ordinary ones, ``given`` lists conditions that must be proved, ``says`` is the statement that must be
-contradicted. Both are [left, relation, right] with a relation = <= < >= > between numbers or ``is`` for a state. Terms:
+``certificates`` are ordinary ones, ``given`` lists conditions that must be proved, ``says`` is the statement that must
+be contradicted. Each is [left, relation, right], the relation = <= < >= > between numbers or ``is`` for a state. Terms:
     2, "1/3", {"lower": "0", "upper": "1"}   an exact number; any number between two
     "/0/facts/rank", "/0/bounds"             what certificate 0 was proved to say about every minimiser (an interval
                                              stands for its numbers), or "/0/counts/0/0" of its problem
@@ -14,6 +14,7 @@ Terms are balls. Disjoint balls contradict =, balls in the wrong order contradic
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from functools import reduce
 from math import prod
@@ -38,13 +39,14 @@ class Proved:
     def at(self, pointer: str) -> Any:
         """What a pointer (RFC 6901) names."""
         value: Any = self.parts
-        for key in pointer.split("/")[1:]:
+        for key in (keys := pointer.split("/")[1:]):
             if isinstance(value, list):
                 demand(key.isascii() and key.isdigit() and len(key) < 7 and int(key) < len(value), "no such entry")
             else:
                 demand(isinstance(value, dict) and key in value, f"{key[:40]!r} is not among what was proved")
             value = value[int(key) if isinstance(value, list) else key]
             self.uses |= set(value.get("uses") or ()) if isinstance(value, dict) else set()
+        demand(keys[-1] not in ("lower", "upper"), "an end of an interval is not a fact")
         if value is None:
             raise Undecided(f"{pointer[:80]} is open: the certificate does not decide it")
         return value
@@ -59,14 +61,23 @@ class Proved:
         if isinstance(term, list):
             return operation(term[:1], [self.evaluate(part) for part in term[1:]])
         if isinstance(term, dict) and {"lower", "upper"} <= set(term):
-            low, high = (exact(term[end]) for end in ("lower", "upper"))
-            demand(low <= high, "an interval is empty")
-            return ball(low).union(ball(high)) if low < high else ball(low)
+            low, high = self.ends(term)
+            return low.union(high)
         if isinstance(term, dict):
             (name,) = set(term) & set(STRUCTURES)
             demand(type(term[name]) is int and 0 <= term[name] < len(self.parts), "no such certificate")
             return STRUCTURES[name](self.parts[term[name]], term)
         return ball(exact(term))
+
+    def ends(self, term: Any) -> tuple[Ball, Ball]:
+        """Lower and upper end of a term; a fact keeps its own, which a wide ball would round."""
+        fact = self.at(term) if isinstance(term, str) and term.startswith("/") else term
+        if isinstance(fact, dict) and {"lower", "upper"} <= set(fact):
+            low, high = exact(fact["lower"]), exact(fact["upper"])
+            demand(low <= high, "an interval is empty")
+            return ball(low), ball(high)
+        value = self.evaluate(term)
+        return value.lower(), value.upper()
 
 
 def exact(number: Any) -> Fraction:
@@ -74,9 +85,9 @@ def exact(number: Any) -> Fraction:
     return Fraction(number) if type(number) is int else rational(number)
 
 
-OPERATIONS = {
-    "+": (None, lambda *x: total(x)),
-    "*": (None, lambda *x: reduce(lambda a, b: a * b, x, arb(1))),
+OPERATIONS: dict[str, tuple[int, Callable[..., Ball]]] = {
+    "+": (0, lambda *x: total(x)),
+    "*": (0, lambda *x: reduce(lambda a, b: a * b, x, arb(1))),
     "-": (2, lambda a, b: a - b),
     "/": (2, lambda a, b: a / b),
     "log": (1, lambda a: a.log()),
@@ -114,20 +125,20 @@ def largest_root(problem: dict[str, Any], term: dict[str, Any]) -> Ball:
     demand(M >= 2 and min(options["widths"]) >= K, "the recipe is for several layers without a bottleneck")
     cost = N ** (M + 1) * prod(rational(decay) for decay in (*options["lambda_w"], options["lambda_h"]))
     P, brackets = read_array(term["brackets"], len(sizes), 2)
-    turn, value = Fraction(M - 1, 2 * M), arb(0)
+    value = arb(0)
     for (n, m), (a, b) in zip(sizes, brackets, strict=True):
-
-        def excess(p: Ball, limit: Ball = ball(cost / n**M)) -> bool:
-            return positive(reduce(lambda x, y: x * y, [p] * (M - 1) + [1 - p] * (M + 1)) - limit)
-
-        low, high = arb((a, -P)), arb((b, -P))
-        dead = a == b == 0
-        demand(not dead or not excess(ball(turn)), "a class that is left out has a root")
-        demand(dead or Fraction(a, 1 << P) >= turn and b <= 1 << P, "a bracket is not right of the turn")
-        demand(dead or (excess(low) and not excess(high)), "a bracket holds no change of sign")
-        p = low.union(high)
+        ends = (arb((a, -P)), arb((b, -P))) if a or b else (ball(Fraction(M - 1, 2 * M)),)
+        above = [positive(power(p, M - 1) * power(1 - p, M + 1) - ball(cost / n**M)) for p in ends]
+        demand(above in ([True, False], [False]), "no change of sign in a bracket, or a class left out that has a root")
+        demand(not (a or b) or (M - 1) << P <= 2 * M * a <= 2 * M * b <= 2 * M << P, "not right of the turn")
+        p = arb((a, -P)).union(arb((b, -P)))
         value += ball(m * n) * (1 - p) * (1 + M * p)
     return value / ball(2 * N)
+
+
+def power(x: Ball, exponent: int) -> Ball:
+    """Product of equal factors (x**2 of a ball around 0 can be nan)."""
+    return reduce(lambda a, b: a * b, [x] * exponent, arb(1))
 
 
 def coded_margin(problem: dict[str, Any], term: dict[str, Any]) -> Ball:
@@ -166,22 +177,25 @@ def decide(statement: Any, proved: Proved) -> tuple[bool, dict[str, Any]]:
         state = proved.at(left)
         demand(type(state) is type(right), "a state is compared with something else")
         return state == right, {"claimed": right, "found": state, "margin": None}
-    a, b = proved.evaluate(left), proved.evaluate(right)
-    below, above = a < b, a > b
-    known = {"<=": (a <= b, above), "<": (below, a >= b), ">=": (a >= b, below), ">": (above, a <= b)}
-    known["="] = (a.is_exact() and b.is_exact() and a == b, below or above)
+    a, b = proved.ends(left), proved.ends(right)
+    below, above = a[1] < b[0], a[0] > b[1]
+    at_most, at_least = a[1] <= b[0], a[0] >= b[1]
+    known = {"<=": (at_most, above), "<": (below, at_least), ">=": (at_least, below), ">": (above, at_most)}
+    known["="] = (at_most and at_least, below or above)
     demand(isinstance(relation, str) and relation in known, "unknown relation")
     if not any(known[relation]):
         raise Undecided("the two sides are not apart: the certificates do not decide the statement")
-    sides = {"claimed": a, "found": b, "margin": arb.max(a - b, b - a)}
-    return bool(known[relation][0]), {name: ends(x, x) for name, x in sides.items()}
+    margin = (a[0] - b[1], a[1] - b[0]) if above else (b[0] - a[1], b[1] - a[0])
+    sides = {"claimed": a, "found": b, "margin": margin}
+    return bool(known[relation][0]), {name: stated(*pair) for name, pair in sides.items()}
 
 
-def ends(low: Ball, high: Ball) -> dict[str, str]:
+def stated(low: Ball, high: Ball) -> dict[str, str]:
     """Interval from one ball to another, each end to the digits of the precision."""
     lower, upper = interval(low.lower(), low.lower()), interval(high.upper(), high.upper())
-    demand(lower is not None and upper is not None, "an end is not finite")
-    return {"lower": (lower or {})["lower"], "upper": (upper or {})["upper"]}
+    if lower is None or upper is None:
+        raise Undecided("an end is not finite")
+    return {"lower": lower["lower"], "upper": upper["upper"]}
 
 
 def refute(data: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -213,7 +227,7 @@ def prove(data: dict[str, Any]) -> dict[str, Any]:
             raise Undecided(f"certificate {number}: {found.reason}")
         ctx.prec = found.precision
         problem = {key: certificate[key] for key in ("problem", "model", "counts", "options")}
-        parts.append(problem | {"bounds": ends(found.lower, found.upper), "facts": found.facts})
+        parts.append(problem | {"bounds": stated(found.lower, found.upper), "facts": found.facts})
     for ctx.prec in PRECISIONS[:-1]:
         try:
             return refute(data, parts)
