@@ -16,10 +16,12 @@ from flint import arb
 from theory.claim import Claim
 from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, SIDEWAYS
 from theory.problem import Problem
+from theory.seli_observables import step_parameters
 from theory.sphere_observables import a as temperature
+from theory.symbols import dead
 from theory.value_observables import representatives
 from verify import traced
-from verify.balls import precision, resolve
+from verify.balls import decide, precision, resolve
 from verify.refute import Attempt, NotCovered
 from verify.routes import certify
 from verify.terms import Term, gram, index, lift, logits, pointer, samples, translate, x2
@@ -153,9 +155,9 @@ def pyramid_turn(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     height: Any = Term({"lower": str(ends[0]), "upper": str(ends[1])})
     turn = translate(SIDEWAYS, {temperature: problem.temperature, h: height})
     because = (
-        "L_1 of the square pyramid at height h, " + str(PYRAMID_VALUE) + ", has a stationary point where its "
-        "derivative changes sign; the pyramids are all configurations with their symmetry, so it is critical for L_1. The claim "
-        "makes it critical for L_2: sum_j p_1j v_j has no component along the tangent of v_1."
+        f"L_1 of the square pyramid at height h, {PYRAMID_VALUE}, is stationary where its derivative changes sign; the "
+        "pyramids are all configurations with their symmetry, so it is critical for L_1. The claim makes it critical "
+        "for L_2: sum_j p_1j v_j has no component along the tangent of v_1."
     )
     given = ([slopes[0], "<", lift(0)], [slopes[1], ">", lift(0)])
     yield Attempt((problem,), [lift(0), "=", turn], because, given)
@@ -190,6 +192,7 @@ def growing_data(claim: Claim, problem: Problem) -> Iterator[Attempt]:
             large = [4 * cluster.classes**2 * cluster.size * decays, ">", lift(1)]
             because = "The claim has classes coincide only where sqrt(n) <= 1/(2 k lam) as well."
             yield Attempt((problem,), [contrast(0, number), "is", "alive"], because, (large,))
+            yield Attempt((problem,), [f"/0/facts/merged/values/{number}", "is", False], because, (large,))
 
 
 def minority_zero(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -235,6 +238,8 @@ def no_frame(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     given = ([f"/0/facts/zero/values/{number}", "is", False],)
     because = "Vectors at the cosine -1/(K-1) differ; here two means that do not vanish are compared."
     yield Attempt((problem,), [contrast(0, number), "is", "alive"], because, given)
+    _, cosine = _cosines(problem)
+    yield Attempt((problem,), [lift(Fraction(-1, problem.K - 1)), "=", cosine], BALANCED)
 
 
 def one_threshold(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -295,8 +300,19 @@ def collapse_differs(claim: Claim, problem: Problem) -> Iterator[Attempt]:
 # --- geometry from logits ------------------------------------------------------------------------------------------
 
 
+BALANCED = (
+    "A minimiser attains equality in (lambda_w/2)|W|^2 + (lambda_h/2)|Hbar D^(1/2)|^2 >= lam |X|_*, X = Z D^(1/2): "
+    "W W^T is a multiple of (X X^T)^(1/2), Hbar^T Hbar of D^(-1/2) (X^T X)^(1/2) D^(-1/2) (D = 1 under budgets). "
+    "For two sizes the roots are contrasts and one direction between the groups, sums of logits."
+)
+
+
 def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """RF26-06: Z = (W W^T) diag(c) for aligned rows and means, which has equal products around every triangle."""
+    if len(problem.clusters) == 2:
+        rows, means = _cosines(problem)
+        yield Attempt((problem,), [rows, "=", means], BALANCED)
+        return
     Z = logits(problem)
     i, j, k = [cluster.members[0] for cluster in problem.clusters][:3]
     because = (
@@ -306,57 +322,84 @@ def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     yield Attempt((problem,), [Z[i, j] * Z[j, k] * Z[k, i], "=", Z[j, i] * Z[k, j] * Z[i, k]], because)
 
 
-def _minority_rows(problem: Problem, weighted: bool) -> tuple[Term, Term, Term]:
-    """<w, w>, <w, w'> of two minority rows, <w, w_A>, up to one factor: W W^T = (X X^T)^(1/2) for two sizes.
+def _roots(problem: Problem, weighted: bool) -> tuple[Term, Term, Term, Fraction]:
+    """Of X = Z D^(1/2) (Z under budgets) at two sizes: singular value s of the direction between the groups, alpha of
+    the contrasts of the chosen group, the squared part s^2 v^2 of s in its columns, and their factor n.
 
-    X = Z D^(1/2) (Z under budgets) has 1^T X = 0: contrasts, and one direction between the groups with left vector u,
-    constant on groups. W W^T = alpha_A Pi_A + alpha_B Pi_B + s u u^T.
+    The chosen group is the minority, or the majority where there is one minority class. 1^T X = 0 leaves one direction
+    u constant on groups, so that s^2 is the square of the Frobenius norm of the block between groups.
     """
-    Z, (A, B) = logits(problem), (cluster.members for cluster in problem.clusters)
-    k, m, K = len(A), len(B), problem.K
-    scale = [cluster.size if weighted else Fraction(1) for cluster in problem.clusters]
-    square = lift(0)
-    for own, other, size in ((A, B, scale[0]), (B, A, scale[1])):
-        mean = sum((Z[j, own[0]] for j in own[:1] + own[1:2] * (len(own) - 1)), lift(0)) / len(own)
-        cross = Z[other[0], own[0]]
-        square = square + size * len(own) * (len(own) * mean * mean + len(other) * cross * cross)
-    s, alpha = square.sqrt(), (Z[B[0], B[0]] - Z[B[1], B[0]]) * lift(scale[1]).sqrt()
-    across = s * Fraction(k, K * m)
+    own, other = _groups(problem)
+    Z, parts = logits(problem), list[Term]()
+    for mine, theirs in ((own, other), (other, own)):
+        k, n = mine[0], problem.sizes[mine[0]] if weighted else Fraction(1)
+        siblings = (len(mine) - 1) * Z[mine[1], k] if len(mine) > 1 else lift(0)
+        mean, cross = (Z[k, k] + siblings) / len(mine), Z[theirs[0], k]
+        parts.append(n * len(mine) * (len(mine) * mean * mean + len(theirs) * cross * cross))
+    n = problem.sizes[own[0]] if weighted else Fraction(1)
+    alpha = (Z[own[0], own[0]] - Z[own[1], own[0]]) * lift(n).sqrt()
+    return (parts[0] + parts[1]).sqrt(), alpha, parts[0], n
+
+
+def _groups(problem: Problem) -> tuple[list[int], list[int]]:
+    """Members of the chosen group and of the other one."""
+    if len(problem.clusters) != 2:
+        raise NotCovered("written down for two different sizes only")
+    B, A = (cluster.members for cluster in reversed(problem.clusters))
+    return (B, A) if len(B) > 1 else (A, B)
+
+
+def _rows(problem: Problem, weighted: bool) -> tuple[Term, Term, Term]:
+    """<w, w>, <w, w'>, <w, w_other> of (X X^T)^(1/2): two classes of the chosen group, and one of each."""
+    s, alpha, _, _ = _roots(problem, weighted)
+    m, K = len(_groups(problem)[0]), problem.K
+    across = s * Fraction(K - m, K * m)
     return across + alpha * Fraction(m - 1, m), across - alpha / m, s * Fraction(-1, K)
+
+
+def _cosines(problem: Problem) -> tuple[Term, Term]:
+    """Cosine of two rows, and of two means, of the chosen group."""
+    s, alpha, part, _ = _roots(problem, weighted=True)
+    m = len(_groups(problem)[0])
+    length, inner, _ = _rows(problem, weighted=True)
+    between = part / s
+    return inner / length, (between - alpha) / (between + (m - 1) * alpha)
 
 
 def parallel_rows(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """RF26-10, for two sizes."""
-    if len(problem.clusters) != 2:
-        raise NotCovered("RF26-10: written down for two sizes only")
     Z, chosen = logits(problem), representatives(problem)
     right = tuple([Z[k, k], ">", Z[j, k]] for k in chosen for j in chosen if j != k)
-    length, inner, _ = _minority_rows(problem, weighted=True)
-    because = (
-        "Every class is classified correctly. A minimiser has sqrt(lambda_w/lambda_h) W W^T = (X X^T)^(1/2), X = Z "
-        "D^(1/2); for two sizes its entries are sums of the logits, and the claim bounds the cosine of minority rows."
-    )
-    yield Attempt((problem,), [inner / length, "<=", lift(Fraction(9, 10))], because, right)
+    yield Attempt((problem,), [_cosines(problem)[0], "<=", lift(Fraction(9, 10))], BALANCED, right)
 
 
 def row_cosine(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """FA21-R1."""
-    Z, (A, B), ratio = logits(problem), (c.members for c in problem.clusters), problem.e_w / problem.e_h
-    rows = [entry * lift(ratio).sqrt() for entry in _minority_rows(problem, weighted=False)]
-    z = [Z[B[0], B[0]], Z[B[0], B[1]], Z[B[0], A[0]]]
-    k, m = len(A), len(B)
+    (own, other), ratio = _groups(problem), problem.e_w / problem.e_h
+    Z, rows = logits(problem), [entry * lift(ratio).sqrt() for entry in _rows(problem, weighted=False)]
+    z = [Z[own[0], own[0]], Z[own[0], own[1]], Z[own[0], other[0]]]
+    k, m = len(other), len(own)
 
     def inner(parts: list[Term]) -> Term:
-        own, sibling, cross = parts
-        return k * cross * cross + 2 * own * sibling + (m - 2) * (sibling * sibling)
+        mine, sibling, cross = parts
+        return k * cross * cross + 2 * mine * sibling + (m - 2) * (sibling * sibling)
 
     def square(parts: list[Term]) -> Term:
-        own, sibling, cross = parts
-        return k * cross * cross + own * own + (m - 1) * (sibling * sibling)
+        mine, sibling, cross = parts
+        return k * cross * cross + mine * mine + (m - 1) * (sibling * sibling)
 
     full = (inner(z) + inner(rows)) / (square(z) + square(rows))
-    because = "A minimiser has W W^T = sqrt(E_W/E_H) (Z Z^T)^(1/2); for two sizes its entries are sums of the logits."
-    yield Attempt((problem,), [full, "=", rows[1] / rows[0]], because)
+    yield Attempt((problem,), [full, "=", rows[1] / rows[0]], BALANCED)
+
+
+def sign_of_rows(claim: Claim, problem: Problem) -> Iterator[Attempt]:
+    """TH22-14 and what is said of another ratio: the sign of <w_B, w_B'>."""
+    own, _ = _groups(problem)
+    condition = next(part for part in claim.relations[0].args if part != dead)
+    positive = decide(condition, step_parameters(problem))
+    because = f"Minority classifiers are said to have a positive inner product iff {condition}."
+    says = [lift(0), "<=" if positive else ">=", gram(problem, "classifier")[own[0], own[1]]]
+    yield Attempt((problem,), says, because)
 
 
 def squares_positive(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -428,6 +471,7 @@ RECIPES: dict[str, Recipe] = {
     "RF26-11": collapse_differs,
     "RF26-12": states_differ,
     "RF26-13": dead_below(Fraction(4), "The claim keeps classes apart up to lam N = 2 sqrt(n) w.", weighted=True),
+    "TH22-14": sign_of_rows,
     "TH22-R1": squares_positive,
     "TH22-R3": sample_mean,
     "UC26-R1": one_threshold,

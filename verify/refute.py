@@ -90,7 +90,7 @@ def refutation(claim: Claim, problem: Problem | None = None) -> dict[str, Any]:
 def written(name: str, attempt: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
     """The file of an attempt, with what it shows, and what the kernel says about it."""
     offered = [certify(part)[0] if isinstance(part, Problem) else part for part in attempt.problems]
-    data = {
+    data: dict[str, Any] = {
         "schema": "verify.refutation/1",
         "claim": name,
         "because": attempt.because,

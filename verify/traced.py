@@ -99,7 +99,7 @@ def _as_terms(optimum: Optimum) -> Optimum:
     blank = dict.fromkeys(("gram_features", "gram_classifier", "logits", "bias", "spread", "singular_values", "point"))
     return replace(
         optimum,
-        **{**blank, **tables},  # type: ignore[arg-type]
+        **{**blank, **tables},
         lower=value,
         upper=value,
         facts=facts,
