@@ -269,7 +269,7 @@ def one_threshold(claim: Claim, problem: Problem) -> Iterator[Attempt]:
         for high in claim.settings:
             if low.x2 < high.x2 and found[low] is True and found[high] is False:
                 given = ([x2(low), "<", x2(high, 1)], ["/0/facts/zero/values/1", "is", True])
-                because = "Dead at one lam N means dead at every larger one for the same sizes and bias, if there is one threshold."
+                because = "With one threshold, dead at one lam N means dead at every larger one (same sizes and bias)."
                 yield Attempt((low, high), ["/1/facts/zero/values/1", "is", True], because, given)
 
 
