@@ -45,7 +45,9 @@ def statements(answer: dict[str, Any], data: dict[str, Any]) -> Iterator[Line]:
     """
     yield "outcome", MEANING[answer["outcome"]]
     if answer["outcome"] == "refuted":
-        yield from _refutation(answer["refutation"])
+        from verify.commands.refutations import rows
+
+        yield from rows(answer["refutation"])
         return
     if answer["outcome"] != "bounds":
         yield "reason", answer["reason"] or "none was given"
@@ -62,21 +64,6 @@ def statements(answer: dict[str, Any], data: dict[str, Any]) -> Iterator[Line]:
     yield from FACTS.get(model, _clusters)(facts, bounds)
     if why := _withheld(model, data, facts, answer["reason"]):
         yield "not stated", f"nothing is stated about {SUBJECTS.get(model, 'logits, rank and states')} because {why}"
-
-
-def _refutation(found: dict[str, Any]) -> Iterator[Line]:
-    """A statement, what it says at a problem, and what is true there."""
-    yield "statement", f"{found['claim']}: {found['because']}"
-    for problem in found["problems"][:SHOWN]:
-        yield "problem", _problem(problem)
-    for name in ("claimed", "found", "margin"):
-        if isinstance(found[name], dict):
-            yield name, f"between {found[name]['lower']} and {found[name]['upper']}"
-        elif found[name]:
-            yield name, str(found[name])
-    yield "hence", found["says"]
-    if found["uses"]:
-        yield "relies on", ", ".join(found["uses"])
 
 
 def _key(data: dict[str, Any]) -> str:

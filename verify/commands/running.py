@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,14 +96,15 @@ def run(
         "progress": progress,
     }
     result = _run(chosen, options, report if certificates else None)
-    saved = _save_cases(result, report)
-    files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or _cores(), paths=path or ())
+    by_id = {claim.id: claim for claim in chosen}
+    saved, notes = _save_cases(result, by_id, report)
+    files = write(result, by_id, report, jobs=jobs or _cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:
         common.print_json(result)
     else:
-        _show_run(result, failures, [*files.values(), *saved])
+        _show_run(result, [*notes, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
     if interrupted:
         sys.stderr.write(f"verify: interrupted; the partial report of {len(result.claims)} claims was written.\n")
         raise typer.Exit(130)
@@ -158,33 +160,44 @@ def _require_folder(folder: Path) -> None:
         raise InputError(f"--report {folder}: the folder cannot be written")
 
 
-def _save_cases(result: RunResult, folder: Path) -> list[Path]:
+def _save_cases(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> tuple[list[Path], list[str]]:
+    """The counterexamples, with certificates and refutation beside them where those are kept; what could not be."""
     from verify.cases import save
 
-    saved = []
+    saved, notes = list[Path](), list[str]()
     for row in result.claims:
-        if row.counterexample:
-            saved.append(save(row.counterexample, folder / "cases"))
-            saved += _save_certificates(row, saved[-1], folder)
-    return saved
+        if row.counterexample is None:
+            continue
+        saved.append(save(row.counterexample, folder / "cases"))
+        if row.certificates is not None and not row.certificates.rejected:
+            beside, note = _save_beside(row, claims[row.id], saved[-1], folder)
+            saved += beside
+            notes += [note] if note else []
+    return saved, notes
 
 
-def _save_certificates(row: ClaimResult, case: Path, folder: Path) -> list[Path]:
-    """The certificate of a counterexample beside it, and those of the problems that it is compared with."""
-    if row.certificates is None or row.certificates.rejected or row.counterexample is None:
-        return []
+def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tuple[list[Path], str]:
+    """Certificates of a counterexample (the problem, and those it is compared with), and the refutation they bear."""
     from theory.problem import Problem
     from verify.archive import read
     from verify.certified import ARCHIVE, DIGEST
+    from verify.refute import NotCovered, refutation
 
-    own = Problem.from_canonical(row.counterexample.configuration).sha256[:DIGEST]
+    if row.certificates is None or row.counterexample is None:
+        return [], ""
+    problem = Problem.from_canonical(row.counterexample.configuration)
+    own = problem.sha256[:DIGEST]
     files = sorted(row.certificates.files, key=lambda name: (not name.startswith(own), name))
-    written = []
-    for i, (_, data) in enumerate(read(folder / ARCHIVE, files).items()):
-        part = "" if i == 0 else f".companion-{i}"
-        written.append(case.with_name(f"{case.stem}{part}.certificate.json"))
-        common.write_atomically(written[-1], data.decode())
-    return written
+    parts = {"" if i == 0 else f".companion-{i}": data for i, data in enumerate(read(folder / ARCHIVE, files).values())}
+    beside = {f"{part}.certificate.json": data.decode() for part, data in parts.items()}
+    note = ""
+    try:
+        beside[".refutation.json"] = jsonlib.dumps(refutation(claim, problem), separators=(",", ":")) + "\n"
+    except NotCovered as why:
+        note = f"{row.id}: no file refutes it at its counterexample ({why})"
+    for ending, text in beside.items():
+        common.write_atomically(case.with_name(case.stem + ending), text)
+    return [case.with_name(case.stem + ending) for ending in beside], note
 
 
 def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
@@ -215,7 +228,7 @@ FLOATING = ("certified", "agrees")
 """Verdicts below what the kernel can give."""
 
 
-def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
+def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
     from verify.report.views import papers
     from verify.routes import SOLVERS
 
@@ -241,10 +254,8 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         if row.verdict in FLOATING and proved is not None and proved.decided < proved.configurations:
             text = f"the kernel decides {proved.decided} of {proved.configurations} configurations"
             out.print(f"{row.id} is {row.verdict} only: {text} ({proved.reason})", soft_wrap=True)
-    for line in _certificate_lines(result):
+    for line in (*_certificate_lines(result), *lines):
         out.print(line, soft_wrap=True)
-    for failure in failures:
-        out.print(f"FAILED {failure}", soft_wrap=True)
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
 
