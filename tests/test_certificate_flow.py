@@ -169,6 +169,41 @@ def test_a_place_without_certificates_is_refused(call, tmp_path):
     assert refused(call("check", zipped(tmp_path / "text.zip", {"a.txt": "b"})))
 
 
+def test_a_refutation_is_written_said_and_checked_like_a_certificate(call, folder):
+    made = call("certify", "--refute", "RF26-08", "-o", folder / "false.json")
+    seen = call("check", folder / "false.json")
+    assert (made[0], seen[0]) == (0, 0)
+    assert made[1].split("outcome")[1].split() == seen[1].split("outcome")[1].split()
+    assert "refuted: the statement below is false" in " ".join(seen[1].split())
+    rows = checks(call("check", folder, "--json"))
+    assert (rows["false.json"]["outcome"], rows["false.json"]["model"]) == ("refuted", "RF26-08")
+    data = json.loads((folder / "false.json").read_text())
+    (folder / "false.json").write_text(json.dumps(data | {"says": data["says"][::-1]}))
+    assert call("check", folder)[0] == 1
+
+
+@pytest.mark.parametrize("line", ["HL23-04", "TH22-R2"])
+def test_what_has_no_refutation_leaves_no_file(call, tmp_path, line):
+    code, out, err = call("certify", "--refute", line, "-o", "false.json")
+    assert (code, out) == (1, "")
+    assert err.startswith("verify: no refutation was written (")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "certify -o x.json",
+        "certify ce --refute HL23-R1 -o x.json",
+        "certify --refute NO-1 -o x.json",
+        "certify ce --counts 5,3 --lam 1 --case x.json -o x.json",
+        "certify --refute HL23-R1 --case no.json -o x.json",
+    ],
+)
+def test_a_refutation_takes_a_claim_and_no_model(call, line):
+    assert refused(call(*line.split()))
+
+
 # --- archives written by somebody else ------------------------------------------------------------------------------
 
 
@@ -344,7 +379,7 @@ def test_certify_and_check_speak_alike_and_digits_that_are_not_reached_are_named
     made = call("certify", "ce", "--counts", "9,5", "--lam", "1/50", "--digits", "20", "-o", "c.json")
     seen = call("check", "c.json")
     assert made[0] == seen[0] == 0
-    assert made[1].splitlines()[1:] == seen[1].splitlines()[1:]
+    assert made[1].split("outcome")[1].split() == seen[1].split("outcome")[1].split()
     wide = call("certify", "ce", "--depth", "2", "--counts", "9x3", "--lam", "1/50", "-o", "d.json")[1]
     assert "asked were 40 digits; the relative width reached is" in wide
 
@@ -536,8 +571,13 @@ def test_the_command_writes_archive_and_cases_and_nothing_without_the_flag(call,
     assert "1 files for 1 claims in certificates.zip, 1 accepted by the kernel" in out
     reports = tmp_path / "reports"
     (beside,) = (reports / "cases").glob("DA23-26-*.certificate.json")
+    (false,) = (reports / "cases").glob("DA23-26-*.refutation.json")
     assert call("check", reports)[0] == 0
     assert kernel(beside.read_bytes())["outcome"] == "bounds"
+    assert kernel(false.read_bytes())["outcome"] == "refuted"
+    (case,) = (path for path in (reports / "cases").iterdir() if path.name.count(".") == 1)
+    assert call("certify", "--refute", "DA23-26", "--case", case, "-o", "again.json")[0] == 0
+    assert Path("again.json").read_bytes() == false.read_bytes()
     assert [path.name for path in reports.iterdir() if path.name.startswith(".")] == []
     code, out, _ = call(*words, "--json", "--report", "plain")
     (row,) = json.loads(out)["claims"]

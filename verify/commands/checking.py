@@ -140,7 +140,8 @@ def _answer(name: str, text: bytes) -> dict[str, Any]:
 
     start = time.process_time()
     answer = kernel(text)
-    model = jsonlib.loads(text, parse_int=len).get("model")
+    data = jsonlib.loads(text, parse_int=len)
+    model = data.get("model", data.get("claim"))
     return {
         "name": name,
         "answer": answer,

@@ -22,7 +22,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-from .core import Rejected, Undecided, ball, demand, follows, interval, positive, rational, read, read_array, total
+from .core import Rejected, Undecided, ball, demand, follows, interval, positive, rational, read, read_array
 
 SCHEMA = "verify.refutation/1"
 KEYS = {"schema", "claim", "because", "certificates", "given", "says", "shows"}
@@ -86,7 +86,7 @@ def exact(number: Any) -> Fraction:
 
 
 OPERATIONS: dict[str, tuple[int, Callable[..., Ball]]] = {
-    "+": (0, lambda *x: total(x)),
+    "+": (0, lambda *x: sum(x, arb(0))),
     "*": (0, lambda *x: reduce(lambda a, b: a * b, x, arb(1))),
     "-": (2, lambda a, b: a - b),
     "/": (2, lambda a, b: a / b),
