@@ -7,6 +7,7 @@ relative 1e-3 and 1e-6 to either side, strict for non-strict, an inequality reve
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from verify.routes import COSTLY
 from verify.sampling import around
 from verify.schemas import MutantDetail, MutantSummary
 
-__all__ = ["LADDER", "generic_mutants", "judge_mutants", "moved", "probes", "sharp_relations"]
+__all__ = ["LADDER", "explained", "generic_mutants", "judge_mutants", "moved", "probes", "sharp_relations"]
 
 STEPS = (sp.Rational(1, 1000), sp.Rational(1, 10**6))
 LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
@@ -141,6 +142,8 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
             and mutant.relations[0].free_symbols & roots
         ):
             reason = "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
+        if route is None:
+            reason = reason or explained(claim, mutant)
         if reason:
             details.append(_row(mutant, "equivalent", reason=reason))
             continue
@@ -161,6 +164,18 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
         resolution_certificate=min(certified + refuted, default=None),
     )
     return summary, min(smallest + refuted, default=None)
+
+
+def explained(claim: Claim, mutant: Mutant) -> str:
+    """The reason that a claim gives for the survival of a mutant; empty if there is none.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> explained(load()["HL23-04"], Mutant("threshold times 2"))
+    ''
+    """
+    return next((why for pattern, why in claim.survivors.items() if fnmatchcase(mutant.text, pattern)), "")
 
 
 def _row(

@@ -107,11 +107,13 @@ class ClaimShown(Model):
 
 
 class NewClaim(Model):
-    """``verify new``: the file that was written."""
+    """``verify new``: the file that was written, and what its example states."""
 
     schema_: Literal["verify.new/1"] = Field("verify.new/1", alias="schema")
     id: str
     path: str
+    kind: Kind = "threshold"
+    model: str = "ce"
 
 
 class OptimumOutput(Model):

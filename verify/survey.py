@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +24,7 @@ from theory.symbols import dead
 from verify.equivalence import why_equivalent
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
-from verify.mutation import LADDER, generic_mutants, moved, probes, sharp_relations
+from verify.mutation import LADDER, explained, generic_mutants, moved, probes, sharp_relations
 from verify.operators import OPERATORS, operator_mutants
 from verify.routes import COSTLY
 from verify.sampling import around
@@ -193,13 +192,13 @@ class _Survey:
         reason = ""
         for route in routes_of(self.claim):
             if route in COSTLY and not reason:
-                reason = mutant.equivalent or self.proof(mutant) or self.explained(mutant)
+                reason = mutant.equivalent or self.proof(mutant) or explained(self.claim, mutant)
             if (route in COSTLY and reason) or not places:
                 break
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        reason = reason or mutant.equivalent or self.proof(mutant) or self.explained(mutant)
+        reason = reason or mutant.equivalent or self.proof(mutant) or explained(self.claim, mutant)
         if reason:
             return {"outcome": "equivalent", "reason": reason}
         if set(seen) <= {UNDEFINED}:
@@ -242,10 +241,6 @@ class _Survey:
         (wrong,) = mutant.relations
         proofs = (why_equivalent(relation, wrong) for relation in self.claim.relations if _alike(relation, wrong))
         return next((reason for reason in proofs if reason), "")
-
-    def explained(self, mutant: Mutant) -> str:
-        """The reason that the claim gives for a survivor."""
-        return next((why for glob, why in self.claim.survivors.items() if fnmatchcase(mutant.text, glob)), "")
 
     def resolution(self) -> tuple[float | None, str, float | None]:
         """Smallest relative perturbation of a prediction or threshold that is refuted, the route; by a certificate."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,7 +31,9 @@ __all__ = [
     "Printer",
     "claims_of",
     "console",
+    "cores",
     "is_placed",
+    "parse_budget",
     "print_json",
     "printable",
     "problem_of",
@@ -57,6 +60,8 @@ DEEPEST = 100
 PROVED_DEPTH = {"ce": 32, "mse": 64}
 """Most layers that the kernel takes; thresholds need no kernel."""
 WIDEST = 100_000
+LONGEST = 30 * 24 * 3600
+"""Seconds of a budget."""
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
 Counts = Annotated[
@@ -375,6 +380,32 @@ def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tu
     for message in claims.broken.values():
         sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")
     return claims, chosen
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def parse_budget(text: str) -> float:
+    """Seconds from '90s', '10m', '2h' or a plain number of seconds.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or more than 30 days.
+
+    Examples
+    --------
+    >>> parse_budget("10m")
+    600.0
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text.strip(), re.ASCII)
+    seconds = float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]] if found else -1.0
+    if not 0 <= seconds <= LONGEST:
+        raise InputError(f"--budget {text[:40]}: a time such as 90s, 10m or 2h, at most 30 days")
+    return seconds
 
 
 def console() -> Console:

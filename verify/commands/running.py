@@ -1,11 +1,10 @@
-"""``verify run``, ``verify mutants`` and ``verify replay``: the theorem checker."""
+"""``verify run`` and ``verify replay``: the theorem checker."""
 
 from __future__ import annotations
 
 import json as jsonlib
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +19,7 @@ from verify.counts import InputError
 if TYPE_CHECKING:
     from theory.claim import Claim
     from theory.problem import Problem
-    from verify.schemas import Case, ClaimMutants, ClaimResult, MutantSummary, ReplayOutput, RunResult
+    from verify.schemas import Case, ClaimResult, MutantSummary, ReplayOutput, RunResult
 
 __all__ = ["register"]
 
@@ -47,7 +46,6 @@ CaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A saved case.")]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     common.with_example(app, "run", "verify run 'HL23-0*' --examples 25")(run)
-    common.with_example(app, "mutants", "verify mutants HL23-04")(mutants)
     common.with_example(app, "replay", "verify replay reports/cases/HL23-R1-0123456789.json")(replay)
 
 
@@ -90,7 +88,7 @@ def run(
     options: dict[str, Any] = {
         "examples": drawn,
         "seed": seed,
-        "jobs": jobs or _cores(),
+        "jobs": jobs or common.cores(),
         "routes": names,
         "paths": path or (),
         "progress": progress,
@@ -98,7 +96,7 @@ def run(
     result = _run(chosen, options, report if certificates else None)
     by_id = {claim.id: claim for claim in chosen}
     saved, notes = _save_cases(result, by_id, report)
-    files = write(result, by_id, report, jobs=jobs or _cores(), paths=path or ())
+    files = write(result, by_id, report, jobs=jobs or common.cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:
@@ -128,12 +126,6 @@ def _run(chosen: Sequence[Claim], options: dict[str, Any], archived: Path | None
     with tempfile.TemporaryDirectory(dir=archived, prefix=".certificates-") as spool:
         result = engine.run(chosen, certificates=Path(spool), **options)
         return settle(result, Path(spool), archived, options["jobs"])
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _routes(text: str | None) -> list[str] | None:
@@ -281,56 +273,6 @@ def _certificate_lines(result: RunResult) -> Iterator[str]:
     for row in result.claims:
         if row.certificates and row.certificates.rejected:
             yield f"{row.id}: the enclosure does not count, {row.routes['enclosure'].reason}"
-
-
-def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
-    """Which mutants are killed, by which route, and the smallest perturbation each claim detects."""
-    from verify import registry
-    from verify.schemas import MutantsOutput
-
-    known, selected = common.claims_of(path, claims or [])
-    chosen = [claim for claim in selected if claim.status not in ("note", "refuted")]
-    registry.require_readable(known, chosen)
-    printer, rows = common.Printer(), []
-    for claim in chosen:
-        rows.append(_mutants_of(claim, known, seed))
-        printer.line(f"[{len(rows)}/{len(chosen)}] {claim.id}  {rows[-1].seconds:.1f} s")
-    if json:
-        common.print_json(MutantsOutput(seed=seed, claims=rows))
-    else:
-        _show_mutants(rows)
-    if any(row.mutants.survivors for row in rows):
-        raise typer.Exit(1)
-
-
-def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutants:
-    from threadpoolctl import threadpool_limits
-
-    from verify import registry
-    from verify.mutation import judge_mutants
-    from verify.schemas import ClaimMutants
-
-    start = time.process_time()
-    with threadpool_limits(1):
-        avoid = registry.related(known, claim.id) | {claim.id}
-        summary, resolution = judge_mutants(claim, seed=seed, avoid=avoid)
-    seconds = round(time.process_time() - start, 3)
-    return ClaimMutants(id=claim.id, mutants=summary, resolution=resolution, seconds=seconds)
-
-
-def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
-
-    out = common.console()
-    table = common.table("claim", "mutant", "outcome", "route or reason")
-    for row in rows:
-        for line in row.mutants.details:
-            table.add_row(row.id, line.mutant, line.outcome, line.route or line.reason)
-    out.print(table)
-    for row in rows:
-        detects = "-" if row.resolution is None else f"{row.resolution:.0e}"
-        killed = f"{row.mutants.killed} of {row.mutants.total} killed"
-        proofs = f"by certificates {_proofs(row.mutants) or 'none'}"
-        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}; {proofs}")
 
 
 def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0) -> None:
