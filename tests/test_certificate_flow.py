@@ -155,6 +155,22 @@ def test_an_undecided_certificate_exits_with_three_under_strict_only(call, folde
     assert call("check", folder, "--strict")[0] == 3
 
 
+def test_an_interrupt_keeps_what_was_checked(call, folder, monkeypatch):
+    import verify.kernel
+
+    honest = verify.kernel.check
+
+    def check(text):
+        if b'"uf-svm"' in text:
+            raise KeyboardInterrupt
+        return honest(text)
+
+    monkeypatch.setattr(verify.kernel, "check", check)
+    code, out, err = call("check", folder, "--json")
+    assert (code, err) == (130, "verify: interrupted; 2 files were looked at.\n")
+    assert json.loads(out)["summary"]["bounds"] == 1
+
+
 def test_a_file_that_is_named_must_be_a_certificate(call, folder):
     assert refused(call("check", folder / "other.json"))
     assert call("check", folder / "ce.json", folder / "other.json")[0] == 2
