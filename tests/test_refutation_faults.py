@@ -167,7 +167,10 @@ def refused() -> tuple[str, ...]:
     ]
     files.append(said(PLAIN, [{"lower": "3", "upper": "2"}, "=", "9"]))
     files.append(said(PLAIN, false, certificates=[json.loads(certificate(PLAIN))] * 9))
-    files += [said(PLAIN, [["+", *["1"] * 6000], "=", "2"]), said(PLAIN, false, *[["1", "=", "1"]] * 6000)]
+    files += [
+        said(PLAIN, [["+", *["1"] * 6000], "=", "2"]),
+        said(PLAIN, false, *[["/0/facts/zero/values/1", "is", False]] * 6000),
+    ]
     return tuple(json.dumps(data) for data in files)
 
 

@@ -249,5 +249,5 @@ def check_refutation(text: bytes | str) -> dict[str, Any]:
     finally:
         ctx.prec = saved
     problem = shown["problems"][0]["problem"] if shown and shown["problems"] else None
-    found = {"outcome": outcome, "problem": problem, "bounds": None, "facts": {}}
+    found: dict[str, Any] = {"outcome": outcome, "problem": problem, "bounds": None, "facts": {}}
     return {"schema": "verify.check/1", **found, "reason": reason, "refutation": shown}
