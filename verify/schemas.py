@@ -23,9 +23,12 @@ __all__ = [
     "MutantsOutput",
     "NewClaim",
     "OptimumOutput",
+    "Refutation",
+    "Refuted",
     "ReplayOutput",
     "RouteResult",
     "RunResult",
+    "Shown",
     "ThresholdEntry",
     "ThresholdsOutput",
     "Verdict",
@@ -279,15 +282,50 @@ class Certificate(Model):
     facts: dict[str, Any] | None
 
 
+class Shown(Model):
+    """Both sides of a refuted statement, numbers or states, and how far apart the numbers are at least and at most."""
+
+    claimed: Interval | bool | str
+    found: Interval | bool | str
+    margin: Interval | None
+
+
+class Refutation(Model):
+    """``verify certify --refute``: certificates, conditions that they prove, and a statement that they contradict.
+
+    A statement is [left, relation, right], see ``verify/kernel/refutation.py``.
+    """
+
+    schema_: Literal["verify.refutation/1"] = Field("verify.refutation/1", alias="schema")
+    claim: str
+    because: str
+    certificates: list[dict[str, Any]]
+    given: list[list[Any]]
+    says: list[Any]
+    shows: Shown | None
+
+
+class Refuted(Shown):
+    """What the kernel proved of a refutation; ``uses`` are claims that the facts rely on."""
+
+    claim: str
+    because: str
+    given: list[list[Any]]
+    says: list[Any]
+    uses: list[str]
+    problems: list[dict[str, Any]]
+
+
 class Check(Model):
-    """``verify check``: what the kernel says about a certificate."""
+    """``verify check``: what the kernel says about a certificate or a refutation."""
 
     schema_: Literal["verify.check/1"] = Field("verify.check/1", alias="schema")
-    outcome: Literal["bounds", "rejected", "undecided"]
+    outcome: Literal["bounds", "refuted", "rejected", "undecided"]
     problem: str | None
     bounds: Interval | None
     facts: dict[str, Any] | None
     reason: str
+    refutation: Refuted | None = None
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
@@ -300,7 +338,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """
     roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
     names = {}
-    for model in (*roots, RunResult, ThresholdsOutput):
+    for model in (*roots, Refutation, RunResult, ThresholdsOutput):
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names
