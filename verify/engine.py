@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
-import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
 from verify.laws import broken_law
 from verify.mutation import judge_mutants, probes
+from verify.parallel import each
 from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
@@ -380,20 +379,7 @@ def run(
 def _run_parallel(
     identifiers: Sequence[str], options: dict[str, object], jobs: int, paths: Sequence[Path], keep: Progress
 ) -> None:
-    with ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        pending: set[Future[ClaimResult]] = {
-            pool.submit(_check_by_id, name, options, tuple(paths)) for name in identifiers
-        }
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    keep(future.result())
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+    each(partial(_check_by_id, options=options, paths=tuple(paths)), identifiers, jobs, keep)
 
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:

@@ -19,6 +19,7 @@ __all__ = [
     "ClaimShown",
     "DerivationStep",
     "Interval",
+    "MutantDetail",
     "MutantSummary",
     "MutantsOutput",
     "NewClaim",
@@ -102,11 +103,13 @@ class ClaimShown(Model):
 
 
 class NewClaim(Model):
-    """``verify new``: the file that was written."""
+    """``verify new``: the file that was written, and what its example states."""
 
     schema_: Literal["verify.new/1"] = Field("verify.new/1", alias="schema")
     id: str
     path: str
+    kind: Kind = "threshold"
+    model: str = "ce"
 
 
 class OptimumOutput(Model):
@@ -194,13 +197,32 @@ class RouteResult(Model):
     seconds: float
 
 
+class MutantDetail(Model):
+    """One mutant: what became of it, by which route, at which configuration."""
+
+    mutant: str
+    operator: str = "written"
+    """'written' by hand, or a generic operator."""
+    outcome: Literal["killed", "survived", "equivalent", "vacuous", "timeout"]
+    route: str = ""
+    """The route that kills it."""
+    reason: str = ""
+    """Why it is equivalent, vacuous, or not killed."""
+    configuration: dict[str, Any] | None = None
+    """Canonical problem at which it is killed (``verify mutants`` only)."""
+    certificate: bool = False
+    """Whether a certificate that the kernel checks kills it (``verify mutants`` only)."""
+
+
 class MutantSummary(Model):
-    """Mutants of a claim; ``details`` has one row per mutant: text, outcome, route."""
+    """Mutants of a claim, one row each; ``total`` leaves out the equivalent and the vacuous ones."""
 
     total: int
     killed: int
     survivors: list[str]
-    details: list[dict[str, str]] = []
+    details: list[MutantDetail] = []
+    resolution_certificate: float | None = None
+    """Smallest relative perturbation that a certificate refutes."""
 
 
 class ClaimResult(Model):
@@ -240,11 +262,12 @@ class RunResult(Model):
 
 
 class ClaimMutants(Model):
-    """Mutants of one claim; ``resolution`` is the smallest relative perturbation that was refuted."""
+    """Mutants of one claim; ``resolution`` is the smallest relative perturbation that was refuted, by which route."""
 
     id: str
     mutants: MutantSummary
     resolution: float | None
+    resolution_route: str = ""
     seconds: float
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from theory.claim import Claim
     from theory.problem import Problem
+    from verify.registry import Claims
 
 __all__ = [
     "Printer",
+    "claims_of",
     "console",
+    "cores",
     "is_placed",
+    "parse_budget",
     "print_json",
     "problem_of",
     "require_file",
@@ -48,6 +54,8 @@ OPTIONS = {
 
 DEEPEST = 100
 WIDEST = 100_000
+LONGEST = 30 * 24 * 3600
+"""Seconds of a budget."""
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
 Counts = Annotated[
@@ -323,6 +331,51 @@ def is_placed(given: dict[str, Any]) -> bool:
     """Whether it is known on which side of its thresholds the problem lies: weight decays are given, or not needed."""
     decayed = "lam" in OPTIONS[given["model"]]
     return not decayed or any(given.get(name) is not None for name in ("lam", "lambda_w", "lambda_h"))
+
+
+def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tuple[Claims, list[Claim]]:
+    """All claims, and those that IDs or globs name (all that load, if there are no patterns).
+
+    Files that are broken and not needed are left out, with one line each on standard error.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, or a broken file is needed.
+    """
+    from verify import registry
+
+    claims = registry.load(paths or ())
+    chosen = list(claims.values()) if patterns is None else registry.select(claims, patterns)
+    for message in claims.broken.values():
+        sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")
+    return claims, chosen
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def parse_budget(text: str) -> float:
+    """Seconds from '90s', '10m', '2h' or a plain number of seconds.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or more than 30 days.
+
+    Examples
+    --------
+    >>> parse_budget("10m")
+    600.0
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text.strip(), re.ASCII)
+    seconds = float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]] if found else -1.0
+    if not 0 <= seconds <= LONGEST:
+        raise InputError(f"--budget {text[:40]}: a time such as 90s, 10m or 2h, at most 30 days")
+    return seconds
 
 
 def console() -> Console:

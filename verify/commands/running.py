@@ -1,10 +1,9 @@
-"""``verify run``, ``verify mutants`` and ``verify replay``: the theorem checker."""
+"""``verify run`` and ``verify replay``: the theorem checker."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +18,7 @@ from verify.counts import InputError
 if TYPE_CHECKING:
     from theory.claim import Claim
     from theory.problem import Problem
-    from verify.schemas import Case, ClaimMutants, ClaimResult, ReplayOutput, RunResult
+    from verify.schemas import Case, ClaimResult, ReplayOutput, RunResult
 
 __all__ = ["register"]
 
@@ -39,7 +38,6 @@ CaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A saved case.")]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     common.with_example(app, "run", "verify run 'HL23-0*' --examples 25")(run)
-    common.with_example(app, "mutants", "verify mutants HL23-04")(mutants)
     common.with_example(app, "replay", "verify replay reports/cases/HL23-R1-0123456789.json")(replay)
 
 
@@ -60,7 +58,8 @@ def run(
     from verify.report import write
     from verify.sampling import PROFILES
 
-    chosen = registry.select(registry.load(path or ()), claims or ())
+    known, chosen = common.claims_of(path, claims or [])
+    registry.require_readable(known, chosen)
     names = _routes(routes)
     drawn = PROFILES["dev"] if examples is None else examples
     full = names is None and drawn >= PROFILES["dev"]
@@ -79,13 +78,13 @@ def run(
         chosen,
         examples=drawn,
         seed=seed,
-        jobs=jobs or _cores(),
+        jobs=jobs or common.cores(),
         routes=names,
         paths=path or (),
         progress=progress,
     )
     saved = _save_cases(result, report)
-    files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or _cores(), paths=path or ())
+    files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or common.cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:
@@ -100,12 +99,6 @@ def run(
         raise typer.Exit(1)
     if unsettled and strict:
         raise typer.Exit(3)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _routes(text: str | None) -> list[str] | None:
@@ -198,62 +191,13 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         out.print(f"written: {file}", soft_wrap=True)
 
 
-def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
-    """Which mutants are killed, by which route, and the smallest perturbation each claim detects."""
-    from verify import registry
-    from verify.schemas import MutantsOutput
-
-    known = registry.load(path or ())
-    chosen = [claim for claim in registry.select(known, claims or ()) if claim.status not in ("note", "refuted")]
-    printer, rows = common.Printer(), []
-    for claim in chosen:
-        rows.append(_mutants_of(claim, known, seed))
-        printer.line(f"[{len(rows)}/{len(chosen)}] {claim.id}  {rows[-1].seconds:.1f} s")
-    if json:
-        common.print_json(MutantsOutput(seed=seed, claims=rows))
-    else:
-        _show_mutants(rows)
-    if any(row.mutants.survivors for row in rows):
-        raise typer.Exit(1)
-
-
-def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutants:
-    from threadpoolctl import threadpool_limits
-
-    from verify import registry
-    from verify.mutation import judge_mutants
-    from verify.schemas import ClaimMutants
-
-    start = time.process_time()
-    with threadpool_limits(1):
-        avoid = registry.related(known, claim.id) | {claim.id}
-        summary, resolution = judge_mutants(claim, seed=seed, avoid=avoid)
-    seconds = round(time.process_time() - start, 3)
-    return ClaimMutants(id=claim.id, mutants=summary, resolution=resolution, seconds=seconds)
-
-
-def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
-
-    out = common.console()
-    table = common.table("claim", "mutant", "outcome", "route or reason")
-    for row in rows:
-        for line in row.mutants.details:
-            table.add_row(row.id, line["mutant"], line["outcome"], line["route"] or line.get("reason", ""))
-    out.print(table)
-    for row in rows:
-        detects = "-" if row.resolution is None else f"{row.resolution:.0e}"
-        killed = f"{row.mutants.killed} of {row.mutants.total} killed"
-        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}")
-
-
 def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0) -> None:
     """Rerun a saved case: does the configuration still violate the statement?"""
     from verify import cases, registry
 
     common.require_file(file)
     case, problem = cases.load(file)
-    known = registry.load(path or ())
-    claim = registry.select(known, [case.claim])[0]
+    known, (claim, *_) = common.claims_of(path, [case.claim])
     answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)
