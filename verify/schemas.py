@@ -12,6 +12,9 @@ __all__ = [
     "Case",
     "Certificate",
     "Check",
+    "CheckedFile",
+    "Checks",
+    "ClaimCertificates",
     "ClaimList",
     "ClaimListing",
     "ClaimMutants",
@@ -28,6 +31,7 @@ __all__ = [
     "Refuted",
     "ReplayOutput",
     "RouteResult",
+    "RunCertificates",
     "RunResult",
     "Shown",
     "ThresholdEntry",
@@ -224,6 +228,30 @@ class MutantSummary(Model):
     resolution_certificate: float | None = None
     """Smallest relative perturbation that a certificate refutes."""
 
+    @property
+    def by_certificate(self) -> int:
+        """How many are killed by what the kernel proves from a certificate (not by an exact rule at a threshold)."""
+        return sum(row.outcome == "killed" and (row.certificate or row.route == "enclosure") for row in self.details)
+
+
+class ClaimCertificates(Model):
+    """The certificates that the enclosure route's evidence for one claim rests on (``verify run --certificates``)."""
+
+    files: list[str]
+    """Entries of the archive: problem hash, content hash; for a refuted claim those of the counterexample."""
+    configurations: int
+    widest: str
+    """Largest relative width of their bounds, rounded up."""
+    from_files: list[str]
+    """What the claim reads that the files prove themselves: bounds and facts."""
+    derived: dict[str, str]
+    """What it reads that was derived outside the kernel from what the files prove, and where."""
+    rejected: list[str]
+    """Files that are missing or that the kernel does not accept, with the reason; then the enclosure does not count."""
+    without: Verdict
+    """Verdict that the other routes support."""
+    without_reason: str
+
 
 class ClaimResult(Model):
     """Everything one run says about one claim."""
@@ -248,6 +276,19 @@ class ClaimResult(Model):
     counterexample: Case | None
     reason: str
     seconds: float
+    certificates: ClaimCertificates | None = None
+
+
+class RunCertificates(Model):
+    """The archive of a run and what the kernel, in processes of its own, says about its entries."""
+
+    archive: str
+    files: int
+    bytes: int
+    accepted: int
+    rejected: list[str]
+    widest: str
+    seconds: float
 
 
 class RunResult(Model):
@@ -259,6 +300,7 @@ class RunResult(Model):
     environment: dict[str, Any]
     claims: list[ClaimResult]
     summary: dict[str, int]
+    certificates: RunCertificates | None = None
 
 
 class ClaimMutants(Model):
@@ -351,6 +393,28 @@ class Check(Model):
     refutation: Refuted | None = None
 
 
+class CheckedFile(Model):
+    """One line of ``verify check`` over many files; ``width`` is relative, a decimal string rounded up."""
+
+    name: str
+    outcome: Literal["bounds", "refuted", "rejected", "undecided", "unreadable", "skipped"]
+    model: str
+    problem: str | None
+    bounds: Interval | None
+    width: str | None
+    reason: str
+    seconds: float
+
+
+class Checks(Model):
+    """``verify check`` of several files, a folder or an archive; ``summary`` counts by outcome."""
+
+    schema_: Literal["verify.checks/1"] = Field("verify.checks/1", alias="schema")
+    files: list[CheckedFile]
+    summary: dict[str, int]
+    seconds: float
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of every output and file, by name: what is committed in ``verify/json_schemas``.
 
@@ -359,9 +423,10 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(json_schemas())[:3]
     ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
     """
-    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
     names = {}
-    for model in (*roots, Refutation, RunResult, ThresholdsOutput):
+    for model in Model.__subclasses__():
+        if "schema_" not in model.model_fields:
+            continue
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names

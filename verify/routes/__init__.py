@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify.digits import DIGITS
 
-__all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "solve"]
+__all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "enclose", "solve"]
 
 SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 """Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
@@ -48,13 +50,26 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
 
 
-def certify(problem: Problem) -> tuple[dict[str, Any], Any]:
+def certify(problem: Problem, digits: int = DIGITS) -> tuple[dict[str, Any], Any]:
     """Certificate of a problem and the kernel's outcome.
+
+    Parameters
+    ----------
+    problem : the problem.
+    digits : the relative width of the bounds is about ``10**-digits`` where the proposer of the model reaches that.
 
     Raises
     ------
     ValueError
         If the kernel accepts no certificate.
     """
-    module = import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")
-    return module.certify(problem)  # type: ignore[no-any-return]
+    return _enclosure(problem).certify(problem, digits)  # type: ignore[no-any-return]
+
+
+def enclose(problem: Problem, digits: int = DIGITS) -> Optimum:
+    """What route *enclosure* says from a certificate of so many digits; not remembered."""
+    return _enclosure(problem).solve(problem, digits=digits)  # type: ignore[no-any-return]
+
+
+def _enclosure(problem: Problem) -> ModuleType:
+    return import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")
