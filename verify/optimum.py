@@ -76,9 +76,7 @@ class Bounds:
     reason: str = ""
 
 
-def optimum(
-    problem: Problem, *, rigorous: bool = False, listed: bool = True, digits: int = DIGITS
-) -> OptimumOutput:
+def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True, digits: int = DIGITS) -> OptimumOutput:
     """Bounds, singular values, logits and structure of the optimum.
 
     Parameters

@@ -7,10 +7,10 @@ come from the scalar system. Nothing here is trusted: the kernel accepts or reje
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import mpmath
@@ -25,10 +25,11 @@ from verify.balls import precision
 from verify.blocks import BlockPoint
 from verify.bracket import ball
 from verify.dual import svd
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.peeled import Group, groups, scalars_of
 from verify.polish import NotConverged, Space, State, Table, dual_block, losses, move, newton_system, polish
 from verify.routes.exact import solve_blocks
+from verify.witness import dyadics, offer, places, prove
 
 __all__ = ["Blocks", "certificate", "from_logits", "narrowed", "solve_groups"]
 
@@ -263,24 +264,19 @@ def certificate(
     """
     source, reason = blocks if dual is None else dual, ""
     bits = int((digits + 4) * 3.33) + problem.K.bit_length() + 8
-    data: dict[str, Any] = {"schema": "verify.certificate/1", "problem": problem.sha256, **problem.canonical()}
     sizes = [1] * problem.K if full else [g.classes for g in groups(problem)]
     with precision(2 * bits):
         budget = ball(problem.budget2).sqrt() * (1 - arb(10) ** -digits)
         point = _table(sizes, blocks, bits, budget)
         other = None if dual is None else _table(sizes, dual, bits, None)
-        for exponent in range(digits, -1, -1):
-            norm = _dyadics([[source.nu * (1 + arb(10) ** -exponent)]], bits)
-            witness = {"full": full, "norm": norm, "point": point, "dual": other}
-            outcome = verify_certificate(json.dumps(data | {"bounds": None, "facts": None, "witness": witness}))
-            if outcome.outcome == "bounds":
-                break
-            reason = outcome.reason
-        else:
-            raise ValueError(f"no certificate found: {reason}")
-    with precision(outcome.precision):
-        proved = {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts or None}
-        return data | proved | {"witness": witness}, outcome
+        for power in range(digits, -1, -1):
+            norm = _dyadics([[source.nu * (1 + arb(10) ** -power)]], bits)
+            try:
+                data, outcome = prove(offer(problem, {"full": full, "norm": norm, "point": point, "dual": other}))
+                return data | {"facts": outcome.facts or None}, outcome
+            except ValueError as why:
+                reason = str(why)
+    raise ValueError(f"no certificate found: {reason}")
 
 
 def _table(sizes: list[int], blocks: Blocks, bits: int, budget: Any) -> dict[str, Any]:
@@ -298,14 +294,5 @@ def _table(sizes: list[int], blocks: Blocks, bits: int, budget: Any) -> dict[str
 
 
 def _dyadics(table: Table, bits: int) -> dict[str, Any]:
-    """Integers times 2^-P, rounded towards 0, with about ``bits`` bits for the largest entry."""
-    top = max((abs(a.mid()) for row in table for a in row), default=arb(0))
-    mantissa, exponent = (int(part) for part in top.man_exp()) if top != 0 else (0, 0)
-    P = max(0, bits - mantissa.bit_length() - exponent)
-    return {"p": P, "rows": [[_integer(a, P) for a in row] for row in table]}
-
-
-def _integer(value: Any, P: int) -> int:
-    mantissa, exponent = (int(part) for part in value.mid().man_exp())
-    size = abs(mantissa) << exponent + P if exponent + P >= 0 else abs(mantissa) >> -exponent - P
-    return -size if mantissa < 0 else size
+    """Integers times 2^-P with about ``bits`` bits for the largest entry."""
+    return dyadics(table, places(chain(*table), bits))

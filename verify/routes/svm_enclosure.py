@@ -6,7 +6,6 @@ rest on no claim. Facts: see :mod:`verify.routes.svm_exact`.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from flint import arb, arb_mat
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.kernel.core import Blocks
 from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
 from verify.svm import block_table, class_means, orthogonal, roots, singular_values
+from verify.witness import dyadics, offer, prove
 
 __all__ = ["certify", "solve"]
 
@@ -51,12 +51,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     >>> outcome.rank, bool(outcome.upper - outcome.lower < arb(10) ** -35)
     ((999, 999), True)
     """
-    data = _write(problem, int((digits + 2) * 3.33) + 8)
-    outcome = verify_certificate(json.dumps(data))
-    if outcome.outcome != "bounds":
-        raise ValueError(outcome.reason)
-    with precision(outcome.precision):
-        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
+    return prove(_write(problem, int((digits + 2) * 3.33) + 8))
 
 
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
@@ -67,15 +62,8 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
     with precision(2 * P + 64):
         arrays = _points(problem, bits)
         narrow = problem.dim < problem.K - 1
-        witness = {name: _dyadics(table, P) for name, table in (_narrow(problem, arrays) if narrow else arrays).items()}
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {"full": narrow, **witness},
-        "facts": None,
-    }
+        witness = {name: dyadics(table, P) for name, table in (_narrow(problem, arrays) if narrow else arrays).items()}
+    return offer(problem, {"full": narrow, **witness})
 
 
 def _points(problem: Problem, bits: int) -> dict[str, Table]:
@@ -104,14 +92,6 @@ def _narrow(problem: Problem, arrays: dict[str, Table]) -> dict[str, Table]:
     columns = {"W": W, "H": H.T}
     floats = {name: [[arb(float(x)) * ENOUGH for x in table[k]] for _, k in owner] for name, table in columns.items()}
     return {"flows": flows, "gaps": [[arb(0)] * problem.K], **floats}
-
-
-def _dyadics(table: list[list[Any]], P: int) -> dict[str, Any]:
-    """Integers times 2^-P, rounded down."""
-    return {
-        "p": P,
-        "rows": [[int((entry.mid() * arb(2) ** P).floor().unique_fmpz()) for entry in row] for row in table],
-    }
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:
