@@ -122,7 +122,7 @@ def _refined(problem: Problem, space: Space, start: BlockPoint, digits: int) -> 
     means, bias = (np.array([float(number(a)) for a in part.ravel()]) for part in (start.means, start.bias))
     at = local_at(r, means.reshape(start.means.shape) * r.scale, bias)
     scaled = replace(space, s=[s / unit for s in space.s], N=space.N / unit, x=space.x / unit.sqrt())
-    state = refine(scaled, r, at, digits)
+    _, state = refine(scaled, lambda x: r, at, digits)
     factor = unit.root(4).mid()
     state.A, state.B = ([[a * factor for a in row] for row in table] for table in (state.A, state.B))
     return state

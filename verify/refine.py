@@ -9,6 +9,7 @@ its multiplier x is a further unknown.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,8 @@ MAX_STEPS = 60
 MAX_CHANGES = 12
 TOLERANCE = 1e-10
 """Of the float solution of a Newton system."""
+SMALL = 1e-5
+"""Relative step of differences."""
 TINY = 1e-11
 """What floats know of a singular value, relative to the largest or to x."""
 
@@ -59,15 +62,20 @@ class _Residual:
     size: Any
 
 
-def refine(space: Space, r: Reduced, start: Local, digits: int) -> State:
-    """Optimum to the requested digits.
+Reducer = Callable[[float], Reduced]
+"""The problem in floats for a given x."""
+
+
+def refine(space: Space, reducer: Reducer, start: Local, digits: int, budget: Any | None = None) -> tuple[Space, State]:
+    """Optimum to the requested digits, and the problem with its x.
 
     Parameters
     ----------
-    space : the problem at a working precision well above the digits, sizes relative to the largest as in ``r``.
-    r : the problem in floats.
+    space : the problem at a working precision well above the digits, sizes relative to the largest as in ``reducer``.
+    reducer : the problem in floats.
     start : the optimum in floats.
     digits : decimal digits of M relative to x.
+    budget : nuclear norm of Z D^(1/2); then x of ``space`` is only the first guess of its multiplier.
 
     Raises
     ------
@@ -75,14 +83,41 @@ def refine(space: Space, r: Reduced, start: Local, digits: int) -> State:
         If floats are too coarse to find the rank or a direction.
     """
     with threadpoolctl.threadpool_limits(1), np.errstate(all="ignore"):
-        point = _start(space, r, start)
+        work = _Work(space, reducer, budget)
+        point = _start(space, work.r, start)
         for _ in range(MAX_CHANGES):
-            point, residual = _newton(space, r, point, digits)
-            changed = _changed_rank(space, r, point, residual)
+            point, residual = _newton(work, point, digits)
+            changed = _changed_rank(work.r, point, residual)
             if changed is None:
-                return _state(point)
+                return work.space, _state(point)
             point = changed
     raise NotConverged("the rank did not settle")
+
+
+@dataclass
+class _Work:
+    """The problem, whose x changes under a budget."""
+
+    space: Space
+    reducer: Reducer
+    budget: Any | None
+
+    @property
+    def r(self) -> Reduced:
+        return self.reducer(float(self.space.x))
+
+    def excess(self, point: _Point) -> Any:
+        """Nuclear norm beyond the budget."""
+        if self.budget is None:
+            return arb(0)
+        inside = sum(
+            (root * (m - 1) * a for root, m, a in zip(self.roots, self.space.m, point.gaps, strict=True)), arb(0)
+        )
+        return (sum((point.S[i, i] for i in range(point.S.nrows())), inside) - self.budget).mid()
+
+    @property
+    def roots(self) -> list[Any]:
+        return [s.sqrt() for s in self.space.s]
 
 
 def _start(space: Space, r: Reduced, at: Local) -> _Point:
@@ -196,6 +231,7 @@ class _Frame:
     """The Newton system in floats, in a singular frame whose first r directions are those of the point."""
 
     tangent: Tangent
+    at: Local
     values: Array
     turn: Array
 
@@ -214,51 +250,96 @@ class _Frame:
         at = local_at(r, _floats(point.X), np.array([float(b) for b in point.bias]))
         y = np.concatenate([d + eta * r.x, eta * np.minimum(sigma, r.x)])
         step = Step(at, U, y, V, eta * r.x, at.X)
-        return cls(Tangent.of(r, step, weights_of(r, at)), d, Q)
+        return cls(Tangent.of(r, step, weights_of(r, at)), at, d, Q)
 
-    def corrections(self, found: _Residual) -> tuple[Array, Array, Array, Array]:
-        """Changes of U, S, V, bias in units of the residual."""
+    def direction(self, found: _Residual) -> tuple[Array, Array]:
+        """Changes E of X and of the bias, in units of the residual."""
         n, t, unit = len(self.values), self.tangent, found.size
-        R, slope = np.zeros((len(t.U), len(t.U))), np.array([float(s / unit) for s in found.slope])
+        R, slope = np.zeros_like(t.U), np.array([float(s / unit) for s in found.slope])
         R[:, :n] = -t.U.T @ _floats(found.left, unit) @ self.turn
         R[:n] = -self.turn.T @ _floats(found.right, unit).T @ t.V
         zero = np.zeros_like(t.U)
         R = t.eta * R - t.pull(zero + t.bias_step(slope, zero)[:, None])
         E = t.solve(-R, TOLERANCE, 600)
-        d, own = self.values, E[:n, :n]
+        return E, -t.bias_step(slope, t.shift(E))
+
+    def parts(self, E: Array) -> tuple[Any, Any, Any]:
+        """Changes of U, S, V."""
+        n, t, d = len(self.values), self.tangent, self.values
+        own = E[:n, :n]
         skew = (own - own.T) / (2 * (d[:, None] + d))
         left = t.U @ np.vstack([skew, E[n:, :n] / d]) @ self.turn.T
         right = t.V @ np.vstack([-skew, E[:n, n:].T / d]) @ self.turn.T
-        return left, _symmetric(self.turn @ own @ self.turn.T), right, -t.bias_step(slope, t.shift(E))
-
-
-def _newton(space: Space, r: Reduced, point: _Point, digits: int) -> tuple[_Point, _Residual]:
-    """Steps at a fixed rank until the residual is below 10^-digits x."""
-    goal = space.x * arb(10) ** -(digits + 2)
-    point, found = _residual(space, point)
-    slow = 0
-    for _ in range(MAX_STEPS):
-        if found.size < goal:
-            return point, found
-        dU, dS, dV, db = _Frame.of(r, point, found.M).corrections(found)
-        if not all(np.isfinite(part).all() for part in (dU, dS, dV, db)):
+        found = left, _symmetric(self.turn @ own @ self.turn.T), right
+        if not all(np.isfinite(part).all() for part in found):
             raise NotConverged("the Newton system is singular")
-        moved = _Point(
-            _orthonormal((point.U + _balls(dU) * found.size).mid()),
-            (point.S + _balls(dS) * found.size).mid(),
-            _orthonormal((point.V + _balls(dV) * found.size).mid()),
-            point.gaps,
-            _centred(space, [b + d * found.size for b, d in zip(point.bias, _list(db), strict=True)]),
-        )
-        before = found.size
-        point, found = _residual(space, moved)
-        slow = slow + 1 if not found.size < before / 4 else 0
-        if slow > 4 or not found.size.is_finite():
+        return tuple(_balls(part) for part in found)  # type: ignore[return-value]
+
+    def norm_change(self, work: _Work, E: Array) -> float:
+        """Derivative of the nuclear norm along a direction, that of the contrasts by differences."""
+        n, t, at = len(self.values), self.tangent, self.at
+        dX = t.U @ E @ t.V.T
+        length = SMALL / (1e-300 + float(np.abs(dX / t.r.scale).max()))
+        ends = [local_at(t.r, at.X + sign * length * dX, at.bias).alpha for sign in (1, -1)]
+        return float(np.trace(E[:n, :n])) + _norm_of_gaps(work, (ends[0] - ends[1]) / (2 * length))
+
+    def along_multiplier(self, work: _Work) -> tuple[Array, float]:
+        """Change of X with x, and of the nuclear norm."""
+        n, t, at = len(self.values), self.tangent, self.at
+        x = float(work.space.x)
+        ends = [local_at(work.reducer(x * (1 + sign * SMALL)), at.X, at.bias) for sign in (1, -1)]
+        R = t.U.T @ (ends[0].grad - ends[1].grad) @ t.V / (2 * x * SMALL)
+        R[:n, :n] += np.eye(n)
+        E = t.solve(-t.eta * R, TOLERANCE, 600)
+        own = _norm_of_gaps(work, (ends[0].alpha - ends[1].alpha) / (2 * x * SMALL))
+        return E, self.norm_change(work, E) + own
+
+
+def _norm_of_gaps(work: _Work, gaps: Array) -> float:
+    r = work.r
+    return float(((r.m - 1) * np.sqrt(r.n) * np.where(work.space.alive, gaps, 0.0)).sum())
+
+
+def _newton(work: _Work, point: _Point, digits: int) -> tuple[_Point, _Residual]:
+    """Steps at a fixed rank until the residual is below 10^-digits x."""
+    small = arb(10) ** -(digits + 4)
+    point, found = _residual(work.space, point)
+    slow, before = 0, arb("inf")
+    for _ in range(MAX_STEPS):
+        excess = work.excess(point)
+        size = found.size / work.space.x + (abs(excess) / work.budget if work.budget is not None else 0)
+        if size < small:
+            return point, found
+        slow = 0 if size < before / 4 else slow + 1
+        if slow > 4 or not size.is_finite():
             break
+        before = size
+        moved = _moved(work, point, found, excess)
+        point, found = _residual(work.space, moved)
     raise NotConverged("Newton does not converge")
 
 
-def _changed_rank(space: Space, r: Reduced, point: _Point, found: _Residual) -> _Point | None:
+def _moved(work: _Work, point: _Point, found: _Residual, excess: Any) -> _Point:
+    """One step; under a budget the multiplier moves as well, by its linearised equation."""
+    frame, unit = _Frame.of(work.r, point, found.M), found.size
+    E, db = frame.direction(found)
+    changes = [(frame.parts(E), unit)]
+    if work.budget is not None:
+        along, slope = frame.along_multiplier(work)
+        step = (-(excess + arb(frame.norm_change(work, E)) * unit) / arb(slope)).mid()
+        x = (work.space.x + step).mid()
+        if not x > 0:
+            raise NotConverged("the multiplier left its range")
+        work.space = replace(work.space, x=x)
+        changes.append((frame.parts(along), step))
+    U, S, V = point.U, point.S, point.V
+    for (dU, dS, dV), length in changes:
+        U, S, V = U + dU * length, S + dS * length, V + dV * length
+    bias = [b + d * unit for b, d in zip(point.bias, _list(db), strict=True)]
+    return _Point(_orthonormal(U.mid()), S.mid(), _orthonormal(V.mid()), point.gaps, _centred(work.space, bias))
+
+
+def _changed_rank(r: Reduced, point: _Point, found: _Residual) -> _Point | None:
     """The point with a direction more where M has a singular value above x beside U V^T; None where it has none."""
     frame = _Frame.of(r, point, found.M)
     t, n = frame.tangent, len(frame.values)
