@@ -73,13 +73,14 @@ def same_readings(optimum: Optimum) -> Iterator[Reading]:
         pairs, p, p_other = class_pairs(problem), predictions(optimum), predictions(other)
         for own, wrong in pairs if p is not None and p_other is not None else ():
             yield {p_wrong: p[wrong, own], p_same: p_other[wrong, own]}
-        for own, wrong in pairs if optimum.logits is not None and other.logits is not None else ():
+        Z, Z_other = optimum.logits, other.logits
+        for own, wrong in pairs if Z is not None and Z_other is not None else ():
             if problem.sizes[own] == problem.sizes[wrong]:
                 yield {
                     **common,
                     Delta: slope(problem, problem.sizes[own]) * common[tau],
-                    z_gap: optimum.logits[own, own] - optimum.logits[wrong, own],  # type: ignore[index]
-                    z_same: other.logits[own, own] - other.logits[wrong, own],  # type: ignore[index]
+                    z_gap: Z[own, own] - Z[wrong, own],
+                    z_same: Z_other[own, own] - Z_other[wrong, own],
                 }
 
 
@@ -169,7 +170,7 @@ same = Claim(
     family=Family(
         sizes="any",
         bias=("none",),
-        near=("merge", "collapse"),
+        near=("merge",),
         model="loss",
         losses=("ce", "ovr"),
         knobs=("weights", "smoothing", "feature_decay", "row_decay", "scaling", "loss_temperature"),

@@ -16,22 +16,15 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from theory.bridges.settings import LINEAR as PLAIN_LINEAR
-from theory.bridges.settings import max_margin, unbiased
-from theory.bridges.small_decay import TWO_SIZES, L, fade, m_yc, root
-from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
-from theory.hong_ling_2023.large_sample_limit import REACH
 from theory.hong_ling_2023.reduction import moduli
 from theory.loss_observables import LINEAR, UNBIASED, WIDE, shifts, slopes
-from theory.new_results.label_smoothing import root_entries
-from theory.observables import rational, two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.relu_observables import class_pairs
-from theory.symbols import K, w
+from theory.symbols import K
 
-__all__ = ["TAILS", "frame", "limit", "multipliers", "weighted_path"]
+__all__ = ["TAILS", "frame", "frame_steps", "limit", "max_margin", "multipliers"]
 
 Array = NDArray[Any]
 PAPER = "conjectures"
@@ -74,6 +67,20 @@ def frame(s: Array, g: Array) -> Array:
     roots = np.sqrt(s)
     pi = np.array([[int(i == j) - roots[i] * roots[j] / s.sum() for j in range(len(s))] for i in range(len(s))])
     return np.asarray(pi * roots * np.sqrt(g))
+
+
+def max_margin(problem: Problem, one: Any) -> tuple[Any, Array]:
+    """R_0, and R = S^(1/2) B^(-1/2) S^(1/2) with B = Pi S G Pi; minus its entries are the multipliers of the margins.
+
+    Examples
+    --------
+    >>> value, R = max_margin(Problem.ce([4, 4], 1), 1.0)
+    >>> round(value, 12), R.round(12).tolist()
+    (2.0, [[0.25, -0.25], [-0.25, 0.25]])
+    """
+    s, g = multipliers(problem, one)
+    left, right = moduli(frame(s, g))
+    return left.trace(), right / np.sqrt(g[:, None] * g[None, :])
 
 
 def margin_readings(optimum: Optimum) -> Iterator[Reading]:
@@ -303,109 +310,4 @@ limit = Claim(
     "decay, decide the angles of classifier rows and features. The bounds say nothing about how small the weight decay "
     "must be: the least margin lags behind t by about the logarithm of the weight ratios (UC26-04). Focal loss is not "
     "convex: there Z* has one column per sample, and what is observed are class means at the best point found.",
-)
-
-# --- the rate, with class weights ----------------------------------------------------------------------------------
-
-cos_AA, cos_AB, cos_BB = sp.symbols("cos_AA cos_AB cos_BB", real=True)
-"""Cosines of classifier rows: two of the larger classes, one of either size, two of the smaller."""
-ROOT = root_entries(sp.Rational(1, 2))
-
-
-def weighted_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Margins of class y with weight w_y beside the max-margin multipliers; cosines of classifier rows.
-
-    Examples
-    --------
-    >>> list(weighted_readings(Optimum(KNOBS, "exact")))
-    []
-    """
-    problem, Z = optimum.problem, optimum.logits
-    for other in optimum.companions:
-        H = other.gram_features
-        if Z is None or H is None:
-            continue
-        scale = -sp.log(rational(problem.x2)) / 2
-        for y, c in class_pairs(problem):
-            yield {L: scale, m_yc: Z[y, y] - Z[c, y], root: -H[c, y], w: rational(problem.weights[y])}
-        sizes = np.array([_number(n, 0 * Z[0, 0] + 1) for n in problem.sizes])
-        W = moduli(Z * np.sqrt(sizes))[0]
-        A, B = (cluster.members for cluster in problem.clusters)
-        found = {**two_cluster_parameters(problem), cos_AB: _cosine(W, A[0], B[0])}
-        for symbol, members in ((cos_AA, A), (cos_BB, B)):
-            if len(members) > 1:
-                found[symbol] = _cosine(W, *members[:2])
-        yield found
-
-
-def _cosine(gram: Array, i: int, j: int) -> Any:
-    return gram[i, j] / np.sqrt(gram[i, i] * gram[j, j])
-
-
-def weighted_derivation() -> Derivation:
-    """Stationarity at leading order: w_y p_cy = x (-(S^(1/2))_cy), S the pseudo-inverse of P D P."""
-    share, multiplier, decay, total, size = sp.symbols("p m x N n", positive=True)
-    weight = sp.Symbol("w", positive=True)
-    return Derivation(
-        steps=(
-            *frame_steps(),
-            Lemma("Z/t -> P and U -> the polar factor of P D^(1/2), smooth there (rank K - 1)", "UC26-03"),
-            Identity(
-                "row c of column y: (n w/N) p_cy = lam n m, m the entry -(S^(1/2))_cy, lam = x/N",
-                sp.solve(sp.Eq(size * weight / total * share, decay / total * size * multiplier), share)[0],
-                decay * multiplier / weight,
-            ),
-            Identity(
-                "margin: -log p_cy + o(1)",
-                -sp.log(sp.exp(-L) * multiplier / weight),
-                L + sp.log(weight) - sp.log(multiplier),
-            ),
-            Lemma(
-                "so Z = L P + constants + O(1/L), and W W^T is (P D P)^(1/2) + O(1/L) up to scale",
-                "smoothness of the polar factor at constant rank",
-            ),
-        )
-    )
-
-
-STEP = Problem.ce([(8, 3), (2, 2)], 1, weights=[(1, 3), (5, 2)])
-
-weighted_path = Claim(
-    id="UC26-04",
-    title="Class weights do not change the geometry as the weight decay vanishes",
-    kind="limit",
-    paper=PAPER,
-    statement=(
-        r"x = \lambda N \to 0,\ S = (P D P)^+:\quad m_{y,c} = \log\tfrac1x + \log w_y - "
-        r"\log\left(-(S^{1/2})_{cy}\right) + O\left(1/\log\tfrac1x\right)",
-        r"\cos(w_i, w_j) = \cos_{\mathrm{SELI}}(i, j) + O\left(1/\log\tfrac1x\right): \text{ the same for all weights}",
-    ),
-    relations=(
-        Asymptotic(m_yc - L, sp.log(w) - sp.log(root)),
-        Asymptotic(cos_AA, ROOT["AA"] / ROOT["A"]),
-        Asymptotic(cos_BB, ROOT["BB"] / ROOT["B"]),
-        Asymptotic(cos_AB, ROOT["AB"] / sp.sqrt(ROOT["A"] * ROOT["B"])),
-    ),
-    read=weighted_readings,
-    along=fade,
-    companions=lambda problem: (max_margin(problem),),
-    hypotheses=(PLAIN_LINEAR, TWO_SIZES, unbiased("a free bias has another limit, HL23-17"), REACH, WIDE),
-    witness=STEP,
-    family=Family(sizes="two", bias=("none",), near=(), weights=True),
-    settings=(Problem.ce([9, (4, 2)], 1, weights=[1, ("1/3", 2)]),),
-    derivation=weighted_derivation,
-    rests_on=frozenset({"UC26-03", "TH22-02"}),
-    required="proved",
-    source="ours; beyond the papers",
-    mutants=(
-        Mutant("margins do not see the weights", (Asymptotic(m_yc - L, -sp.log(root)),), problem=STEP),
-        Mutant(
-            "a weight counts like a size: log of its root",
-            (Asymptotic(m_yc - L, sp.log(w) / 2 - sp.log(root)),),
-            problem=STEP,
-        ),
-        Mutant("the limit is an ETF", (Asymptotic(cos_BB, -1 / (K - 1)),), problem=STEP),
-    ),
-    note="Weights decide when classes merge (NR26-03), not where an ever smaller weight decay leads: the margins of a "
-    "class gain log w, which vanishes beside log(1/x).",
 )
