@@ -71,10 +71,12 @@ def same_readings(optimum: Optimum) -> Iterator[Reading]:
                 common[samples] = common[value] * found.problem.N.numerator / found.problem.N.denominator
         yield common
         pairs, p, p_other = class_pairs(problem), predictions(optimum), predictions(other)
-        for own, wrong in pairs if p is not None and p_other is not None else ():
-            yield {p_wrong: p[wrong, own], p_same: p_other[wrong, own]}
+        if p is not None and p_other is not None:
+            yield from ({p_wrong: p[wrong, own], p_same: p_other[wrong, own]} for own, wrong in pairs)
         Z, Z_other = optimum.logits, other.logits
-        for own, wrong in pairs if Z is not None and Z_other is not None else ():
+        if Z is None or Z_other is None:
+            continue
+        for own, wrong in pairs:
             if problem.sizes[own] == problem.sizes[wrong]:
                 yield {
                     **common,
