@@ -106,7 +106,7 @@ class Checker:
         if conflict := self._conflict(problem, route, optimum):
             tally.crashed = conflict
             return
-        tally.add(problem, findings, optimum.reason)
+        tally.add(problem, findings, "" if self._complete(findings, optimum) else optimum.reason)
         tally.starts += optimum.work.get("starts", 0)
         tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
@@ -114,6 +114,11 @@ class Checker:
         if self.keeper and route == "enclosure" and any(f.outcome != "undecided" for f in findings):
             self.keeper.keep(self.claim, problem, optimum)
         self._raise_on(problem, findings, route)
+
+    def _complete(self, findings: Sequence[Finding], optimum: Optimum) -> bool:
+        """Whether a route with both bounds showed every relation: what else it does not know is then no hindrance."""
+        bounded = optimum.lower is not None and optimum.upper is not None
+        return bounded and {f.relation for f in findings} == set(range(len(self.claim.relations)))
 
     def _conflict(self, problem: Problem, route: str, optimum: Optimum) -> str:
         """No route may contradict the bounds that the kernel proves, or break a law of stationary points."""
