@@ -18,6 +18,7 @@ __all__ = [
     "ClaimResult",
     "ClaimShown",
     "DerivationStep",
+    "Discovery",
     "Interval",
     "MutantSummary",
     "MutantsOutput",
@@ -290,6 +291,55 @@ class Check(Model):
     reason: str
 
 
+class QuantityListing(Model):
+    """A number that ``verify discover`` can be asked for."""
+
+    name: str
+    text: str
+    unknown: str
+    evidence: str
+
+
+class Measurement(Model):
+    """A designed configuration (exact numbers as strings) and the bracket that the kernel proved there."""
+
+    parameters: dict[str, str]
+    value: Interval
+
+
+class ProposalEntry(Model):
+    """A closed form. ``misfit`` is an upper bound on fresh configurations, a lower one on the configuration that killed
+    it; ``common`` is the law where all weight decays are one lam.
+    """
+
+    equation: str
+    common: str | None
+    complexity: int
+    fitted: int
+    tested: int
+    misfit: str | None
+    digits: int
+    killed: dict[str, str] | None
+    verdict: str
+
+
+class Discovery(Model):
+    """``verify discover``; without a quantity only ``quantities`` is filled."""
+
+    schema_: Literal["verify.discover/1"] = Field("verify.discover/1", alias="schema")
+    model: str
+    quantities: list[QuantityListing]
+    quantity: str | None = None
+    seed: int
+    configurations: list[Measurement] = []
+    kind: str = ""
+    proposals: list[ProposalEntry] = []
+    reason: str = ""
+    interrupted: bool = False
+    written: str | None = None
+    seconds: float
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of every output and file, by name: what is committed in ``verify/json_schemas``.
 
@@ -298,7 +348,18 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(json_schemas())[:3]
     ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
     """
-    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
+    roots = (
+        Case,
+        Certificate,
+        Check,
+        ClaimList,
+        ClaimShown,
+        Discovery,
+        MutantsOutput,
+        NewClaim,
+        OptimumOutput,
+        ReplayOutput,
+    )
     names = {}
     for model in (*roots, RunResult, ThresholdsOutput):
         schema = model.model_json_schema(mode="serialization")
