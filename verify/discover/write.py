@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import verify
@@ -26,7 +27,9 @@ class Setting:
     applies: str
     symbols: dict[str, str]
     state: str = ""
+    exact: str = "None"
     helper: str = ""
+    imports: str = ""
 
 
 SIZES = {
@@ -39,6 +42,7 @@ SIZES = {
 }
 DECAYS = {"lambda_w": "rational(problem.lambda_w)", "lambda_h": "rational(problem.lambda_h)"}
 CONTRAST = "dead_state((optimum.contrasts or (None,))[-1])"
+EXACT = "dead_state((optimum.exact_contrasts or (None,))[-1])"
 PRODUCT = "sign(optimum.gram_classifier, *B.members[:2])"
 SIGN = '''
 def sign(table, k, other):
@@ -60,6 +64,7 @@ SETTINGS = {
         f'problem.key == "ce" and {PLAIN} and {PAIR} and problem.dim >= problem.K - 1',
         SIZES | DECAYS,
         CONTRAST,
+        EXACT,
     ),
     ("ce", "threshold:complete_collapse"): Setting(
         'Problem.ce([12, 5, 2], "1/30")',
@@ -76,20 +81,23 @@ SETTINGS = {
         f'problem.key == "ce-relu" and {PLAIN} and {PAIR} and problem.dim >= problem.K',
         SIZES | DECAYS,
         CONTRAST,
+        EXACT,
     ),
     ("mse", "threshold:class_zero"): Setting(
         'Problem.mse([(12, 3), (5, 2)], ["1/30"] * 3, "1/20")',
         'Family(sizes="two", bias=("none",), near=("zero",), model="mse", depths=(1, 2, 3, 4, 5, 6))',
-        "two sizes, at least two classes of the smaller one, no bias; lambda_w is the geometric mean over the layers "
-        "(the numbers came from equal ones)",
+        "two sizes, at least two classes of the smaller one, no bias; lambda_w is the decay of the last layer, "
+        "lambda_h the product of all over lambda_w^M (the numbers came from layers of equal decay)",
         f'problem.model == "mse" and problem.bias == "none" and {PAIR} and problem.dim >= problem.K',
         SIZES
         | {
             "M": "sp.Integer(problem.depth)",
-            "lambda_w": "sp.root(rational(problem.product / problem.lambda_h), problem.depth)",
-            "lambda_h": DECAYS["lambda_h"],
+            "lambda_w": "rational(problem.lambda_w)",
+            "lambda_h": "rational(problem.product / problem.lambda_w**problem.depth)",
         },
         CONTRAST,
+        'None if class_states(optimum)[-1][1] is None else class_states(optimum)[-1][1] != "alive"',
+        imports="from theory.mse_observables import class_states\n",
     ),
     ("mse", "value"): Setting(
         'Problem.mse([(5, 3)], "1/40", "1/50")',
@@ -107,6 +115,7 @@ SETTINGS = {
         f'problem.model == "uf-svm" and {PAIR} and problem.dim >= problem.K - 1',
         SIZES | {"R": "rational(A.size / B.size)"},
         PRODUCT,
+        'optimum.facts.get("orthogonal") or None',
         SIGN,
     ),
     ("uf-svm", "value"): Setting(
@@ -140,11 +149,15 @@ def write(identifier: str, findings: Findings, seed: int) -> Path:
 def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) -> str:
     """The file, with IDENTIFIER in place of the ID."""
     quantity, law = findings.quantity, proposal.law
-    threshold = quantity.sign is not None
-    left, right = sides(law)
-    kinds = ("sp.Equivalent(dead, LEFT >= {})", "sp.Eq(LEFT, {}, evaluate=False)")
-    relation = kinds[not threshold]
-    names = [*setting.symbols, *([] if threshold else ["value"])]
+    state = quantity.sign is not None
+    left, right, root = sides(law, state)
+    guarded = re.search(rf"\({quantity.index} - 1\)\*\*(\([^()]*\)|\w+)", f"{left} {right}") if quantity.index else None
+    symbols = dict(setting.symbols)
+    if guarded is not None:  # a number, not a power: balls have no 0^0
+        left, right = (side.replace(guarded[0], "below") for side in (left, right))
+        symbols["below"] = f"({guarded[0]}).subs({quantity.index}, {symbols[quantity.index or '']})"
+    relation = "sp.Equivalent(dead, LEFT >= {})" if state else "sp.Eq(LEFT, {}, evaluate=False)"
+    names = [*symbols, *([] if state else [law.unknown]), *(["threshold"] if root else [])]
     fields = {
         "EQUATION": law.equation(),
         "MODEL": quantity.model,
@@ -157,13 +170,14 @@ def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) 
         "NAMES": " ".join(names),
         "WITNESS": setting.witness,
         "HELPER": setting.helper,
-        "READ": reader(setting, threshold),
+        "IMPORTS": setting.imports,
+        "READ": reader(replace(setting, symbols=symbols), law.unknown, state, root),
         "APPLIES": setting.applies,
         "LEFT": left,
         "RIGHT": right,
         "TITLE": quantity.text,
-        "KIND": "threshold" if threshold else "equality",
-        "STATEMENT": "sp.latex(sp.Equivalent(dead, LEFT >= RIGHT))" if threshold else "sp.latex(sp.Eq(LEFT, RIGHT))",
+        "KIND": "threshold" if state else "equality",
+        "STATEMENT": "sp.latex(sp.Equivalent(dead, LEFT >= RIGHT))" if state else "sp.latex(sp.Eq(LEFT, RIGHT))",
         "RELATION": relation.format("RIGHT"),
         "HYPOTHESIS": setting.hypothesis,
         "FAMILY": setting.family,
@@ -175,21 +189,20 @@ def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) 
     return text
 
 
-def reader(setting: Setting, threshold: bool) -> str:
+def reader(setting: Setting, unknown: str, state: bool, root: str) -> str:
     """Body of the function that reads an optimum."""
-    state = setting.state
     lines = [f"        {name}: {value}," for name, value in setting.symbols.items()]
-    if threshold:
-        head = [f"    state = {state}", "    if state is None:", "        return"]
-        lines.append("        dead: state,")
-    else:
+    if not state:
         head = ["    if optimum.lower is None or optimum.upper is None:", "        return"]
-        lines.append("        value: optimum.lower.union(optimum.upper),")
-    return "\n".join([*head, "    yield {", *lines, "    }"])
+        lines.append(f"        {unknown}: optimum.lower.union(optimum.upper),")
+        return "\n".join([*head, "    yield {", *lines, "    }"])
+    lines += [f"        threshold: {root},"] if root else []
+    lines += [f"        dead: {setting.state},", f"        dead_exact: {setting.exact},"]
+    return "\n".join(["    yield {", *lines, "    }"])
 
 
-def sides(law: Law) -> tuple[str, str]:
-    """Left side, increasing in the unknown, and right side of the law, as SymPy reads them.
+def sides(law: Law, state: bool) -> tuple[str, str, str]:
+    """Left side, increasing in the unknown, and right side; for a threshold that solves a quadratic, its equation.
 
     Raises
     ------
@@ -200,14 +213,22 @@ def sides(law: Law) -> tuple[str, str]:
     --------
     >>> from fractions import Fraction
     >>> from verify.discover.laws import Form, Power
-    >>> sides(Law("t", 2, {0: Form((Power("n", Fraction(-1)),)), 1: Form((Power("K", Fraction(1)),))}))
-    ('t', '(K + sp.sqrt((K)**2 + 4*(1/n)))/2')
+    >>> law = Law("t", 2, {0: Form((Power("n", Fraction(-1)),)), 1: Form((Power("K", Fraction(1)),))})
+    >>> sides(law, False)[1]
+    '(K + sp.sqrt((K)**2 + 4*(1/n)))/2'
+    >>> sides(law, True)[2]
+    'Root(threshold, threshold**2 - (K)*threshold - (1/n), (K)/2, 1 + sp.Abs(K) + sp.Abs(1/n))'
     """
     if law.binomial:
         left, _, right = law.equation().partition(" = ")
-        return left, right
+        return left, right, ""
     if law.degree > 2:
         raise InputError("a zero of a polynomial of degree above 2 has no closed form that could be written")
-    constant, slope = (law.forms[i].text() if i in law.forms else "0" for i in (0, 1))
-    sign = "+" if law.root == 0 else "-"
-    return law.unknown, f"({slope} {sign} sp.sqrt(({slope})**2 + 4*({constant})))/2"
+    constant, slope = (law.forms[i].text() if i in law.forms else "sp.Integer(0)" for i in (0, 1))
+    if not state:
+        sign = "-" if law.root else "+"
+        return law.unknown, f"({slope} {sign} sp.sqrt(({slope})**2 + 4*({constant})))/2", ""
+    far = f"1 + sp.Abs({slope}) + sp.Abs({constant})"
+    ends = f"-({far}), ({slope})/2" if law.root else f"({slope})/2, {far}"
+    equation = f"threshold**2 - ({slope})*threshold - ({constant})"
+    return law.unknown, "threshold", f"Root(threshold, {equation}, {ends})"
