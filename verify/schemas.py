@@ -21,6 +21,7 @@ __all__ = [
     "ClaimResult",
     "ClaimShown",
     "DerivationStep",
+    "Discovery",
     "Interval",
     "MutantDetail",
     "MutantSummary",
@@ -412,6 +413,55 @@ class Checks(Model):
     schema_: Literal["verify.checks/1"] = Field("verify.checks/1", alias="schema")
     files: list[CheckedFile]
     summary: dict[str, int]
+    seconds: float
+
+
+class QuantityListing(Model):
+    """A number that ``verify discover`` can be asked for."""
+
+    name: str
+    text: str
+    unknown: str
+    evidence: str
+
+
+class Measurement(Model):
+    """A designed configuration (exact numbers as strings) and the bracket that the kernel proved there."""
+
+    parameters: dict[str, str]
+    value: Interval
+
+
+class ProposalEntry(Model):
+    """A closed form. ``misfit`` is an upper bound on fresh configurations, a lower one on the configuration that killed
+    it; ``common`` is the law where all weight decays are one lam.
+    """
+
+    equation: str
+    common: str | None
+    complexity: int
+    fitted: int
+    tested: int
+    misfit: str | None
+    digits: int
+    killed: dict[str, str] | None
+    verdict: str
+
+
+class Discovery(Model):
+    """``verify discover``; without a quantity only ``quantities`` is filled."""
+
+    schema_: Literal["verify.discover/1"] = Field("verify.discover/1", alias="schema")
+    model: str
+    quantities: list[QuantityListing]
+    quantity: str | None = None
+    seed: int
+    configurations: list[Measurement] = []
+    kind: str = ""
+    proposals: list[ProposalEntry] = []
+    reason: str = ""
+    interrupted: bool = False
+    written: str | None = None
     seconds: float
 
 
