@@ -18,6 +18,9 @@ __all__ = [
     "ClaimResult",
     "ClaimShown",
     "DerivationStep",
+    "HuntNote",
+    "HuntOutput",
+    "HuntStage",
     "Interval",
     "MutantSummary",
     "MutantsOutput",
@@ -96,6 +99,8 @@ class ClaimShown(Model):
     assumes: list[str]
     mutants: list[str]
     verdict: Verdict | None
+    hunt: HuntOutput | None = None
+    """What the hunts of this text in ./hunts, or those shipped with the project, found."""
 
 
 class NewClaim(Model):
@@ -266,6 +271,56 @@ class ReplayOutput(Model):
     reason: str
 
 
+class HuntStage(Model):
+    """One stage of an attack: configurations first tried by it, finished slices, seconds of work."""
+
+    stage: str
+    configurations: int
+    slices: int
+    seconds: float
+
+
+class HuntNote(Model):
+    """A configuration that did not end as a pass or a confirmed violation, and why."""
+
+    outcome: str
+    reason: str
+    configuration: dict[str, Any]
+
+
+class HuntOutput(Model):
+    """``verify hunt``: all hunts of one text of a claim. ``survived`` is no evidence that the claim is true."""
+
+    schema_: Literal["verify.hunt/1"] = Field("verify.hunt/1", alias="schema")
+    claim: str
+    text: str
+    """SHA-256 of what the claim says: hunts of an earlier text do not count."""
+    outcome: Literal["survived", "refuted", "nothing"]
+    """``nothing``: no configuration had content."""
+    seed: int
+    seconds: float
+    """Of work, all workers and hunts together."""
+    configurations: int
+    outcomes: dict[str, int]
+    """holds, undecided, nothing (the claim reads nothing there), violated, suspect, contradicted, error, timeout."""
+    stages: list[HuntStage]
+    every_sum: int
+    """Every count vector of the family with at most so many samples was tried, at a few levels; 0 where none."""
+    coverage: dict[str, int]
+    """Region -> configurations on which the claim holds."""
+    worst_margin: float | None
+    """Largest signed distance to a violation among them, relative; below 0."""
+    worst: dict[str, Any] | None
+    mutants: MutantSummary
+    """Mutants of the claim that the same configurations kill."""
+    resolution: float | None
+    """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    counterexample: Case | None
+    minimal: bool
+    """No class can be removed and no count lowered; null counterexample: false."""
+    notes: list[HuntNote]
+
+
 class Certificate(Model):
     """``verify certify``: a problem and a witness; bounds and facts may be null or weaker than what follows."""
 
@@ -298,9 +353,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(json_schemas())[:3]
     ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
     """
-    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
+    roots = (Case, Certificate, Check, ClaimList, ClaimShown, HuntOutput, MutantsOutput, NewClaim, OptimumOutput)
     names = {}
-    for model in (*roots, RunResult, ThresholdsOutput):
+    for model in (*roots, ReplayOutput, RunResult, ThresholdsOutput):
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names

@@ -19,8 +19,8 @@ from verify.routes import COSTLY
 __all__ = ["LIMIT", "Examined", "Outcome", "Overtime", "Target", "examine", "limited"]
 
 Outcome = Literal["holds", "undecided", "nothing", "violated", "suspect", "contradicted", "error", "timeout"]
-"""``suspect``: a floating route sees a violation and nothing confirms it; ``contradicted``: the kernel proves that route
-wrong; ``nothing``: the claim reads nothing here. Only ``holds`` is a pass."""
+"""``suspect``: a floating route sees a violation and nothing confirms it; ``contradicted``: the kernel proves that
+route wrong; ``nothing``: the claim reads nothing here. Only ``holds`` is a pass."""
 
 LIMIT = 30.0
 """Seconds for one configuration."""

@@ -1,7 +1,7 @@
 """Where a hunt has been: the region of the parameter space that a configuration belongs to.
 
-A region is (number of classes, decade of the largest ratio of sizes, distance from the nearest threshold of the model and
-its side, options). A count of configurations says little; a map of regions shows what was not tried.
+A region is (number of classes, decade of the largest ratio of sizes, distance from the nearest threshold of the model
+and its side, options). A count of configurations says little; a map of regions shows what was not tried.
 """
 
 from __future__ import annotations

@@ -1,25 +1,28 @@
 """The journal of a hunt: one line of JSON per configuration, appended as it ends, read back as data and never run.
 
-A hunt killed at any moment loses at most the configuration under way. The first line names the claim and the hash of its
-text; a changed claim starts a new journal.
+A hunt killed at any moment loses at most the configuration under way. The first line names the claim and the hash of
+its text; a changed claim starts a new journal.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
+from textwrap import dedent
 from types import FunctionType
 from typing import Any, Literal
 
 import sympy as sp
 from pydantic import TypeAdapter, ValidationError
 
-from theory.claim import Claim
+from theory.claim import Claim, Family
 from verify.counts import InputError
 from verify.hunt.attack import Outcome
 from verify.schemas import Model
@@ -153,7 +156,7 @@ class Journal:
         """Write one line; with ``sync`` it also survives a power cut, as does everything before it."""
         if self._handle is None:
             self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        os.write(self._handle, (line.model_dump_json(exclude_defaults=False) + "\n").encode())
+        os.write(self._handle, (line.model_dump_json(exclude_none=True) + "\n").encode())
         if sync:
             os.fsync(self._handle)
 
@@ -191,7 +194,7 @@ def text_of(claim: Claim) -> str:
         claim.id,
         [str(relation) for relation in claim.relations],
         [(h.text, _source(h.holds)) for h in claim.hypotheses],
-        repr(claim.family),
+        {f.name: str(value) for f in fields(Family) if (value := getattr(claim.family, f.name, None)) != f.default},
         [_source(function) for function in (claim.read, claim.companions, claim.along)],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -202,7 +205,7 @@ def _source(function: Callable[..., Any] | None) -> list[Any]:
     if function is None:
         return []
     try:
-        text = inspect.getsource(function)
+        text = _canonical(inspect.getsource(function))
     except (OSError, TypeError):
         text = getattr(function, "__qualname__", type(function).__name__)
     closed: list[Any] = []
@@ -213,3 +216,14 @@ def _source(function: Callable[..., Any] | None) -> list[Any]:
         elif isinstance(value, str | int | Fraction | sp.Basic):
             closed.append(str(value))
     return [text, closed]
+
+
+def _canonical(source: str) -> str:
+    """Source without docstring, comments and layout; as it is where it is no statement of its own (a lambda)."""
+    try:
+        (tree,) = ast.parse(dedent(source)).body
+    except (SyntaxError, ValueError):
+        return source
+    if isinstance(tree, ast.FunctionDef) and ast.get_docstring(tree) is not None:
+        tree.body = tree.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

@@ -26,7 +26,7 @@ class Progress:
     outcomes, coverage : configurations by outcome; those that hold by region.
     tried, seconds, slices : configurations, seconds of work, and finished slices by stage.
     unfinished : digests and margins tried in slices that did not end.
-    samples : every count vector with a smaller sum was tried.
+    samples : of finished slices of ``smallest``: index -> sum of its last count vector.
     worst : the largest margins, best first: (margin, configuration).
     killed, detected : see :class:`verify.hunt.pressing.Pressing`.
     violation, shrunk : the first violating configuration, and the smallest one confirmed so far.
@@ -40,7 +40,7 @@ class Progress:
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     slices: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     unfinished: defaultdict[tuple[str, int], dict[str, float | None]] = field(default_factory=lambda: defaultdict(dict))
-    samples: int = 0
+    samples: dict[int, int] = field(default_factory=dict)
     worst: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     killed: set[str] = field(default_factory=set)
     detected: dict[str, int] = field(default_factory=dict)
@@ -64,7 +64,8 @@ class Progress:
             case SliceEnd():
                 self.slices[line.stage].add(line.slice)
                 self.unfinished.pop((line.stage, line.slice), None)
-                self.samples = max(self.samples, line.samples or 0)
+                if line.samples is not None:
+                    self.samples[line.slice] = line.samples
             case Shrunk():
                 self.shrunk = line
 

@@ -1,15 +1,17 @@
 """Shrink a counterexample: fewer classes, then smaller counts, then plain options, then simpler rationals.
 
 What is held fixed when classes are removed or counts lowered: the model and every option, and the level relative to the
-thresholds. The smaller class list counts as violating when it does so at one of these levels: the same weight decays, the
-same lam N, or a relative distance d from any threshold of its model, where d runs over the distances of the larger
-configuration from its own thresholds and over 0, -1/100, 1/100, -1/10, 1/10. In ``uf-svm`` and ``layer-peeled``, where the
-thresholds are ratios of sizes, lowered counts are tried as they are. Feature dimensions follow the number of classes. A configuration is minimal when no class can be removed and no count lowered in this sense.
+thresholds. The smaller class list counts as violating when it does so at one of these levels: the same weight decays,
+the same lam N, or a relative distance d from any threshold of its model, where d runs over the distances of the larger
+configuration from its own thresholds and over 0, -1/100, 1/100, -1/10, 1/10. In ``uf-svm`` and ``layer-peeled``, where
+the thresholds are ratios of sizes, lowered counts are tried as they are. Feature dimensions follow the number of
+classes. A configuration is minimal when no class can be removed and no count lowered in this sense.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, groupby
@@ -116,7 +118,7 @@ def smaller_counts(problem: Problem) -> Iterator[Problem]:
         return
     for i, run in enumerate(problem.runs):
         for size in _lower(run.size):
-            lists = [(replace(run, size=size),)]
+            lists: list[tuple[Run, ...]] = [(replace(run, size=size),)]
             if run.repeat > 1:
                 lists.append((replace(run, size=size, repeat=1), replace(run, repeat=run.repeat - 1)))
             for some in lists:
@@ -167,10 +169,8 @@ def at_levels(before: Problem, after: Problem) -> Iterator[Problem]:
         found |= {replace(after, lambda_w=after.lambda_w * ratio, lambda_h=after.lambda_h * ratio, deeper=decays): None}
     kept = [Fraction(0) if abs(d) < 1e-13 else Fraction(d).limit_denominator(10**12) for d in distances(before)]
     offsets = list(dict.fromkeys([*(d for d in kept if -1 < d < 10), *OFFSETS]))
-    try:
+    with suppress(ValueError, ArithmeticError):
         found |= dict.fromkeys(near_thresholds(after, offsets))
-    except (ValueError, ArithmeticError):
-        pass
     yield from found
 
 

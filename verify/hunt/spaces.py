@@ -117,7 +117,7 @@ def _with_losses(
         if family.base == "layer-peeled":
             base = Problem.peeled(counts, 1, 1, weights)
         else:
-            base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)  # type: ignore[arg-type]
+            base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)
         yield base.with_loss(loss)
         if "smoothing" in family.knobs:
             yield base.with_loss(loss, smoothing="1/10")

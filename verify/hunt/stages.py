@@ -1,6 +1,7 @@
 """The four stages of an attack. A slice (stage, index) tries a fixed sequence of configurations for a given seed.
 
-``smallest`` : every count vector, by its sum, in every mode of the claim's family, at a few levels and at every threshold.
+``smallest`` : every count vector, by its sum, in every mode of the claim's family, far below and on both sides of every
+    threshold.
 ``boundary`` : ties, extreme ratios, single classes, two classes, nearly equal sizes, at relative distances 1e-3, 1e-4,
     1e-6 and 1e-9 of every threshold on both sides and exactly on it; then the levels at which a state, a rank or a
     prediction changes are bisected, so that both sides are tried at all distances down to 1e-11.
@@ -233,7 +234,9 @@ def _optimised(claim: Claim, rng: random.Random, starts: Sequence[Problem], inde
 def _random_start(claim: Claim, rng: random.Random) -> Problem | None:
     for _ in range(20):
         for base in _modes(claim, _shape(rng)):
-            found = [p for p in near_thresholds(base, (Fraction(-1, 10), Fraction(1, 10))) or [base] if claim.applies(p)]
+            found = [
+                p for p in near_thresholds(base, (Fraction(-1, 10), Fraction(1, 10))) or [base] if claim.applies(p)
+            ]
             if found:
                 return rng.choice(found)
     return None

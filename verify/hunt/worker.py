@@ -241,4 +241,3 @@ def announced(slot: Any) -> tuple[float, dict[str, Any]] | None:
         return float(began), configuration
     except ValueError:
         return None
-
