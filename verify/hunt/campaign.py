@@ -30,7 +30,9 @@ HUNG = LIMIT + 15
 SHRINKING = 90.0
 """Seconds granted to shrinking beyond the budget."""
 PULSE = 0.25
-SHARE = {"smallest": 2.0, "boundary": 1.5, "drawn": 1.0, "optimised": 1.0}
+SHARE = {"smallest": 2.5, "boundary": 1.5, "drawn": 1.0, "optimised": 1.0}
+EXPECTED = 5.0
+"""Seconds that a slice under way is taken to need."""
 FAVOUR, MOST_FAVOUR = 2.0, 4.0
 """Shares of the time, and how they adapt: a stage that brings something new gets up to four times its share."""
 
@@ -110,10 +112,14 @@ class Schedule:
     def next(self) -> tuple[str, int]:
         """Stage and index of the next slice."""
         busy = {stage for stage, _ in self.running.values()}
-        stage = min(STAGES, key=lambda s: (self.progress.seconds[s] + 5 * (s in busy)) / (self.favour[s] * SHARE[s]))
+        stage = min(STAGES, key=lambda s: (self._cost(s) + EXPECTED * (s in busy)) / (self.favour[s] * SHARE[s]))
         done = self.progress.slices[stage] | {index for s, index in self.running.values() if s == stage}
         index = next(i for i in range(len(done) + 1) if i not in done)
         return stage, index
+
+    def _cost(self, stage: str) -> float:
+        """Seconds, and a little for every slice: empty ones cost too."""
+        return self.progress.seconds[stage] + 0.2 * len(self.progress.slices[stage])
 
     def judge(self, stage: str, gained: bool) -> None:
         """More time for a stage that brought something new, less for one that did not."""
@@ -241,6 +247,10 @@ class _Campaign:
                 schedule.judge(stage, self._standing() != before)
                 self._settle(future, number, stage, index)
             self._end_hung(owner, schedule)
+        busy = [owner[future] for future in wait(owner, timeout=1, return_when="FIRST_COMPLETED").not_done]
+        for number in busy:  # a violation is known: what the others are at does not matter
+            self.workers[number].end()
+        self.workers = [worker for number, worker in enumerate(self.workers) if number not in busy]
 
     def _task(self, stage: str, index: int, deadline: float) -> Task:
         progress = self.progress
@@ -311,9 +321,8 @@ class _Campaign:
     def _shrink(self, deadline: float) -> None:
         start = self.progress.shrunk.configuration if self.progress.shrunk else self.progress.violation
         assert start is not None
-        for worker in self.workers:
-            worker.end()
-        self.workers = [self._worker()]
+        if not self.workers:
+            self.workers = [self._worker()]
         task = Task(stage=SHRINK, index=0, seed=self.target.seed, deadline=deadline, starts=(start,))
         future = self.workers[0].submit(task)
         while not wait([future], timeout=PULSE).done:

@@ -127,7 +127,10 @@ def smaller_counts(problem: Problem) -> Iterator[Problem]:
 
 
 def _lower(size: Fraction) -> list[Fraction]:
-    top = ceil(size) - 1
+    """Smaller counts; a fraction may also become the whole numbers next to it, or 2."""
+    if size.denominator > 1:
+        return sorted({Fraction(n) for n in (1, 2, int(size), ceil(size)) if n})
+    top = int(size) - 1
     if top <= EACH:
         return [Fraction(n) for n in range(1, top + 1)]
     return sorted({Fraction(n) for n in (1, 2, 3, 5, 10, isqrt(top), top // 10, top // 2, top) if n})
@@ -181,7 +184,9 @@ def plainer(problem: Problem) -> Iterator[Problem]:
     """One option at a time at its default."""
     plain = tuple(replace(run, weight=Fraction(1)) for run in problem.runs)
     decays = tuple(replace(run, feature_decay=Fraction(1), row_decay=Fraction(1)) for run in problem.runs)
+    ordered = tuple(sorted(problem.runs, key=lambda run: (-run.size, run.weight)))
     changes: list[dict[str, object]] = [
+        {"runs": _joined(ordered)},
         {"bias": "none"},
         {"runs": _joined(plain)},
         {"runs": _joined(decays)},

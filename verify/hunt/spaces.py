@@ -88,7 +88,8 @@ def bases(family: Family, counts: Sequence[Any], weights: Sequence[Any] | None =
     >>> [str(p.bias) for p in bases(Family(bias=("none", "penalised")), (2, 1))]
     ['none', '1/10']
     """
-    K = sum(repeat for _, repeat in ((c if isinstance(c, tuple) else (c, 1)) for c in counts))
+    pairs = [c if isinstance(c, tuple) else (c, 1) for c in counts]
+    K = sum(repeat for _, repeat in pairs)
     biases = ["1/10" if mode == "penalised" else mode for mode in family.bias]
     match family.model:
         case "ce" | "ce-relu":
@@ -102,7 +103,7 @@ def bases(family: Family, counts: Sequence[Any], weights: Sequence[Any] | None =
         case "layer-peeled":
             yield from (Problem.peeled(counts, budget, budget, weights) for budget in BUDGETS)
         case "ce-sphere":
-            if set(counts) == {1}:
+            if {size for size, _ in pairs} == {1}:
                 dims = sorted({K - 1, K} if family.dims == "wide" else {1, max(1, K - 2), K - 1, K})
                 modes = product(dims, BUDGETS, family.families)
                 yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in modes)

@@ -35,6 +35,8 @@ SHAPES = 3
 EXAMPLES = 40
 GRID = [Fraction(f"{10 ** (e / 4):.4g}") for e in range(-7, 4)]
 """Levels, relative to the largest threshold, between which changes are bisected."""
+TRIES = 40
+"""Shapes drawn until one satisfies the hypotheses."""
 STEPS = 34
 """Bisections of a quarter of a decade: down to a relative 1e-11."""
 MOST_CHANGES = 5
@@ -87,8 +89,10 @@ def _smallest(claim: Claim, index: int, attack: Attack) -> None:
 
         for problem in probes(claim):
             attack(problem)
+    others = index % 2 == 1
     for counts in vectors_of(claim, index):
-        for base in _modes(claim, counts):
+        modes = list(_modes(claim, counts))
+        for base in modes[1:] if others else modes[:1]:
             for problem in (*far_levels(base), *near_thresholds(base, CLOSE)):
                 attack(problem)
 
@@ -96,15 +100,18 @@ def _smallest(claim: Claim, index: int, attack: Attack) -> None:
 def vectors_of(claim: Claim, index: int) -> list[tuple[int, ...]]:
     """The count vectors of a slice of ``smallest``, in the order of their sums.
 
+    Even slices try the first mode of the family (its first bias, no weights), odd ones all the others.
+
     Examples
     --------
     >>> from verify.registry import load
     >>> vectors_of(load()["HL23-04"], 0)[:3]
-    [(1, 1), (2, 1), (1, 1, 1)]
+    [(1, 1), (1, 1, 1), (2, 2)]
     """
     assert claim.family is not None
     every = chain.from_iterable(count_vectors(total, claim.family.sizes) for total in count(2))
-    return list(islice(every, VECTORS * index, VECTORS * (index + 1)))
+    start = VECTORS * (index // 2)
+    return list(islice(every, start, start + VECTORS))
 
 
 def _modes(claim: Claim, counts: Sequence[Any]) -> Iterator[Problem]:
@@ -121,14 +128,31 @@ def _modes(claim: Claim, counts: Sequence[Any]) -> Iterator[Problem]:
 
 def _boundary(claim: Claim, rng: random.Random, index: int, attack: Attack) -> None:
     if index % 2:
-        modes = list(_modes(claim, _shape(rng)))
-        if modes:
-            _bisect_changes(rng.choice(modes), attack)
+        base = _base(claim, rng)
+        if base is not None:
+            _bisect_changes(base, attack)
         return
     for _ in range(SHAPES):
-        modes = list(_modes(claim, _shape(rng)))
-        for problem in near_thresholds(rng.choice(modes), SIDES) if modes else ():
+        base = _base(claim, rng)
+        for problem in _sides(base, SIDES, rng) if base is not None else ():
             attack(problem)
+
+
+def _base(claim: Claim, rng: random.Random) -> Problem | None:
+    """A problem on one of the shapes, at some level inside the hypotheses; None where none was found."""
+    assert claim.family is not None
+    for _ in range(TRIES):
+        sphere = claim.family.model == "ce-sphere"
+        modes = list(_modes(claim, [(1, rng.randint(2, 9))] if sphere else _shape(rng)))
+        base = rng.choice(modes) if modes else None
+        if base is not None and any(claim.applies(p) for p in _sides(base, CLOSE, rng)):
+            return base
+    return None
+
+
+def _sides(base: Problem, offsets: Sequence[Fraction], rng: random.Random) -> list[Problem]:
+    """Both sides of every threshold; where the model has none, a few levels."""
+    return near_thresholds(base, offsets) or [scaled(base, factor) for factor in rng.sample(GRID, 3)]
 
 
 def _shape(rng: random.Random) -> list[tuple[int, int]]:
@@ -209,9 +233,10 @@ def _optimised(claim: Claim, rng: random.Random, starts: Sequence[Problem], inde
 
     family = claim.family
     assert family is not None
-    start = starts[index % len(starts)] if starts and index % 4 else _random_start(claim, rng)
-    if start is None:
+    base = _base(claim, rng)
+    if base is None:
         return
+    start = starts[index % len(starts)] if starts and index % 4 else rng.choice(_sides(base, CLOSE, rng))
     centre = vector(start, family)
 
     def cost(point: Any) -> float:
@@ -229,14 +254,3 @@ def _optimised(claim: Claim, rng: random.Random, starts: Sequence[Problem], inde
         tol=0,
     )
     minimize(cost, best.x, method="Nelder-Mead", options={"maxfev": 60, "xatol": 1e-9, "fatol": 0})
-
-
-def _random_start(claim: Claim, rng: random.Random) -> Problem | None:
-    for _ in range(20):
-        for base in _modes(claim, _shape(rng)):
-            found = [
-                p for p in near_thresholds(base, (Fraction(-1, 10), Fraction(1, 10))) or [base] if claim.applies(p)
-            ]
-            if found:
-                return rng.choice(found)
-    return None

@@ -74,11 +74,14 @@ def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
 
 
 def _every_sum(progress: Progress) -> int:
-    """Slices of ``smallest`` go by the sum of the counts; the last one may have left its sum unfinished."""
-    done = progress.slices["smallest"]
-    together = next(i for i in range(len(done) + 1) if i not in done)
-    last = progress.samples.get(together - 1)
-    return 0 if last is None else last - 1
+    """Slices of ``smallest`` go by the sum of the counts, in two series; the last may have left its sum unfinished."""
+
+    def reached(index: int) -> int:
+        while index in progress.slices["smallest"]:
+            index += 2
+        return progress.samples.get(index - 2, 1) - 1
+
+    return min(reached(0), reached(1))
 
 
 def _mutants(claim: Claim, progress: Progress) -> MutantSummary:
