@@ -22,6 +22,9 @@ __all__ = [
     "ClaimShown",
     "DerivationStep",
     "Discovery",
+    "HuntNote",
+    "HuntOutput",
+    "HuntStage",
     "Interval",
     "MutantDetail",
     "MutantSummary",
@@ -105,6 +108,8 @@ class ClaimShown(Model):
     assumes: list[str]
     mutants: list[str]
     verdict: Verdict | None
+    hunt: HuntOutput | None = None
+    """What the hunts of this text in ./hunts, or those shipped with the project, found."""
 
 
 class NewClaim(Model):
@@ -333,6 +338,56 @@ class ReplayOutput(Model):
     observed: str
     predicted: str
     reason: str
+
+
+class HuntStage(Model):
+    """One stage of an attack: configurations first tried by it, finished slices, seconds of work."""
+
+    stage: str
+    configurations: int
+    slices: int
+    seconds: float
+
+
+class HuntNote(Model):
+    """A configuration that did not end as a pass or a confirmed violation, and why."""
+
+    outcome: str
+    reason: str
+    configuration: dict[str, Any]
+
+
+class HuntOutput(Model):
+    """``verify hunt``: all hunts of one text of a claim. ``survived`` is no evidence that the claim is true."""
+
+    schema_: Literal["verify.hunt/1"] = Field("verify.hunt/1", alias="schema")
+    claim: str
+    text: str
+    """SHA-256 of what the claim says: hunts of an earlier text do not count."""
+    outcome: Literal["survived", "refuted", "nothing"]
+    """``nothing``: no configuration had content."""
+    seed: int
+    seconds: float
+    """Of work, all workers and hunts together."""
+    configurations: int
+    outcomes: dict[str, int]
+    """holds, undecided, nothing (the claim reads nothing there), violated, suspect, contradicted, error, timeout."""
+    stages: list[HuntStage]
+    every_sum: int
+    """Every count vector of the family with at most so many samples was tried, at a few levels; 0 where none."""
+    coverage: dict[str, int]
+    """Region -> configurations on which the claim holds."""
+    worst_margin: float | None
+    """Largest signed distance to a violation among them, relative; below 0."""
+    worst: dict[str, Any] | None
+    mutants: MutantSummary
+    """Mutants of the claim that the same configurations kill."""
+    resolution: float | None
+    """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    counterexample: Case | None
+    minimal: bool
+    """No class can be removed and no count lowered; null counterexample: false."""
+    notes: list[HuntNote]
 
 
 class Certificate(Model):

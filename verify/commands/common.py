@@ -62,8 +62,6 @@ DEEPEST = 100
 PROVED_DEPTH = {"ce": 32, "mse": 64}
 """Most layers that the kernel takes; thresholds need no kernel."""
 WIDEST = 100_000
-LONGEST = 30 * 24 * 3600
-"""Seconds of a budget."""
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
 Counts = Annotated[
@@ -455,26 +453,6 @@ class Printer:
 def print_json(model: BaseModel) -> None:
     """The only thing on standard output under ``--json``."""
     sys.stdout.write(model.model_dump_json() + "\n")
-
-
-def parse_budget(text: str) -> float:
-    """Seconds from '90s', '10m', '2h' or a plain number of seconds.
-
-    Raises
-    ------
-    InputError
-        If it is something else, or more than 30 days.
-
-    Examples
-    --------
-    >>> parse_budget("10m")
-    600.0
-    """
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text.strip(), re.ASCII)
-    seconds = float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]] if found else -1.0
-    if not 0 <= seconds <= LONGEST:
-        raise InputError(f"--budget {text[:40]}: a time such as 90s, 10m or 2h, at most 30 days")
-    return seconds
 
 
 def require_file(path: Path) -> None:
