@@ -61,8 +61,8 @@ def scientific(value: Fraction) -> str:
     exponent = len(str(value.numerator)) - len(str(value.denominator))
     while value < Fraction(10) ** exponent:
         exponent -= 1
-    leading = -(-value * 10 / Fraction(10) ** exponent // 1)
+    leading = int(-(-value * 10 / Fraction(10) ** exponent // 1))
     if leading == 100:
-        exponent, leading = exponent + 1, Fraction(10)
+        exponent, leading = exponent + 1, 10
     head = f"{leading // 10}.{leading % 10}"
     return f"{head}e{exponent}" if exponent else head

@@ -124,7 +124,7 @@ def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
 
 
 def _rounded(values: NDArray[Any]) -> list[Any] | None:
-    """Midpoints to the digits of the largest that every radius allows, at most PRINTED; None if a ball is not finite."""
+    """Midpoints to the digits of the largest that every radius allows, at most PRINTED; None if one is not finite."""
     if not all(value.is_finite() for value in values.flat):
         return None
     middles = np.array([float(value.mid()) for value in values.flat]).reshape(values.shape)

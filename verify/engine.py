@@ -106,7 +106,7 @@ class Checker:
         if conflict := self._conflict(problem, route, optimum):
             tally.crashed = conflict
             return
-        tally.add(problem, findings, optimum.reason)
+        tally.add(problem, findings, "" if self._complete(findings, optimum) else optimum.reason)
         tally.starts += optimum.work.get("starts", 0)
         tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
@@ -114,6 +114,11 @@ class Checker:
         if self.keeper and route == "enclosure" and any(f.outcome != "undecided" for f in findings):
             self.keeper.keep(self.claim, problem, optimum)
         self._raise_on(problem, findings, route)
+
+    def _complete(self, findings: Sequence[Finding], optimum: Optimum) -> bool:
+        """Whether a route with both bounds showed every relation: what else it does not know is then no hindrance."""
+        bounded = optimum.lower is not None and optimum.upper is not None
+        return bounded and {f.relation for f in findings} == set(range(len(self.claim.relations)))
 
     def _conflict(self, problem: Problem, route: str, optimum: Optimum) -> str:
         """No route may contradict the bounds that the kernel proves, or break a law of stationary points."""
@@ -186,11 +191,24 @@ class Checker:
                     self._ask(problem, route, tally)
         self.violation = first
         if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
-            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
-            same = [f.outcome for f in proved if f.relation == first.finding.relation]
-            if same and set(same) == {"holds"}:
-                self.tallies[first.route].crashed = f"contradicts the enclosure: {first} (at {problem.canonical()})"
+            for route, tally in self.tallies.items():
+                if tally.violated and not tally.crashed and route != "enclosure":
+                    tally.crashed = self._excuse(route, tally.violated)
+            if self.tallies[first.route].crashed:
                 self.violation = None
+
+    def _excuse(self, route: str, places: Iterable[Problem]) -> str:
+        """The error of a route that refutes, on each of these problems, only what the kernel proves there; or ''."""
+        said = ""
+        for problem in places:
+            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+            held = {f.relation for f in proved} - {f.relation for f in proved if f.outcome != "holds"}
+            found = findings_for(self.claim, problem, route, self.seed, self.avoid)
+            wrong = [f for f in found if f.outcome == "violated"]
+            if any(f.relation not in held for f in wrong):
+                return ""
+            said = said or f"contradicts the enclosure: {Violated(problem, wrong[0], route)} (at {problem.canonical()})"
+        return said
 
     def keep_counterexample(self) -> None:
         """Of a refuted claim only the certificates of its counterexample matter."""

@@ -19,7 +19,7 @@ from verify.routes.limits import solve_at_scale
 from verify.thresholds import thresholds
 from verify.watch import watched
 
-__all__ = ["LIMIT_BITS", "findings_for", "optimum_for", "routes_of"]
+__all__ = ["BITS", "LIMIT_BITS", "findings_for", "observed", "optimum_for", "routes_of"]
 
 Along = Callable[[Problem, int], Problem] | None
 Companions = Callable[[Problem], tuple[Problem, ...]] | None
@@ -40,11 +40,11 @@ def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: f
     """What one route says about one configuration of a claim."""
     if claim.along is None:
         with precision(BITS):
-            findings = judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
+            findings = judge(claim.relations, observed(claim, problem, route, seed, avoid), route)
         open_states = any(f.state and f.outcome == "undecided" for f in findings)
         return _as_ties(findings) if open_states and _at_threshold(problem) else findings
     with precision(LIMIT_BITS):
-        scales = [_observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
+        scales = [observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
         return judge_limit(claim.relations, scales)
 
 
@@ -60,7 +60,7 @@ def _as_ties(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(f, tie=True) if f.state and f.outcome == "undecided" else f for f in findings]
 
 
-def _observed(
+def observed(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> list[Reading | Undecided]:
     """Readings of the optimum that a claim looks at; the claim and its mutants share them."""

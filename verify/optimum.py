@@ -76,9 +76,7 @@ class Bounds:
     reason: str = ""
 
 
-def optimum(
-    problem: Problem, *, rigorous: bool = False, listed: bool = True, digits: int = DIGITS
-) -> OptimumOutput:
+def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True, digits: int = DIGITS) -> OptimumOutput:
     """Bounds, singular values, logits and structure of the optimum.
 
     Parameters
@@ -112,6 +110,7 @@ def optimum(
         from verify.enclosed import enclosed
 
         return enclosed(problem, listed=listed, digits=digits)
+    _require_covered(problem)
     _require_size(problem, rigorous)
     start = time.process_time()
     bounds = _bounds(problem, rigorous, digits)
@@ -139,19 +138,17 @@ def certificate(problem: Problem, digits: int = DIGITS) -> dict[str, Any]:
     >>> certificate(Problem.ce([(9, 2), (4, 3)], "0.03"))["facts"]["rank"]["upper"]
     4
     """
-    _require_size(problem, rigorous=True)
+    _require_covered(problem)
     return _certified(problem, digits)[0]
 
 
-def _require_size(problem: Problem, rigorous: bool) -> None:
-    if problem.key not in ("ce", "ce-relu"):
-        if problem.K > LISTED:
-            raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
-        return
-    relu = problem.model == "ce-relu"
-    if relu and problem.bias != "none":
+def _require_covered(problem: Problem) -> None:
+    if problem.key == "ce-relu" and problem.bias != "none":
         raise InputError("--bias: model ce-relu is solved without a bias only")
-    rigorous = rigorous or relu
+
+
+def _require_size(problem: Problem, rigorous: bool) -> None:
+    rigorous = rigorous or problem.key == "ce-relu"
     most, clusters = MAX_GROUPS if rigorous else MOST_CLUSTERS, len(problem.clusters)
     if clusters > most:
         who = "the kernel accepts" if rigorous else "this version solves"

@@ -21,6 +21,10 @@ __all__ = [
     "ClaimResult",
     "ClaimShown",
     "DerivationStep",
+    "Discovery",
+    "HuntNote",
+    "HuntOutput",
+    "HuntStage",
     "Interval",
     "MutantDetail",
     "MutantSummary",
@@ -104,6 +108,8 @@ class ClaimShown(Model):
     assumes: list[str]
     mutants: list[str]
     verdict: Verdict | None
+    hunt: HuntOutput | None = None
+    """What the hunts of this text in ./hunts, or those shipped with the project, found."""
 
 
 class NewClaim(Model):
@@ -334,6 +340,56 @@ class ReplayOutput(Model):
     reason: str
 
 
+class HuntStage(Model):
+    """One stage of an attack: configurations first tried by it, finished slices, seconds of work."""
+
+    stage: str
+    configurations: int
+    slices: int
+    seconds: float
+
+
+class HuntNote(Model):
+    """A configuration that did not end as a pass or a confirmed violation, and why."""
+
+    outcome: str
+    reason: str
+    configuration: dict[str, Any]
+
+
+class HuntOutput(Model):
+    """``verify hunt``: all hunts of one text of a claim. ``survived`` is no evidence that the claim is true."""
+
+    schema_: Literal["verify.hunt/1"] = Field("verify.hunt/1", alias="schema")
+    claim: str
+    text: str
+    """SHA-256 of what the claim says: hunts of an earlier text do not count."""
+    outcome: Literal["survived", "refuted", "nothing"]
+    """``nothing``: no configuration had content."""
+    seed: int
+    seconds: float
+    """Of work, all workers and hunts together."""
+    configurations: int
+    outcomes: dict[str, int]
+    """holds, undecided, nothing (the claim reads nothing there), violated, suspect, contradicted, error, timeout."""
+    stages: list[HuntStage]
+    every_sum: int
+    """Every count vector of the family with at most so many samples was tried, at a few levels; 0 where none."""
+    coverage: dict[str, int]
+    """Region -> configurations on which the claim holds."""
+    worst_margin: float | None
+    """Largest signed distance to a violation among them, relative; below 0."""
+    worst: dict[str, Any] | None
+    mutants: MutantSummary
+    """Mutants of the claim that the same configurations kill."""
+    resolution: float | None
+    """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    counterexample: Case | None
+    minimal: bool
+    """No class can be removed and no count lowered; null counterexample: false."""
+    notes: list[HuntNote]
+
+
 class Certificate(Model):
     """``verify certify``: a problem and a witness; bounds and facts may be null or weaker than what follows."""
 
@@ -412,6 +468,55 @@ class Checks(Model):
     schema_: Literal["verify.checks/1"] = Field("verify.checks/1", alias="schema")
     files: list[CheckedFile]
     summary: dict[str, int]
+    seconds: float
+
+
+class QuantityListing(Model):
+    """A number that ``verify discover`` can be asked for."""
+
+    name: str
+    text: str
+    unknown: str
+    evidence: str
+
+
+class Measurement(Model):
+    """A designed configuration (exact numbers as strings) and the bracket that the kernel proved there."""
+
+    parameters: dict[str, str]
+    value: Interval
+
+
+class ProposalEntry(Model):
+    """A closed form. ``misfit`` is an upper bound on fresh configurations, a lower one on the configuration that killed
+    it; ``common`` is the law where all weight decays are one lam.
+    """
+
+    equation: str
+    common: str | None
+    complexity: int
+    fitted: int
+    tested: int
+    misfit: str | None
+    digits: int
+    killed: dict[str, str] | None
+    verdict: str
+
+
+class Discovery(Model):
+    """``verify discover``; without a quantity only ``quantities`` is filled."""
+
+    schema_: Literal["verify.discover/1"] = Field("verify.discover/1", alias="schema")
+    model: str
+    quantities: list[QuantityListing]
+    quantity: str | None = None
+    seed: int
+    configurations: list[Measurement] = []
+    kind: str = ""
+    proposals: list[ProposalEntry] = []
+    reason: str = ""
+    interrupted: bool = False
+    written: str | None = None
     seconds: float
 
 

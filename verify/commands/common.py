@@ -56,12 +56,12 @@ OPTIONS = {
 }
 """The models and the options that each has beside --counts and --profile."""
 
+LONGEST = 30 * 24 * 3600
+"""Seconds of the longest budget."""
 DEEPEST = 100
 PROVED_DEPTH = {"ce": 32, "mse": 64}
 """Most layers that the kernel takes; thresholds need no kernel."""
 WIDEST = 100_000
-LONGEST = 30 * 24 * 3600
-"""Seconds of a budget."""
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
 Counts = Annotated[

@@ -25,7 +25,7 @@ from flint import arb, ctx
 from .core import Rejected, Undecided, ball, demand, follows, interval, positive, rational, read, read_array
 
 SCHEMA = "verify.refutation/1"
-KEYS = {"schema", "claim", "because", "certificates", "given", "says", "shows"}
+TOLD, PROBLEM = ("claim", "because", "given", "says"), ("problem", "model", "counts", "options")
 MAX_CERTIFICATES, MAX_TERMS, MAX_TEXT, MAX_EXP, PRECISIONS = 8, 5000, 4000, 10_000, (256, 1024, 4096)
 Ball = Any
 
@@ -59,7 +59,8 @@ class Proved:
             term = self.at(term)
             demand(not isinstance(term, list), "an array is not a number")
         if isinstance(term, list):
-            return operation(term[:1], [self.evaluate(part) for part in term[1:]])
+            demand(bool(term) and isinstance(term[0], str) and term[0] in OPERATIONS, "unknown operation")
+            return OPERATIONS[term[0]](*(self.evaluate(part) for part in term[1:]))
         if isinstance(term, dict) and {"lower", "upper"} <= set(term):
             low, high = self.ends(term)
             return low.union(high)
@@ -85,24 +86,21 @@ def exact(number: Any) -> Fraction:
     return Fraction(number) if type(number) is int else rational(number)
 
 
-OPERATIONS: dict[str, tuple[int, Callable[..., Ball]]] = {
-    "+": (0, lambda *x: sum(x, arb(0))),
-    "*": (0, lambda *x: reduce(lambda a, b: a * b, x, arb(1))),
-    "-": (2, lambda a, b: a - b),
-    "/": (2, lambda a, b: a / b),
-    "log": (1, lambda a: a.log()),
-    "exp": (1, lambda a: a.exp()),
-    "sqrt": (1, lambda a: a.sqrt()),
+def exponential(x: Ball) -> Ball:
+    """exp(x), for results that can be printed."""
+    demand(bool(abs(x) < MAX_EXP), "the argument of exp is too large")
+    return x.exp()
+
+
+OPERATIONS: dict[str, Callable[..., Ball]] = {  # nan, for which no comparison holds, where one is not defined
+    "+": lambda *x: sum(x, arb(0)),
+    "*": lambda *x: reduce(lambda a, b: a * b, x, arb(1)),
+    "-": lambda a, b: a - b,
+    "/": lambda a, b: a / b,
+    "log": lambda x: x.log(),
+    "exp": exponential,
+    "sqrt": lambda x: x.sqrt(),
 }
-
-
-def operation(name: list[Any], terms: list[Ball]) -> Ball:
-    """One operation on balls; nan, for which no comparison holds, where it is not defined on all their numbers."""
-    demand(len(name) == 1 and isinstance(name[0], str) and name[0] in OPERATIONS, "unknown operation")
-    count, function = OPERATIONS[name[0]]
-    demand(len(terms) == count if count else len(terms) > 0, "wrong number of terms")
-    demand(name[0] != "exp" or bool(abs(terms[0]) < MAX_EXP), "the argument of exp is too large")
-    return function(*terms)
 
 
 # --- structures: the least value of any point that looks as a claim says -----------------------------------------
@@ -202,19 +200,18 @@ def refute(data: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, Any]:
     holds, shown = decide(data["says"], proved)
     demand(not holds, "the statement holds: it is not refuted")
     demand(follows(data["shows"], shown), "the file claims more than follows (shows)")
-    problems = [{key: value for key, value in part.items() if key not in ("bounds", "facts")} for part in parts]
-    told = {key: data[key] for key in ("claim", "because", "given", "says")}
-    return told | shown | {"uses": sorted(proved.uses), "problems": problems}
+    problems = [{key: part[key] for key in PROBLEM} for part in parts]
+    return {key: data[key] for key in TOLD} | shown | {"uses": sorted(proved.uses), "problems": problems}
 
 
 def prove(data: dict[str, Any]) -> dict[str, Any]:
     """Check the certificates one by one, then the statement at rising precision."""
     from . import verify_certificate
 
-    demand(set(data) == KEYS, "not the parts of a refutation")
-    demand(all(isinstance(data[k], str) and len(data[k]) <= MAX_TEXT for k in ("claim", "because")), "not a text")
+    demand(set(data) == {*TOLD, "schema", "certificates", "shows"}, "not the parts of a refutation")
+    demand(all(isinstance(data[k], str) and len(data[k]) <= MAX_TEXT for k in TOLD[:2]), "not a text")
     demand(isinstance(data["certificates"], list) and isinstance(data["given"], list), "not a list")
-    demand(len(data["certificates"]) <= MAX_CERTIFICATES, "too many certificates")
+    demand(len(data["certificates"]) <= MAX_CERTIFICATES and len(data["given"]) <= MAX_TERMS, "too many parts")
     parts = []
     for number, certificate in enumerate(data["certificates"]):
         found = verify_certificate(json.dumps(certificate))
@@ -222,15 +219,14 @@ def prove(data: dict[str, Any]) -> dict[str, Any]:
         if found.outcome != "bounds":
             raise Undecided(f"certificate {number}: {found.reason}")
         ctx.prec = found.precision
-        problem = {key: certificate[key] for key in ("problem", "model", "counts", "options")}
-        parts.append(problem | {"bounds": stated(found.lower, found.upper), "facts": found.facts})
-    for ctx.prec in PRECISIONS[:-1]:
+        bounds = stated(found.lower, found.upper)
+        parts.append({key: certificate[key] for key in PROBLEM} | {"bounds": bounds, "facts": found.facts})
+    for ctx.prec in PRECISIONS:
         try:
             return refute(data, parts)
-        except Undecided:
-            pass
-    ctx.prec = PRECISIONS[-1]
-    return refute(data, parts)
+        except Undecided as why:
+            reason = why
+    raise reason
 
 
 def check_refutation(text: bytes | str) -> dict[str, Any]:
@@ -241,17 +237,17 @@ def check_refutation(text: bytes | str) -> dict[str, Any]:
     >>> check_refutation('{"schema": "verify.certificate/1"}')["outcome"]
     'rejected'
     """
-    saved, answer = ctx.prec, {"schema": "verify.check/1", "outcome": "refuted", "problem": None, "bounds": None}
+    saved, outcome, reason, shown = ctx.prec, "refuted", "", None
     try:
         shown = prove(read(text, SCHEMA))
-        problem = shown["problems"][0]["problem"] if shown["problems"] else None
-        return answer | {"problem": problem, "facts": {}, "reason": "", "refutation": shown}
     except Undecided as why:
-        answer |= {"outcome": "undecided", "reason": str(why)}
+        outcome, reason = "undecided", str(why)
     except Rejected as why:
-        answer |= {"outcome": "rejected", "reason": str(why)}
+        outcome, reason = "rejected", str(why)
     except Exception as error:  # anything unexpected in the file ends here, RecursionError and MemoryError included
-        answer |= {"outcome": "rejected", "reason": f"malformed ({type(error).__name__})"}
+        outcome, reason = "rejected", f"malformed ({type(error).__name__})"
     finally:
         ctx.prec = saved
-    return answer | {"facts": {}, "refutation": None}
+    problem = shown["problems"][0]["problem"] if shown and shown["problems"] else None
+    found: dict[str, Any] = {"outcome": outcome, "problem": problem, "bounds": None, "facts": {}}
+    return {"schema": "verify.check/1", **found, "reason": reason, "refutation": shown}

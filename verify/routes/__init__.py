@@ -12,6 +12,7 @@ from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify.counts import InputError
 from verify.digits import DIGITS
 
 __all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "enclose", "solve"]
@@ -61,7 +62,7 @@ def certify(problem: Problem, digits: int = DIGITS) -> tuple[dict[str, Any], Any
     Raises
     ------
     ValueError
-        If the kernel accepts no certificate.
+        If the kernel accepts no certificate; an :class:`~verify.counts.InputError` where it has too many groups.
     """
     return _enclosure(problem).certify(problem, digits)  # type: ignore[no-any-return]
 
@@ -72,4 +73,12 @@ def enclose(problem: Problem, digits: int = DIGITS) -> Optimum:
 
 
 def _enclosure(problem: Problem) -> ModuleType:
+    """Module of the route, for a problem that the kernel does not refuse for its size."""
+    from verify.kernel import MAX_GROUPS
+
+    sphere, peeled = problem.key == "ce-sphere", problem.key == "layer-peeled"
+    kinds = {c.size * c.weight for c in problem.clusters} if peeled else problem.clusters
+    count, what = (problem.K, "vectors") if sphere else (len(kinds), "masses" if peeled else "(size, weight) pairs")
+    if count > MAX_GROUPS:
+        raise InputError(f"{count} different {what} are given, the kernel accepts at most {MAX_GROUPS}")
     return import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")
