@@ -67,8 +67,8 @@ def _statement(claim: Claim, optimum: Optimum, number: int, reading: Reading, fi
     if type(relation) not in SIGNS:
         raise NotCovered(f"{claim.id}: what fails is not a comparison")
     terms = _terms(claim, optimum, number)
-    left, right = (translate(side, terms) for side in (relation.lhs, relation.rhs))
-    return Attempt((optimum.problem,), [left, SIGNS[type(relation)], right], because)
+    found, claimed = (translate(side, terms) for side in (relation.lhs, relation.rhs))
+    return Attempt((optimum.problem,), [claimed, SIGNS[type(relation.reversed)], found], because)
 
 
 def _terms(claim: Claim, optimum: Optimum, number: int) -> Mapping[sp.Symbol, Any]:
