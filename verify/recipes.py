@@ -1,6 +1,13 @@
 """Which proved fact contradicts which refuted claim, and why the claim says the opposite.
 
 A recipe takes the claim and a problem inside its hypotheses and yields attempts, the most direct one first.
+
+Examples
+--------
+>>> from verify.registry import load
+>>> attempt = next(RECIPES["RF26-08"](load()["RF26-08"], Problem.ce([(20, 3), (5, 2)], 1).at("5.76")))
+>>> attempt.given[0], attempt.says
+(['/0/facts/contrast/values/1', 'is', 'dead'], ['/0/facts/zero/values/1', 'is', True])
 """
 
 from __future__ import annotations

@@ -1,4 +1,14 @@
-"""Recipes for claims about geometry: Gram matrices, angles and alignment, as terms of logits and Gram entries."""
+"""Recipes for claims about geometry: Gram matrices, angles and alignment, as terms of logits and Gram entries.
+
+Each takes the claim and a problem, as in ``verify.recipes``.
+
+Examples
+--------
+>>> from verify.registry import load
+>>> attempt = next(sample_mean(load()["TH22-R3"], Problem.svm([2, 1])))
+>>> attempt.says[1], attempt.because
+('=', 'The squared length of the mean of all features.')
+"""
 
 from __future__ import annotations
 
@@ -10,6 +20,7 @@ from flint import arb
 
 from theory.claim import Claim
 from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, SIDEWAYS
+from theory.observables import rational
 from theory.problem import Problem
 from theory.seli_observables import step_parameters
 from theory.sphere_observables import a as temperature

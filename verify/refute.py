@@ -96,7 +96,24 @@ def _is_registered(claim: Claim) -> bool:
 
 
 def written(name: str, attempt: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The file of an attempt, with what it shows, and what the kernel says about it."""
+    """The file of an attempt, with what it shows, and what the kernel says about it.
+
+    Parameters
+    ----------
+    name : of the claim.
+    attempt : terms may be :class:`~verify.terms.Term` or JSON.
+
+    Raises
+    ------
+    ValueError
+        If a problem has no certificate.
+
+    Examples
+    --------
+    >>> attempt = Attempt((Problem.svm([2, 1]),), ["/0/bounds", "<=", "1"], "a guess")
+    >>> written("X1", attempt)[1]["outcome"]
+    'refuted'
+    """
     offered = [certify(part)[0] if isinstance(part, Problem) else part for part in attempt.problems]
     data: dict[str, Any] = {
         "schema": "verify.refutation/1",
