@@ -154,7 +154,13 @@ def lift(value: Any) -> Term:
 
 
 def pointer(path: str, value: Any = None) -> Term:
-    """A fact of a certificate, or a number of its problem."""
+    """A fact of a certificate, or a number of its problem.
+
+    Examples
+    --------
+    >>> (1 - pointer("/0/facts/rank")).tree
+    ['-', '1', '/0/facts/rank']
+    """
     return Term(path, value)
 
 
@@ -262,7 +268,13 @@ def logits(problem: Problem, number: int = 0, balls: Array | None = None) -> Arr
 
 
 def gram(problem: Problem, name: str, balls: Array | None = None) -> Array:
-    """(K, K) pointers to ``classifier`` (W W^T), ``features`` (of the class means) or ``multipliers`` of uf-svm."""
+    """(K, K) pointers to ``classifier`` (W W^T), ``features`` (of the class means) or ``multipliers`` of uf-svm.
+
+    Examples
+    --------
+    >>> gram(Problem.svm([9, 4, 4]), "features")[1, 2].tree
+    '/0/facts/features/others/1/1'
+    """
     return _table(problem, f"/0/facts/{name}", balls)
 
 
@@ -282,6 +294,12 @@ def samples(problem: Problem, number: int = 0) -> Term:
 
 
 def x2(problem: Problem, number: int = 0) -> Term:
-    """(lam N)^2 = lambda_w lambda_h N^2, from the problem of certificate ``number``."""
+    """(lam N)^2 = lambda_w lambda_h N^2, from the problem of certificate ``number``.
+
+    Examples
+    --------
+    >>> x2(Problem.ce([4, 4], 1)).tree[:3]
+    ['*', '/0/options/lambda_w', '/0/options/lambda_h']
+    """
     decays = pointer(f"/{number}/options/lambda_w") * pointer(f"/{number}/options/lambda_h")
     return decays * samples(problem, number) ** 2

@@ -35,6 +35,13 @@ def attempts(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     ------
     NotCovered
         If the claim speaks of a limit, of other problems, or of quantities that certificates do not state.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> claim = load()["HL23-04"]
+    >>> next(attempts(claim.mutated(claim.mutants[0]), claim.witness.at(26))).says
+    ['/0/facts/contrast/values/1', 'is', 'alive']
     """
     if claim.along is not None or any(isinstance(relation, Asymptotic) for relation in claim.relations):
         raise NotCovered(f"{claim.id}: a limit, which no single problem refutes")
@@ -67,8 +74,8 @@ def _statement(claim: Claim, optimum: Optimum, number: int, reading: Reading, fi
     if type(relation) not in SIGNS:
         raise NotCovered(f"{claim.id}: what fails is not a comparison")
     terms = _terms(claim, optimum, number)
-    left, right = (translate(side, terms) for side in (relation.lhs, relation.rhs))
-    return Attempt((optimum.problem,), [left, SIGNS[type(relation)], right], because)
+    found, claimed = (translate(side, terms) for side in (relation.lhs, relation.rhs))
+    return Attempt((optimum.problem,), [claimed, SIGNS[type(relation.reversed)], found], because)
 
 
 def _terms(claim: Claim, optimum: Optimum, number: int) -> Mapping[sp.Symbol, Any]:
