@@ -108,7 +108,7 @@ def _narrow_point(problem: Problem) -> tuple[Array, Array]:
     if K <= LARGEST_CODE:
         U = best_point(Problem.sphere(K, d, WARMTH, 1), 0, 2)[0]
     else:
-        U = np.vstack([np.eye(d), -np.eye(d)])[:K] if K <= 2 * d else n_gon(K).astype(float)
+        U = np.vstack([np.eye(d), -np.eye(d)])[:K] if 2 * d >= K else n_gon(K).astype(float)
     closest = float(np.max(U @ U.T - 2 * np.eye(K)))
     tilt = float(problem.N / K) ** 0.25
     root = (1 - closest) ** -0.5
