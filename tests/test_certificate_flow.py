@@ -540,6 +540,16 @@ def test_an_optimum_that_is_not_that_of_its_file_bears_nothing(settled, monkeypa
     assert ("no certificate at" if fault == "no certificate" else "in memory are not those") in rows["TH22-03"].reason
 
 
+def test_a_refuted_limit_keeps_the_problems_at_its_scales(settled, tmp_path):
+    spool = tmp_path / "limit"
+    spool.mkdir()
+    rows, _, _ = settled(lambda folder: shutil.copytree(spool, folder, dirs_exist_ok=True), check_one("TH22-R5", spool))
+    evidence = rows["TH22-R5"].certificates
+    assert (rows["TH22-R5"].verdict, len(evidence.files), evidence.rejected) == ("refuted", 3, [])
+    rows, _, _ = settled(result=check_one("TH22-06", spool))
+    assert rows["TH22-06"].certificates is None
+
+
 def test_only_the_kernel_is_loaded_where_files_are_checked(tmp_path):
     (tmp_path / "a.json").write_text(text_of(SVM))
     pack(tmp_path / "a.zip", [tmp_path / "a.json"])
