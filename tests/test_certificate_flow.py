@@ -297,6 +297,25 @@ def test_damaged_archives_are_refused(call, tmp_path):
         assert refused(call("check", path)), i
 
 
+def test_random_damage_to_an_archive_is_no_crash_and_proves_nothing_new(call, tmp_path):
+    rng, path = random.Random(0), tmp_path / "damaged.zip"
+    good = zipped(tmp_path / "good.zip", {"svm.json": text_of(SVM), "a.txt": "b"}).read_bytes()
+    seen = {0: 0, 1: 0, 2: 0}
+    for _ in range(120):
+        data = bytearray(good)
+        for _ in range(rng.randint(1, 3)):
+            start = rng.choice([rng.randrange(len(data)), data.find(b"PK\x01\x02"), data.find(b"PK\x05\x06")])
+            place = min(len(data) - 1, max(0, start) + rng.randrange(30))
+            data[place] = rng.choice([0, 1, 127, 255, data[place] ^ (1 << rng.randrange(8))])
+        path.write_bytes(data[: rng.choice([len(data), len(data), rng.randrange(len(data))])])
+        code, out, err = call("check", path, "--json")
+        seen[code] += 1
+        assert code != 2 or out or err.count("\n") == 1
+        for row in json.loads(out)["files"] if out else []:
+            assert row["outcome"] != "bounds" or row["bounds"] == SVM["bounds"]
+    assert min(seen[0], seen[2]) > 5
+
+
 def test_the_same_files_are_packed_into_the_same_bytes(tmp_path, folder):
     files = [folder / "ce.json", folder / "deeper" / "svm.json"]
     assert pack(tmp_path / "one.zip", files) == 2
