@@ -187,7 +187,7 @@ def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tu
     try:
         beside[".refutation.json"] = jsonlib.dumps(refutation(claim, problem), separators=(",", ":")) + "\n"
     except NotCovered as why:
-        note = f"{row.id}: no file refutes it at its counterexample ({why})"
+        note = f"{row.id}: no file refutes it at its counterexample ({str(why).removeprefix(f'{row.id}: ')})"
     for ending, text in beside.items():
         common.write_atomically(case.with_name(case.stem + ending), text)
     return [case.with_name(case.stem + ending) for ending in beside], note
