@@ -8,7 +8,7 @@ the rest. A file offers such points; the optimum is not assumed to be one: bound
 
 from typing import Any, NamedTuple
 
-from flint import arb, arb_mat
+from flint import arb, arb_mat, ctx
 
 from .core import MAX_GROUPS, Array, balls, count_above, demand, interval, read_array
 
@@ -89,8 +89,8 @@ def spectrum(m: list[int], A: Blocks, scale: list[Any]) -> tuple[list[Any], Any]
 
 
 def radius(A: Any) -> Any:
-    """Frobenius norm of the radii: no singular value of a matrix in A is farther from that of the midpoints (Weyl)."""
-    return sum(x.rad() * x.rad() for x in A.entries()).sqrt().upper()
+    """Above the Frobenius norm of the radii, hence above the distance of singular values from those of A.mid() (Weyl)."""
+    return (sum(x.rad() * x.rad() for x in A.entries()).sqrt() + arb(2) ** -ctx.prec).upper()
 
 
 def rank_above(X: Any) -> int:
