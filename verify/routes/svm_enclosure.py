@@ -16,7 +16,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel import Outcome
-from verify.kernel.core import Blocks
+from verify.kernel.tables import Blocks
 from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
 from verify.routes.sphere_nonconvex import best_point
