@@ -158,7 +158,8 @@ def test_the_simplest_number_of_an_interval():
     def between(low, high, value):
         return simplest_near(Fraction(value), lambda v: Fraction(low) <= v <= Fraction(high))
 
-    assert between("3/10", "1/2", "7/20") == Fraction(1, 3)
+    assert between("3/10", "1/2", "7/20") == Fraction(1, 2)
+    assert between("3/10", "2/5", "7/20") == Fraction(1, 3)
     assert between("31/10", "32/10", "1571/500") == Fraction(22, 7)
     assert between(2, 2, 2) == 2
     assert between("49995/100000", "5/10", "1984129/3968257").denominator < 10**4
@@ -409,7 +410,7 @@ class Log:
 def test_a_slice_repeats_for_the_same_seed_and_differs_for_another(stage):
     one, same, other = Log(TRUE), Log(TRUE), Log(TRUE)
     for log, seed in ((one, 0), (same, 0), (other, 1)):
-        play(stage, TRUE, 1, seed, [SAID], log)
+        play(stage, TRUE, 2, seed, [SAID], log)
     assert one.seen == same.seen != []
     assert (one.seen == other.seen) == (stage == "smallest")
 
@@ -433,10 +434,11 @@ def test_the_optimiser_walks_towards_the_violation():
     """p of the larger class is the larger one: false where a small class is heavier, which the start is not."""
     claim = replace(CLAIMS["CJ26-03"], hypotheses=(), family=Family(bias=("none",), weights=True), id="PLANT-HEAVY")
     log = Log(claim, judged=True)
-    start = Problem.ce([6, 4, 3], "1/20")
+    start = Problem.ce([3, 2], "1/20")
     play("optimised", claim, 1, 0, [start], log)
     margins = [seen for p in log.seen if (seen := look(claim, p, "enclosure", 0, log.target.avoid).margin) is not None]
     assert margins[0] < 0 < max(margins)
+    assert len(log.seen) < 300
 
 
 @pytest.mark.parametrize("name", ["CJ26-01", "CJ26-05", "CJ26-06", "DA23-01", "DA24-01", "TH22-01", "LS20-01"])
