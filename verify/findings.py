@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from theory.claim import Claim, Reading
 from theory.optimum import Optimum
@@ -15,6 +17,7 @@ from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
 from verify.routes.limits import solve_at_scale
 from verify.thresholds import thresholds
+from verify.watch import watched
 
 __all__ = ["BITS", "LIMIT_BITS", "findings_for", "observed", "optimum_for", "routes_of"]
 
@@ -75,7 +78,25 @@ def _readings(
     avoid: frozenset[str],
     scale: int,
 ) -> list[Reading | Undecided]:
-    return [] if read is None else observe(read, _optimum(along, companions, problem, route, seed, avoid, scale))
+    if read is None:
+        return []
+    optimum = _optimum(along, companions, problem, route, seed, avoid, scale)
+    try:
+        return observe(read, optimum)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        if missing := _unknown(read, optimum):
+            why = f" ({optimum.reason})" if optimum.reason else ""
+            raise ValueError(f"the reader needs {missing}, which route {route} does not know here{why}") from error
+        raise
+
+
+def _unknown(read: Callable[[Optimum], Iterable[Reading]], optimum: Optimum) -> str:
+    """Of what a failing reader asked for, the last that is not known."""
+    seen: list[tuple[str, Any]] = []
+    with suppress(TypeError, AttributeError, KeyError, ValueError):  # it fails as before
+        for _ in read(watched(optimum, seen)):
+            pass
+    return next((name for name, value in reversed(seen) if value is None), "")
 
 
 def optimum_for(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -29,7 +28,6 @@ Jobs = Annotated[int, typer.Option(min=1, max=1024, metavar="J", help="Worker pr
 Folder = Annotated[Path, typer.Option("--hunts", metavar="DIR", help="Where journals and counterexamples are kept.")]
 Accept = Annotated[bool, typer.Option("--accept", help="For maintainers: write the summary into the package.")]
 
-LONGEST = 30 * 24 * 3600
 REFRESH = 0.5
 
 
@@ -52,7 +50,7 @@ def hunt(
     from verify import hunt as hunting
     from verify import registry
 
-    seconds = parse_budget(budget)
+    seconds = common.parse_budget(budget)
     known = registry.load(path or ())
     chosen = registry.select(known, [claim])
     if len(chosen) > 1:
@@ -84,26 +82,6 @@ def hunt(
         raise typer.Exit(130)
     if (found.outcome == "refuted") != (chosen[0].required == "refuted"):
         raise typer.Exit(1)
-
-
-def parse_budget(text: str) -> float:
-    """Seconds from '90s', '10m', '2h' or a plain number of seconds.
-
-    Raises
-    ------
-    InputError
-        If it is something else, or more than 30 days.
-
-    Examples
-    --------
-    >>> parse_budget("10m")
-    600.0
-    """
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text.strip(), re.ASCII)
-    seconds = float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]] if found else -1.0
-    if not 0 <= seconds <= LONGEST:
-        raise InputError(f"--budget {text[:40]}: a time such as 90s, 10m or 2h, at most 30 days")
-    return seconds
 
 
 def _watch() -> Callable[[Progress, float, str], None]:
