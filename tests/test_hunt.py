@@ -521,7 +521,8 @@ def test_a_refuted_claim_saves_a_case_that_replays(tmp_path, capsys, monkeypatch
     assert cli.run(["hunt", "MINE-01", "--budget", "20"]) == 1
     said = capsys.readouterr().out
     assert "MINE-01 is REFUTED" in said
-    (case,) = (tmp_path / "hunts" / "cases").glob("*.json")
+    files = sorted((tmp_path / "hunts" / "cases").glob("*.json"))
+    case = next(file for file in files if "refutation" not in file.name)
     assert f"written: hunts/cases/{case.name}" in said
     assert cli.run(["replay", str(case), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["outcome"] == "violated"
