@@ -146,7 +146,7 @@ BUDGETS = {
     "k_A": Parameter("majority classes", SMALL[:4], WIDE[:9]),
     "k_B": Parameter("minority classes", SMALL[:4], WIDE[:9]),
     "E_W": Parameter("budget of W", (1, 2, 3), FINE[:30]),
-    "E_H": Parameter("budget of H", (1, 2, 5), FINE[:30]),
+    "E_H": Parameter("budget of H", (1, 2), FINE[:30]),
 }
 BOTH_DECAYS = ("lambda_w", "lambda_h")
 DISTINCT = Parameter("samples of the class", SIZES, LARGE)
@@ -165,7 +165,7 @@ def _two_sizes(model: str, name: str, text: str, problem: Callable[..., Problem]
         derived=_totals,
         shifted=("K",),
         decays=BOTH_DECAYS,
-        **more,
+        **({"digits": (18, 72)} | more),
     )
 
 
@@ -179,7 +179,7 @@ def _step(model: str, name: str, text: str, problem: Callable[..., Problem], **m
         problem=problem,
         derived=lambda config: {"K": config["k_A"] + config["k_B"]},
         floor=Fraction(1),
-        **more,
+        **({"digits": (18, 72)} | more),
     )
 
 
@@ -250,9 +250,9 @@ QUANTITIES = (
         unknown="lambda_h",
         evidence="fact 'modes': the kernel's scalar problem of each mode, both sides decided by signs of balls",
         parameters={
-            **{name: Parameter(p.text, p.design[:5], p.fresh[:40]) for name, p in TWO_SIZES.items()},
-            "lambda_w": Parameter("weight decay of every layer", DECAYS[:4], FINE[:40]),
-            "M": Parameter("layers", tuple(range(2, 8)), tuple(range(1, 10))),
+            **{name: Parameter(p.text, p.design[:4], p.fresh[:40]) for name, p in TWO_SIZES.items()},
+            "lambda_w": Parameter("weight decay of every layer", DECAYS[:3], FINE[:40]),
+            "M": Parameter("layers", tuple(range(2, 7)), tuple(range(1, 10))),
         },
         problem=_deep,
         sign=_minority_mode,
@@ -261,7 +261,7 @@ QUANTITIES = (
         shifted=("K", "M"),
         index="M",
         decays=BOTH_DECAYS,
-        digits=(40, 100),
+        digits=(34, 100),
     ),
     _value(
         "mse",
@@ -296,8 +296,11 @@ QUANTITIES = (
         "minority_zero",
         "ratio of the sizes from which the minority features vanish",
         _peeled,
-        parameters=BUDGETS,
+        parameters=BUDGETS | {"E_W": Parameter("budget of W", (Fraction(1, 2), Fraction(1, 3)), FINE[:30])},
         sign=_minority_zero,
+        valid=lambda config: (
+            config["k_A"] >= 4 and config["k_A"] > config["k_B"] and config["E_W"] * config["E_H"] <= 1
+        ),
         evidence=f"fact 'minority_zero' ({GAP})",
         digits=(20, 32),
     ),

@@ -84,7 +84,7 @@ SETTINGS = {
         EXACT,
     ),
     ("mse", "threshold:class_zero"): Setting(
-        'Problem.mse([(12, 3), (5, 2)], ["1/30"] * 3, "1/20")',
+        'Problem.mse([(12, 3), (5, 2)], ["1/30"] * 2, "1/20")',
         'Family(sizes="two", bias=("none",), near=("zero",), model="mse", depths=(1, 2, 3, 4, 5, 6))',
         "two sizes, at least two classes of the smaller one, no bias; lambda_w is the decay of the last layer, "
         "lambda_h the product of all over lambda_w^M (the numbers came from layers of equal decay)",
@@ -152,7 +152,7 @@ def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) 
     state = quantity.sign is not None
     left, right, root = sides(law, state)
     guarded = re.search(rf"\({quantity.index} - 1\)\*\*(\([^()]*\)|\w+)", f"{left} {right}") if quantity.index else None
-    symbols = dict(setting.symbols)
+    symbols = {name: text for name, text in setting.symbols.items() if re.search(rf"\b{name}\b", left + right + root)}
     if guarded is not None:  # a number, not a power: balls have no 0^0
         left, right = (side.replace(guarded[0], "below") for side in (left, right))
         symbols["below"] = f"({guarded[0]}).subs({quantity.index}, {symbols[quantity.index or '']})"
