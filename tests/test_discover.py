@@ -4,6 +4,7 @@ import ast
 import json
 import random
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,9 @@ import jsonschema
 import pytest
 
 import verify.discover
+from theory.optimum import Optimum
+from theory.symbols import dead
+from verify.balls import decide
 from verify.bracket import ball
 from verify.cli import run
 from verify.discover import Proposal, discover, find
@@ -23,6 +27,7 @@ from verify.discover.laws import Form, Law, Power
 from verify.discover.measure import Unmeasured, bracket
 from verify.discover.numbers import minimal_polynomial, power_of
 from verify.discover.search import examine
+from verify.discover.write import write
 from verify.polish import Space
 from verify.thresholds import thresholds
 
@@ -346,6 +351,18 @@ def test_a_written_proposal_is_a_conjecture_that_verify_run_accepts(call, tmp_pa
     (claim,) = json.loads(out)["claims"]
     assert (code, claim["verdict"], claim["status"], err) == (0, "enclosed", "conjecture", "")
     assert claim["mutants"]["survivors"] == []
+
+
+def test_a_written_threshold_speaks_of_the_symbols_of_its_law(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write("FOUND-03", discover(numbers(STATES), fresh=2), 0)
+    namespace = runpy.run_path(str(path))
+    claim = namespace["conjecture"]
+    (relation,) = claim.relations
+    assert claim.applies(claim.witness)
+    assert {str(symbol) for symbol in relation.free_symbols} == {"dead", "lambda_w", "lambda_h", "N", "n_B"}
+    (reading,) = claim.readings(Optimum(claim.witness, "exact", contrasts=("alive", "dead")))
+    assert decide(relation.args[1] if relation.args[0] == dead else relation.args[0], reading) is False  # 46^2/900 < 5
 
 
 def test_without_a_proposal_nothing_is_written(call, tmp_path):

@@ -66,6 +66,17 @@ SETTINGS = {
         CONTRAST,
         EXACT,
     ),
+    ("ce", "threshold:one_against_all"): Setting(
+        'Problem.ce([(12, 1), (5, 2)], "1/30")',
+        'Family(sizes="two", bias=("none",), near=("between",))',
+        "one large class, at least two equal smaller ones, no bias, no weights",
+        f'problem.key == "ce" and {PLAIN} and {PAIR} and problem.clusters[0].classes == 1 '
+        "and problem.dim >= problem.K - 1",
+        SIZES | DECAYS,
+        "between_states(optimum)[dead]",
+        "between_states(optimum)[dead_exact]",
+        imports="from theory.observables import between_states\n",
+    ),
     ("ce", "threshold:complete_collapse"): Setting(
         'Problem.ce([12, 5, 2], "1/30")',
         'Family(sizes="distinct", bias=("none",), near=("collapse",))',
@@ -152,7 +163,9 @@ def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) 
     state = quantity.sign is not None
     left, right, root = sides(law, state)
     guarded = re.search(rf"\({quantity.index} - 1\)\*\*(\([^()]*\)|\w+)", f"{left} {right}") if quantity.index else None
-    symbols = {name: text for name, text in setting.symbols.items() if re.search(rf"\b{name}\b", left + right + root)}
+    symbols = {
+        name: text for name, text in setting.symbols.items() if re.search(rf"\b{name}\b", f"{left} {right} {root}")
+    }
     if guarded is not None:  # a number, not a power: balls have no 0^0
         left, right = (side.replace(guarded[0], "below") for side in (left, right))
         symbols["below"] = f"({guarded[0]}).subs({quantity.index}, {symbols[quantity.index or '']})"
