@@ -29,13 +29,15 @@ from verify.discover.numbers import minimal_polynomial, power_of
 from verify.discover.search import examine
 from verify.discover.write import write
 from verify.polish import Space
+from verify.routes import mse_enclosure, relu_enclosure
 from verify.thresholds import thresholds
 
 PACKAGE = Path(verify.discover.__file__).parent
 ROOT = PACKAGE.parent.parent
 PAPERS = sorted(p.name for p in (ROOT / "theory").iterdir() if p.is_dir() and not p.name.startswith("__"))
 MERGE = find("ce", "threshold:cluster_merge")
-STATES = Law("lambda_w", 1, {0: Form((Power("n_B", 1), Power("N", -2), Power("lambda_h", -1)))})
+SMALL = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 7), ("k_B", 2), ("n_B", 3), ("lambda_h", 1))}
+MERGES = Law("lambda_w", 1, {0: Form((Power("n_B", 1), Power("N", -2), Power("lambda_h", -1)))})
 """The merge threshold: what the search has to find."""
 
 
@@ -81,7 +83,7 @@ def numbers(law, off=lambda config: 0):
 )
 def test_a_known_closed_form_is_found_without_being_given(model, name, equation, common):
     quantity = find(model, name)
-    found = discover(quantity, fresh=4)
+    found = discover(quantity, fresh=4, budget=3600)
     best = found.survivors[0]
     assert best.law.equation() == equation
     assert common is None or best.law.equation(("lam", quantity.decays)) == common
@@ -116,17 +118,16 @@ def test_one_layer_obeys_the_law_found_at_many():
 
 
 def test_a_measured_threshold_encloses_the_closed_form_of_the_catalogue():
-    config = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 7), ("k_B", 2), ("n_B", 3), ("lambda_h", 1))}
     quantity = find("ce", "threshold:between_groups_dead")
-    low, high = bracket(quantity, config, 12)
-    (known,) = [t for t in thresholds(quantity.problem(config, low)) if t.name == "between_groups_dead"]
+    low, high = bracket(quantity, SMALL, 12)
+    (known,) = [t for t in thresholds(quantity.problem(SMALL, low)) if t.name == "between_groups_dead"]
     ends = [Fraction(end) ** 2 for end in known.bounds]  # lam = sqrt(lambda_w), as lambda_h = 1
     assert low <= ends[1]
     assert ends[0] <= high
 
 
 def test_a_value_that_solves_a_quadratic_is_found():
-    found = discover(find("mse", "value"), fresh=3)
+    found = discover(find("mse", "value"), fresh=3, budget=3600)
     config = {name: Fraction(v) for name, v in (("K", 3), ("n", 4), ("lambda_w", "1/50"), ("lambda_h", "1/50"))}
     y = Fraction(6, 50)  # K sqrt(n lambda_w lambda_h)
     law = found.survivors[0].law
@@ -183,16 +184,27 @@ def test_a_solver_that_guesses_wrong_cannot_move_a_measurement(monkeypatch, fact
         return space
 
     monkeypatch.setattr(Space, "of", classmethod(wrong))
-    config = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 7), ("k_B", 2), ("n_B", 3), ("lambda_h", 1))}
     with pytest.raises(Unmeasured, match="undecided"):
-        bracket(MERGE, config, 10)
+        bracket(MERGE, SMALL, 10)
+
+
+def test_a_relu_solver_that_keeps_no_class_measures_nothing(monkeypatch):
+    monkeypatch.setattr(relu_enclosure, "_kept", lambda problem, scalars: [0] * len(scalars))
+    with pytest.raises(Unmeasured):
+        bracket(find("ce-relu", "threshold:class_zero"), SMALL, 8)
+
+
+def test_a_deep_solver_that_sees_no_stationary_point_measures_nothing(monkeypatch):
+    monkeypatch.setattr(mse_enclosure, "stationary", lambda problem, mode: None)
+    with pytest.raises(Unmeasured):
+        bracket(find("mse", "threshold:class_zero"), {**SMALL, "lambda_w": Fraction(1), "M": Fraction(3)}, 8)
 
 
 # --- mutants -------------------------------------------------------------------------------------------------------
 
 
 def test_made_up_numbers_of_a_law_give_the_law():
-    assert discover(numbers(STATES), fresh=3).survivors[0].law.equation() == "lambda_w*lambda_h*N**2 = n_B"
+    assert discover(numbers(MERGES), fresh=3).survivors[0].law.equation() == "lambda_w*lambda_h*N**2 = n_B"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +217,7 @@ def test_made_up_numbers_of_a_law_give_the_law():
     ids=["noise", "factor", "dependence"],
 )
 def test_numbers_off_by_1e_9_give_no_proposal(off):
-    found = discover(numbers(STATES, off), fresh=3)
+    found = discover(numbers(MERGES, off), fresh=3)
     assert found.survivors == []
     assert found.reason
 
@@ -227,14 +239,14 @@ def test_a_wrong_exponent_is_killed_by_fresh_configurations(powers):
 
 def test_a_law_wrong_by_1e_15_is_killed():
     near = (((0,), Fraction(10**15 + 1)),), (((0,), Fraction(10**15)),)
-    form = replace(STATES.forms[0], variables=("K",), top=near[0], bottom=near[1])
-    (killed,) = examine(MERGE, Proposal(replace(STATES, forms={0: form}), 5), fresh=6, digits=18)
+    form = replace(MERGES.forms[0], variables=("K",), top=near[0], bottom=near[1])
+    (killed,) = examine(MERGE, Proposal(replace(MERGES, forms={0: form}), 5), fresh=6, digits=18)
     assert killed.killed is not None
     assert Fraction(9, 10**16) < killed.misfit < Fraction(11, 10**16)
 
 
 def test_where_there_is_no_closed_form_none_is_forced():
-    found = discover(replace(find("layer-peeled", "threshold:minority_merge"), digits=(12, 24)))
+    found = discover(replace(find("layer-peeled", "threshold:minority_merge"), digits=(12, 24)), budget=3600)
     assert found.proposals == []
     assert re.match(r"no closed form of low complexity: at 2[34] digits", found.reason)
 
@@ -267,7 +279,7 @@ def test_a_ratio_that_vanishes_below_and_above_explains_nothing():
 def test_the_end_of_the_budget_keeps_what_was_measured():
     found = discover(find("uf-svm", "value"), budget=0)
     assert (found.measured, found.survivors) == ([], [])
-    assert found.reason == "the budget ended after 0 designed configurations"
+    assert found.reason == "the budget ended"
 
 
 def test_states_that_stay_open_are_no_measurement(monkeypatch):
@@ -344,7 +356,7 @@ def test_people_read_what_was_found_and_never_that_it_is_proved(call):
 @pytest.mark.parametrize(("model", "name"), [("uf-svm", "threshold:minority_orthogonal"), ("mse", "value")])
 def test_a_written_proposal_is_a_conjecture_that_verify_run_accepts(call, tmp_path, monkeypatch, model, name):
     monkeypatch.setattr("verify.report.write", lambda result, claims, folder, **_: {"json": folder / "report.json"})
-    code, out, _ = call("discover", model, "--quantity", name, "--write", "FOUND-01")
+    code, out, _ = call("discover", model, "--quantity", name, "--budget", "1h", "--write", "FOUND-01")
     assert code == 0
     assert "conjectures/found_01.py" in out
     code, out, err = call("run", "FOUND-01", "--examples", "3", "--jobs", "1", "--json")
@@ -355,7 +367,7 @@ def test_a_written_proposal_is_a_conjecture_that_verify_run_accepts(call, tmp_pa
 
 def test_a_written_threshold_speaks_of_the_symbols_of_its_law(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = write("FOUND-03", discover(numbers(STATES), fresh=2), 0)
+    path = write("FOUND-03", discover(numbers(MERGES), fresh=2), 0)
     namespace = runpy.run_path(str(path))
     claim = namespace["conjecture"]
     (relation,) = claim.relations

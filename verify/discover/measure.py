@@ -143,7 +143,7 @@ def bracket(quantity: Quantity, config: Config, digits: int, start: Bracket | No
     Examples
     --------
     >>> from verify.discover.quantities import find
-    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 5), ("k_B", 2), ("n_B", 1))}
+    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("k_B", 2), ("n_B", 1))}
     >>> low, high = bracket(find("uf-svm", "threshold:minority_orthogonal"), config, 6)
     >>> low < Fraction(49, 9) < high
     True
@@ -192,6 +192,14 @@ def misfit(quantity: Quantity, config: Config, predicted: arb, digits: int) -> a
     ------
     Unmeasured
         If the kernel decides too little.
+
+    Examples
+    --------
+    >>> from verify.discover.quantities import find
+    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("k_B", 2), ("n_B", 1))}
+    >>> quantity = find("uf-svm", "threshold:minority_orthogonal")
+    >>> bool(misfit(quantity, config, arb(49) / 9, 12) < 1e-12), bool(misfit(quantity, config, arb(5), 12) > 0.08)
+    (True, True)
     """
     allowed = Fraction(1, 10**digits)
     threshold = quantity.sign is not None and quantity.probe is None

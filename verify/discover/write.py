@@ -146,6 +146,14 @@ def write(identifier: str, findings: Findings, seed: int) -> Path:
     ------
     InputError
         If there is no surviving proposal, or the file cannot be written (see :func:`verify.scaffold.scaffold`).
+
+    Examples
+    --------
+    >>> from verify.discover import discover, find
+    >>> write("MINE-01", discover(find("uf-svm", "value"), budget=0), seed=0)
+    Traceback (most recent call last):
+        ...
+    verify.counts.InputError: --write MINE-01: there is no proposal to write (the budget ended)
     """
     quantity = findings.quantity
     if not findings.survivors:
