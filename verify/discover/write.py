@@ -10,7 +10,7 @@ import verify
 from verify.counts import InputError
 from verify.discover.laws import Law
 from verify.discover.search import Findings, Proposal
-from verify.scaffold import scaffold
+from verify.scaffold import claim_path, write_claim
 
 __all__ = ["write"]
 
@@ -145,7 +145,7 @@ def write(identifier: str, findings: Findings, seed: int) -> Path:
     Raises
     ------
     InputError
-        If there is no surviving proposal, or the file cannot be written (see :func:`verify.scaffold.scaffold`).
+        If there is no surviving proposal, or the file cannot be written (see :func:`verify.scaffold.claim_path`).
 
     Examples
     --------
@@ -162,7 +162,8 @@ def write(identifier: str, findings: Findings, seed: int) -> Path:
     if setting is None:
         raise InputError(f"--write {identifier[:40]}: no claim about {quantity.model} {quantity.name} can be written")
     proposal = findings.survivors[0]
-    return scaffold(identifier, source=source(findings, proposal, setting, seed))
+    text = source(findings, proposal, setting, seed).replace("IDENTIFIER", identifier)
+    return write_claim(claim_path(identifier), text)
 
 
 def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) -> str:
