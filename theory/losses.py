@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 from typing import Any
 
 import numpy as np
@@ -296,7 +297,12 @@ def _focal(gamma: Fraction) -> Loss:
         inner = g * c * np.exp(-c) * np.where(wrong > 0, wrong, 1.0) ** (g - 1)
         return np.asarray(wrong**g + np.where(wrong > 0, inner, 0.0))
 
-    return _own(lambda c: (-np.expm1(-c)) ** g * c, slope, convex=gamma == 0)
+    def factor(classes: int) -> tuple[Fraction | None, Fraction | None]:
+        wrong = 1 - 1 / classes
+        end = wrong**g + g / classes * wrong ** (g - 1) * log(classes)
+        return min(Fraction(1), Fraction(int(end * 10**12), 10**12)), None
+
+    return _own(lambda c: (-np.expm1(-c)) ** g * c, slope, convex=gamma == 0, factor=factor)
 
 
 def _poly1(epsilon: Fraction) -> Loss:

@@ -19,7 +19,7 @@ from theory.vocabulary import *  # noqa: F403
 from theory.vocabulary import __all__ as SYMBOLS
 from theory.vocabulary import class_readings
 
-__all__ = [*SYMBOLS, "Asymptotic", "Family", "Hypothesis", "Mutant", "Problem", "conjecture", "sp"]  # noqa: PLE0604
+__all__ = [*SYMBOLS, "Asymptotic", "Family", "Hypothesis", "Mutant", "Problem", "conjecture", "sp"]
 
 EXAMPLES: Mapping[str, Problem] = {
     "ce": Problem.ce([(120, 4), (25, 3)], "0.0085"),

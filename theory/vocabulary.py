@@ -173,7 +173,11 @@ def _values(optimum: Optimum) -> dict[sp.Symbol, Any]:
 def _class(optimum: Optimum, index: int, cluster: Cluster) -> dict[sp.Symbol, Any]:
     """Size, weight, state, and what a class with a twin has."""
     problem = optimum.problem
-    found: dict[sp.Symbol, Any] = {n: rational(cluster.size), w: rational(cluster.weight), k: sp.Integer(cluster.classes)}
+    found: dict[sp.Symbol, Any] = {
+        n: rational(cluster.size),
+        w: rational(cluster.weight),
+        k: sp.Integer(cluster.classes),
+    }
     found |= _state(optimum, index)
     if problem.key in DECAYED and problem.model == "ce":
         readings = loss_cluster_readings(optimum) if problem.key == "loss" else cluster_readings(optimum)

@@ -212,7 +212,9 @@ def claims_in_file(path: Path) -> list[Claim]:
     InputError
         If the file does not load; the message names the line.
     """
-    shipped = {id(claim) for package in SHIPPED for m in _package(importlib.import_module(package)) for claim in _claims_of(m)}
+    shipped = {
+        id(claim) for package in SHIPPED for m in _package(importlib.import_module(package)) for claim in _claims_of(m)
+    }
     module = _file(path)
     _require_sound(module)
     return [claim for claim in _claims_of(module) if id(claim) not in shipped]

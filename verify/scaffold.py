@@ -13,7 +13,7 @@ from typing import Any, get_args
 from theory.claim import Kind
 from verify.counts import InputError
 
-__all__ = ["KINDS", "MODELS", "render", "scaffold"]
+__all__ = ["KINDS", "MODELS", "claim_path", "render", "scaffold", "write_claim"]
 
 FOLDER = Path("conjectures")
 TEMPLATES = Path(__file__).with_name("templates")
@@ -25,6 +25,48 @@ ALONG = '''def along(problem: Problem, L: int) -> Problem:
 
 
 '''
+
+
+def claim_path(identifier: str, folder: Path = FOLDER) -> Path:
+    """File of a new claim.
+
+    Raises
+    ------
+    InputError
+        If the ID has another form than letters, digits, hyphens and underscores, or is taken.
+
+    Examples
+    --------
+    >>> claim_path("MINE-01").name
+    'mine_01.py'
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,39}", identifier):
+        rule = "letters, digits, - and _, starting with a letter, at most 40"
+        raise InputError(f"{identifier[:40]!r} is not an ID: {rule}")
+    from verify import registry
+
+    if identifier in registry.load():
+        raise InputError(f"claim {identifier} exists already; choose another ID")
+    return folder / f"{re.sub('[^a-z0-9]+', '_', identifier.lower()).strip('_')}.py"
+
+
+def write_claim(path: Path, text: str) -> Path:
+    """Write the file of a claim and return its path; an existing file is left as it is.
+
+    Raises
+    ------
+    InputError
+        If the file exists or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(f"{path} exists already; it is left as it is") from None
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be written ({error.strerror})") from None
+    return path
 
 
 def scaffold(identifier: str, folder: Path = FOLDER, kind: str = "threshold", model: str = "ce") -> Path:
@@ -49,24 +91,8 @@ def scaffold(identifier: str, folder: Path = FOLDER, kind: str = "threshold", mo
         ...
     verify.counts.InputError: '1st idea' is not an ID: letters, digits, - and _, starting with a letter, at most 40
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,39}", identifier):
-        rule = "letters, digits, - and _, starting with a letter, at most 40"
-        raise InputError(f"{identifier[:40]!r} is not an ID: {rule}")
-    text = render(identifier, kind, model)
-    from verify import registry
-
-    if identifier in registry.load():
-        raise InputError(f"claim {identifier} exists already; choose another ID")
-    path = folder / f"{re.sub('[^a-z0-9]+', '_', identifier.lower()).strip('_')}.py"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise InputError(f"{path} exists already; it is left as it is") from None
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be written ({error.strerror})") from None
-    return path
+    path = claim_path(identifier, folder)
+    return write_claim(path, render(identifier, kind, model))
 
 
 def render(identifier: str, kind: str, model: str) -> str:

@@ -204,7 +204,10 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     provided = _provided(claim, wanted, seed)
     for i, relation in enumerate(claim.relations, 1):
         for symbol in sorted(relation.free_symbols - provided, key=str):
-            return f"relations.{i}", f"relation {i} has the symbol {symbol}, which no reading provides{_like(symbol, provided)}"
+            return (
+                f"relations.{i}",
+                f"relation {i} has the symbol {symbol}, which no reading provides{_like(symbol, provided)}",
+            )
     return None
 
 

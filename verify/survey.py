@@ -72,7 +72,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def every_mutant(claim: Claim, sharp: frozenset[int] | None = None, integers: frozenset[sp.Symbol] = frozenset()) -> list[Mutant]:
+def every_mutant(
+    claim: Claim, sharp: frozenset[int] | None = None, integers: frozenset[sp.Symbol] = frozenset()
+) -> list[Mutant]:
     """Hand-written mutants, then generic ones; of two with the same relations the first.
 
     Examples

@@ -8,6 +8,7 @@ import typer
 
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed
+from verify.commands.hunting import print_strength
 from verify.counts import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def show(claim: Identifier, path: Folders = None, json: Json = False, seed: Seed
 
 
 def _shown(claim: Claim) -> ClaimShown:
-    from verify import ledger
+    from verify import hunt, ledger
     from verify.mutation import generic_mutants
     from verify.schemas import ClaimShown, DerivationStep
 
@@ -89,6 +90,7 @@ def _shown(claim: Claim) -> ClaimShown:
         assumes=list(derivation.assumes) if derivation else [],
         mutants=[mutant.text for mutant in (*claim.mutants, *generic_mutants(claim))],
         verdict=ledger.load().get(claim.id),
+        hunt=hunt.known(claim),
     )
 
 
@@ -117,6 +119,8 @@ def _print(shown: ClaimShown) -> None:
         table.add_row(name if name != before else "", text)
         before = name
     common.console().print(table)
+    if shown.hunt is not None:
+        print_strength(shown.hunt)
 
 
 def new(
