@@ -1,4 +1,4 @@
-"""The workbench: scaffolds run at once, broken files block nothing else and say where, packages count like built-ins."""
+"""The workbench: scaffolds run at once, broken files block nothing else and say where, packages count like ours."""
 
 import io
 import json
@@ -70,7 +70,10 @@ BROKEN = {
     "required": ('conjecture("B", p <= 1, required="prove")', "unknown required 'prove'; did you mean proved?"),
     "comparison": ('conjecture("B", p == q)', "relation 1 is the Python value False: == and != compare"),
     "decided": ('conjecture("B", sp.Ge(n, 0))', "relation 1 is already true: build it with evaluate=False"),
-    "float": ('conjecture("B", p <= 0.5)', r"holds the float 0.5: write the exact number, such as sp.Rational\('0.5'\)"),
+    "float": (
+        'conjecture("B", p <= 0.5)',
+        r"holds the float 0.5: write the exact number, such as sp.Rational\('0.5'\)",
+    ),
     "expression": ('conjecture("B", p - q)', "relation 1 is Add p - q, not a relation"),
     "no relation": ('conjecture("B")', "relations is empty"),
     "limit": ('conjecture("B", Asymptotic(p, q))', "Asymptotic needs along"),
@@ -79,8 +82,14 @@ BROKEN = {
     "statement": ('conjecture("B", p <= 1, statement="p <= 1")', r"a tuple of LaTeX strings, not str p <= 1; write \("),
     "read": ('conjecture("B", p <= 1, read=3)', "read is a function, not int 3"),
     "near": ('conjecture("B", p <= 1, family=Family(near=("merg",)))', "'merg'; did you mean merge?"),
-    "near as text": ('conjecture("B", p <= 1, family=Family(near="merge"))', r"near of the family is a tuple, .*\(merge,\)"),
-    "sizes": ('conjecture("B", p <= 1, family=Family(sizes="three"))', "unknown sizes 'three'; did you mean distinct|there"),
+    "near as text": (
+        'conjecture("B", p <= 1, family=Family(near="merge"))',
+        r"near of the family is a tuple, .*\(merge,\)",
+    ),
+    "sizes": (
+        'conjecture("B", p <= 1, family=Family(sizes="three"))',
+        "unknown sizes 'three'; did you mean distinct|there",
+    ),
     "field": ('conjecture("B", p <= 1, famly=Family())', "TypeError.*'famly'; did you mean family?"),
     "family field": ('conjecture("B", p <= 1, family=Family(modle="ce"))', "'modle'; did you mean model?"),
     "model": ('conjecture("B", p <= 1, model="cee")', ":3: ValueError: unknown model 'cee'"),
@@ -184,7 +193,12 @@ mine = conjecture("OUT-1", law, title="From outside", settings=(weighted,))
 
 def test_a_claim_of_an_installed_package_counts_like_a_built_in_one(installed, tmp_path):
     rows = {row.pop("id"): row for row in json.loads(call("list", "--json")[1])["claims"]}
-    assert rows["OUT-1"] == {"title": "From outside", "kind": "equality", "paper": "conjectures", "status": "conjecture"}
+    assert rows["OUT-1"] == {
+        "title": "From outside",
+        "kind": "equality",
+        "paper": "conjectures",
+        "status": "conjecture",
+    }
     assert json.loads(call("show", "OUT-1", "--json")[1])["relations"] == ["Eq(p - q, Max(0, 1 - x/(sqrt(n)*w)))"]
     code, out, _ = call("run", "OUT-1", "--examples", "2", "--jobs", "1", "--json", "--report", "reports")
     (found,) = json.loads(out)["claims"]
@@ -202,7 +216,10 @@ def test_a_broken_package_is_left_out(installed):
     write(installed / "outside_claims", "second.py", "1 / 0\n")
     assert "OUT-1" not in registry.load()
     code, _, err = call("list")
-    assert (code, err) == (0, "verify: left out: installed package outside_claims: ZeroDivisionError: division by zero\n")
+    assert (code, err) == (
+        0,
+        "verify: left out: installed package outside_claims: ZeroDivisionError: division by zero\n",
+    )
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "examples").glob("*.py")), ids=lambda path: path.stem)

@@ -94,11 +94,10 @@ def _spread(rows: list[Any]) -> list[Any]:
 
 def _every(relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, Any]]:
     if isinstance(relation, Asymptotic):
-        for side, rebuild in (
-            (relation.lhs, lambda new: Asymptotic(new, relation.rhs, relation.order)),
-            (relation.rhs, lambda new: Asymptotic(relation.lhs, new, relation.order)),
-        ):
-            yield from ((op, text, rebuild(new)) for op, text, new in _changes(side, relation, integers))
+        for op, text, new in _changes(relation.lhs, relation, integers):
+            yield op, text, Asymptotic(new, relation.rhs, relation.order)
+        for op, text, new in _changes(relation.rhs, relation, integers):
+            yield op, text, Asymptotic(relation.lhs, new, relation.order)
     elif isinstance(relation, sp.Equivalent):
         (condition,) = (part for part in relation.args if part != dead)
         for operator, text, wrong in _condition(condition, integers):
