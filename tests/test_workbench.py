@@ -188,7 +188,7 @@ mine = conjecture("OUT-1", law, title="From outside", settings=(weighted,))
     monkeypatch.chdir(tmp_path)
     yield site
     for name in [name for name in sys.modules if name.startswith("outside_claims")]:
-        monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]
 
 
 def test_a_claim_of_an_installed_package_counts_like_a_built_in_one(installed, tmp_path):
