@@ -134,7 +134,7 @@ acyclic = Claim(
     hypotheses=(
         no_bias("the biases may be relabelled too: the statement then holds for the logits with the bias"),
         Hypothesis(
-            "the loss does not change when logits are relabelled: one potential, no log-prior shift, scaling or row decay",
+            "the loss does not change when logits are relabelled: no log-prior shift, scaling or row decay",
             lambda p: (
                 p.key in ("ce", "ce-relu")
                 or (
