@@ -143,9 +143,9 @@ FAULTS = [
     ("(Z[j, k] + offset[j] - Z[k, k] - offset[k])", "(Z[j, k] - Z[k, k])"),
     ("(Z[j, k] + offset[j] - Z[k, k] - offset[k])", "(Z[k, j] + offset[j] - Z[k, k] - offset[k])"),
     ("value += ball(size / N) * others.log1p()", "value += ball(1 / N) * others.log1p()"),
-    ("ball(decay) / 2 * total(x * x for row in", "ball(decay) * total(x * x for row in"),
-    ("total(ball(n) * h * h for n, h", "total(h * h for n, h"),
-    ("value += ball(task.bias) / 2 * total(x * x for x in offset)", "pass"),
+    ("ball(decay) / 2 * sum(x * x for row in", "ball(decay) * sum(x * x for row in"),
+    ("sum(ball(n) * h * h for n, h", "sum(h * h for n, h"),
+    ("value += ball(task.bias) / 2 * sum(x * x for x in offset)", "pass"),
     ("for matrix in matrices[1:]:", "for matrix in matrices[2:]:"),
 ]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
-import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,15 +20,17 @@ from theory.claim import Claim, Family
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify import cases, registry
+from verify.certified import Keeper
 from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
 from verify.laws import broken_law
 from verify.mutation import judge_mutants, probes
+from verify.parallel import each
 from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
-from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
+from verify.schemas import Case, ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
 
 __all__ = ["check", "reached", "run"]
 
@@ -61,7 +61,15 @@ class OutOfTime(Exception):
 class Checker:
     """One claim under examination: tallies, the first violation, the time budget."""
 
-    def __init__(self, claim: Claim, routes: Sequence[str], seed: int, timeout: float, related: frozenset[str]) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        routes: Sequence[str],
+        seed: int,
+        timeout: float,
+        related: frozenset[str],
+        certificates: Path | None = None,
+    ) -> None:
         self.claim, self.seed = claim, seed
         self.avoid = related | {claim.id}
         names = routes_of(claim)
@@ -70,6 +78,8 @@ class Checker:
         self.deadline = time.monotonic() + timeout
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
+        kept = claim.along is None and "enclosure" in self.tallies
+        self.keeper = Keeper(certificates) if certificates and kept else None
 
     def visit(self, problem: Problem, costly: bool) -> None:
         """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
@@ -101,6 +111,8 @@ class Checker:
         tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid
+        if self.keeper and route == "enclosure" and any(f.outcome != "undecided" for f in findings):
+            self.keeper.keep(self.claim, problem, optimum)
         self._raise_on(problem, findings, route)
 
     def _complete(self, findings: Sequence[Finding], optimum: Optimum) -> bool:
@@ -198,6 +210,14 @@ class Checker:
             said = said or f"contradicts the enclosure: {Violated(problem, wrong[0], route)} (at {problem.canonical()})"
         return said
 
+    def keep_counterexample(self) -> None:
+        """Of a refuted claim only the certificates of its counterexample matter."""
+        if self.keeper and self.violation is not None:
+            self.keeper, problem = Keeper(self.keeper.folder), self.violation.problem
+            optimum = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+            if self.violation.route == "enclosure" or optimum.lower is not None:
+                self.keeper.keep(self.claim, problem, optimum)
+
     def _draw(self, family: Family, examples: int) -> None:
         @settings(
             max_examples=examples,
@@ -229,6 +249,7 @@ def check(
     mutants: bool = True,
     timeout: float = 600.0,
     related: frozenset[str] = frozenset(),
+    certificates: Path | None = None,
 ) -> ClaimResult:
     """Check one claim on every route; plain data, no printing.
 
@@ -241,6 +262,7 @@ def check(
     mutants : whether to judge the mutants too.
     timeout : seconds after which the verdict is ``timeout``.
     related : IDs of the claims that this one rests on; routes must not rely on them.
+    certificates : folder in which the certificates of the enclosure route are kept, default none.
 
     Returns
     -------
@@ -254,7 +276,7 @@ def check(
     """
     start = time.process_time()
     names = tuple(routes or ("symbolic", *SOLVERS))
-    checker = Checker(claim, names, seed, timeout, related)
+    checker = Checker(claim, names, seed, timeout, related, certificates)
     rows: dict[str, RouteResult] = {}
     assumes: list[str] = []
     stopped: tuple[Verdict, str] | None = None
@@ -264,6 +286,7 @@ def check(
             if claim.status != "note":
                 checker.explore(examples)
             checker.confirm()
+            checker.keep_counterexample()
             if "symbolic" in names:
                 rows["symbolic"], assumes = prove(claim)
             if mutants and checker.violation is None and claim.status != "note":
@@ -292,7 +315,21 @@ def check(
         counterexample=_case(claim, checker.violation),
         reason=reason,
         seconds=round(time.process_time() - start, 3),
+        certificates=_certificates(claim, checker, rows, stopped),
     )
+
+
+def _certificates(
+    claim: Claim, checker: Checker, rows: dict[str, RouteResult], stopped: tuple[Verdict, str] | None
+) -> ClaimCertificates | None:
+    """What the enclosure rests on, and the verdict without it."""
+    if checker.keeper is None or claim.status == "note":
+        return None
+    silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
+    verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
+    if checker.violation is not None and checker.violation.route == "enclosure" and verdict != "refuted":
+        verdict, reason = "undecided", "its counterexample is not borne out by a file"
+    return checker.keeper.evidence(verdict or "undecided", reason)
 
 
 def _verdict(
@@ -344,8 +381,12 @@ def run(
     timeout: float = 600.0,
     paths: Sequence[Path] = (),
     progress: Progress | None = None,
+    certificates: Path | None = None,
 ) -> RunResult:
     """Check claims, on several processes if asked; results come in the order of ``claims``.
+
+    With a folder ``certificates`` those of the enclosure route are left there; :func:`verify.certified.settle` judges
+    them.
 
     An interrupt (Ctrl-C) keeps the claims that were finished: the result holds only those.
     """
@@ -355,6 +396,7 @@ def run(
         "routes": routes,
         "mutants": mutants,
         "timeout": timeout,
+        "certificates": certificates,
     }
     finished: dict[str, ClaimResult] = {}
 
@@ -385,20 +427,7 @@ def run(
 def _run_parallel(
     identifiers: Sequence[str], options: dict[str, object], jobs: int, paths: Sequence[Path], keep: Progress
 ) -> None:
-    with ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        pending: set[Future[ClaimResult]] = {
-            pool.submit(_check_by_id, name, options, tuple(paths)) for name in identifiers
-        }
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    keep(future.result())
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+    each(partial(_check_by_id, options=options, paths=tuple(paths)), identifiers, jobs, keep)
 
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:

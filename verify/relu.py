@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import State
 from theory.problem import Cluster, Problem
-from verify.kernel.ce import Group, Task
+from verify.kernel import decay
 
 __all__ = [
     "ClassScalars",
@@ -134,10 +134,9 @@ def classifier_gram(problem: Problem, probabilities: Array, gram_features: Array
     return np.asarray(pull @ gram_features @ pull.T)
 
 
-def task_of(problem: Problem) -> Task:
+def task_of(problem: Problem) -> decay.Problem:
     """The problem as the kernel sees it."""
-    groups = [Group(c.size, c.weight, c.classes) for c in problem.clusters]
-    return Task(groups, problem.lambda_w, problem.lambda_h, problem.bias, problem.dim, problem.model)
+    return decay.read_problem(problem.canonical())
 
 
 def near_optimal(problem: Problem, errors: Sequence[Any], margins: Sequence[Any], gap: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
-from verify.kernel.core import Blocks
+from verify.kernel.tables import Blocks
 from verify.relu import exact
 
 __all__ = [

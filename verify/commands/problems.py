@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from verify.commands import common
-from verify.commands.common import Json, Seed, Strict
+from verify.commands.common import DIGITS, Digits, Json, Seed, Strict
 from verify.counts import spans
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def optimum(
     given: dict[str, Any],
     rigorous: Rigorous = False,
     no_logits: NoLogits = False,
+    digits: Digits = DIGITS,
     json: Json = False,
     strict: Strict = False,
     seed: Seed = 0,
@@ -43,11 +44,11 @@ def optimum(
     problem = common.problem_of(given)
     from verify.optimum import optimum as solve
 
-    result = solve(problem, rigorous=rigorous, listed=not no_logits)
+    result = solve(problem, rigorous=rigorous, listed=not no_logits, digits=digits)
     if json:
         common.print_json(result)
     else:
-        _show_optimum(problem, result)
+        _show_optimum(problem, result, digits)
     if strict and (result.undecided or result.verdict == "undecided"):
         raise typer.Exit(3)
 
@@ -153,14 +154,14 @@ def _side(problem: Problem, t: Threshold) -> str:
     return words[here >= ends[1]]
 
 
-def _show_optimum(problem: Problem, result: OptimumOutput) -> None:
+def _show_optimum(problem: Problem, result: OptimumOutput, digits: int) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     rows = [
         ("problem", _classes(problem)),
         *([("weights", weights)] if (weights := _weights(problem)) else []),
-        ("value", f"{_proven(result.value.lower, result.value.upper)}  (relative gap {result.gap:.1e})"),
+        ("value", f"{_proven(result.value.lower, result.value.upper, digits)}  (relative gap {result.gap:.1e})"),
         (
             "verdict",
             _verdict(result),
@@ -245,14 +246,15 @@ def _x(problem: Problem) -> float:
     return root(problem.x2)
 
 
-def _proven(lower: str, upper: str) -> str:
-    """Digits that both bounds share, at most 20 of them, then an ellipsis."""
+def _proven(lower: str, upper: str, digits: int) -> str:
+    """Digits that both bounds share, about as many as were asked for, then an ellipsis."""
+    most = digits + 4
     if lower == upper:
-        return lower[:24]
+        return lower[:most]
     same = next((i for i, (a, b) in enumerate(zip(lower, upper, strict=False)) if a != b), min(len(lower), len(upper)))
     if same < 6:
         return f"between {lower[:20]} and {upper[:20]}"
-    return f"{lower[: min(same, 24)]}..."
+    return f"{lower[: min(same, most)]}..."
 
 
 def _merged(problem: Problem, result: OptimumOutput) -> str:

@@ -5,8 +5,6 @@ two points around the larger zero of rho below, or, where rho has no zero, aroun
 the lower bound tries (largest first; at least two classes have it or more), and a last row for the frames.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -14,24 +12,10 @@ from typing import Any
 
 from flint import arb, arb_mat
 
-from .core import (
-    MAX_GROUPS,
-    Outcome,
-    ball,
-    bounds,
-    demand,
-    interval,
-    positive,
-    positive_rational,
-    precisions,
-    read_array,
-    runs,
-    total,
-    whole,
-)
+from . import core
+from .core import MAX_GROUPS, Array, Outcome, ball, balls, bounds, demand, interval, number, positive
 
 MAX_DEPTH = 32
-Array = tuple[int, list[list[int]]]
 
 
 @dataclass(frozen=True)
@@ -69,33 +53,27 @@ def read(data: dict[str, Any]) -> Task:
     demand(isinstance(witness, dict) and set(witness) == {"factors", "bias", "brackets"}, "not a witness")
     lists = (options["lambda_w"], options["widths"], witness["factors"])
     demand(all(isinstance(entry, list) for entry in lists), "not a list")
-    M, classes = len(options["lambda_w"]), runs(data["counts"])[::-1]
+    M, classes = len(options["lambda_w"]), core.runs(data["counts"])
     K = sum(repeat for _, repeat in classes)
     demand(2 <= M <= MAX_DEPTH and 2 <= K <= MAX_GROUPS, "too many layers or classes")
-    widths = [whole(width, 1) for width in options["widths"]]
+    widths = [core.whole(width, 1) for width in options["widths"]]
     demand(len(widths) == M and len(witness["factors"]) == M + 1, "wrong number of layers")
     factors, height = [], K
     for array, width in zip(witness["factors"], [*widths, K], strict=True):
-        factors.append(read_array(array, height, None))
+        factors.append(core.read_array(array, height, None))
         height = len(factors[-1][1][0])
         demand(1 <= height <= width, "a layer is wider than the problem allows")
     demand(height == K, "one mean feature per class")
-    bias = options["bias"] if options["bias"] in ("none", "free") else positive_rational(options["bias"])
+    bias = options["bias"] if options["bias"] in ("none", "free") else number(options["bias"])
     sizes = [size for size, repeat in classes for _ in range(repeat)]
     rows = len(set(sizes)) + (sizes.count(max(sizes)) > 1)  # a single largest class is not tried alone
-    offset, brackets = read_array(witness["bias"], 1, K), read_array(witness["brackets"], rows, 2)
+    offset, brackets = core.read_array(witness["bias"], 1, K), core.read_array(witness["brackets"], rows, 2)
     demand(bias != "none" or not any(offset[1][0]), "this problem has no bias")
     demand(all(0 < low < high for low, high in brackets[1]), "not a bracket")
-    decays = [positive_rational(decay) for decay in (*options["lambda_w"], options["lambda_h"])]
+    decays = [number(decay) for decay in (*options["lambda_w"], options["lambda_h"])]
     digits = [P for P, _ in (*factors, offset, brackets)]
     demand(sum(len(rows) * len(rows[0]) for _, rows in factors) <= 4 * MAX_GROUPS**2, "too many numbers")
-    return Task(sizes, decays, bias, widths, factors, offset, brackets, precisions(digits, K))
-
-
-def balls(array: Array) -> list[list[Any]]:
-    """An array as balls, exact before the first operation."""
-    P, rows = array
-    return [[arb((entry, -P)) for entry in row] for row in rows]
+    return Task(sizes, decays, bias, widths, factors, offset, brackets, core.precisions(digits, K))
 
 
 def scalar_minimum(K: int, q: Any, log_c: Any, bracket: list[Any]) -> tuple[Any, Any, bool | None]:
@@ -167,14 +145,14 @@ def upper_bound(task: Task) -> Any:
         Z = Z * matrix
     value, N = arb(0), sum(task.sizes, Fraction(0))
     for k, size in enumerate(task.sizes):
-        others = total((Z[j, k] + offset[j] - Z[k, k] - offset[k]).exp() for j in range(K) if j != k)
+        others = sum((Z[j, k] + offset[j] - Z[k, k] - offset[k]).exp() for j in range(K) if j != k)
         value += ball(size / N) * others.log1p()
     for decay, factor in zip(task.decays[:-1], task.factors[:-1], strict=True):
-        value += ball(decay) / 2 * total(x * x for row in balls(factor) for x in row)
+        value += ball(decay) / 2 * sum(x * x for row in balls(factor) for x in row)
     for row in balls(task.factors[-1]):
-        value += ball(task.decays[-1]) / 2 * total(ball(n) * h * h for n, h in zip(task.sizes, row, strict=True))
+        value += ball(task.decays[-1]) / 2 * sum(ball(n) * h * h for n, h in zip(task.sizes, row, strict=True))
     if isinstance(task.bias, Fraction):
-        value += ball(task.bias) / 2 * total(x * x for x in offset)
+        value += ball(task.bias) / 2 * sum(x * x for x in offset)
     return value
 
 
@@ -186,6 +164,6 @@ def prove(task: Task, problem: str) -> Outcome:
     stated: dict[str, Any] | None = None
     if frame is not None:
         value, scale, alive = frame
-        stated = {"uses": [], "value": interval(value, value), "scale": interval(scale, scale), "alive": alive}
+        stated = {"uses": [], "value": interval(value), "scale": interval(scale), "alive": alive}
     result.facts = {"zero_only": {"uses": [], "value": True if zero else None}, "frame": stated}
     return result

@@ -7,8 +7,6 @@ Witness, integers over a power of two: ``dual`` (K x K, column k is q_k), ``W`` 
 feature per class), ``bias`` (1 x K), and for ``layer-peeled`` ``nu`` (1 x 1), a bound on the norm of the dual matrix.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -25,12 +23,10 @@ from .core import (
     count_above,
     demand,
     interval,
-    positive_rational,
+    number,
     precisions,
-    rational,
     read_array,
     runs,
-    total,
     whole,
 )
 
@@ -157,16 +153,9 @@ class Task:
         )
 
 
-def number(text: Any) -> Fraction:
-    """Rational >= 0 in its one canonical spelling."""
-    value = rational(text)
-    demand(value >= 0 and str(value) == text, "not a nonnegative rational in lowest terms")
-    return value
-
-
 def per_class(pairs: Any, K: int) -> list[Fraction]:
     """K numbers from [[value, repeat], ...]."""
-    found = list(reversed(runs(pairs)))
+    found = runs(pairs)
     demand(sum(repeat for _, repeat in found) == K, "numbers of classes differ")
     return [value for value, repeat in found for _ in range(repeat)]
 
@@ -175,10 +164,10 @@ def read_targets(options: dict[str, Any], K: int) -> list[list[Fraction]]:
     """Targets y_k: given, or one-hot ones smoothed."""
     if options["targets"] is not None:
         demand(options["smoothing"] == "0" and isinstance(options["targets"], list), "not targets")
-        targets = [[number(y) for y in target] for target in options["targets"]]
+        targets = [[number(y, zero=True) for y in target] for target in options["targets"]]
         demand(len(targets) == K and all(len(y) == K and sum(y) == 1 for y in targets), "not distributions")
         return targets
-    eps = number(options["smoothing"])
+    eps = number(options["smoothing"], zero=True)
     demand(eps < 1, "smoothing is not below 1")
     return [[eps / K + (1 - eps) * (j == k) for j in range(K)] for k in range(K)]
 
@@ -197,23 +186,23 @@ def read(data: dict[str, Any]) -> Task:
     demand(bias != "free" and (bias == "none" or model == "ce"), "bias: only none, or a penalty in model ce")
     shapes = {"dual": (K, K), "W": (K, None), "H": (K, None), "bias": (1, K)} | ({"nu": (1, 1)} if peeled else {})
     demand(isinstance(witness, dict) and set(witness) == set(shapes), "not a witness")
-    first, second = (positive_rational(options[key]) for key in OWN[model][:2])
+    first, second = (number(options[key]) for key in OWN[model][:2])
     ones = [Fraction(1)] * K
     task = Task(
         model=model,
         loss=name,
-        parameter=number(text) if colon else Fraction(0),
+        parameter=number(text, zero=True) if colon else Fraction(0),
         first=first,
         second=second,
-        penalty=None if bias == "none" else positive_rational(bias),
+        penalty=None if bias == "none" else number(bias),
         dim=whole(options["dim"], 1),
         sizes=per_class(data["counts"], K),
         weights=ones if options["class_weights"] is None else per_class(options["class_weights"], K),
         r=per_class(options["feature_decay"], K),
         s=per_class(options["row_decay"], K),
-        adjustment=number(options["adjustment"]),
-        scaling=number(options["scaling"]),
-        temperature=positive_rational(options["loss_temperature"]),
+        adjustment=number(options["adjustment"], zero=True),
+        scaling=number(options["scaling"], zero=True),
+        temperature=number(options["loss_temperature"]),
         targets=read_targets(options, K),
         arrays={key: read_array(witness[key], *shapes[key]) for key in shapes},
     )
@@ -246,19 +235,19 @@ def omega(potential: str, u: list[Any]) -> Any:
     """A ball whose upper end is at least Om(u)."""
     top = max(u, key=lambda x: x.mid())
     if potential == "logsumexp":
-        return top + total((x - top).exp() for x in u).log()
+        return top + sum((x - top).exp() for x in u).log()
     if potential == "squared":
-        return total(x * x for x in u) / 2
+        return sum(x * x for x in u) / 2
     if potential == "softplus":
-        return total(x.exp().log1p() if x.mid() < 0 else x + (-x).exp().log1p() for x in u)
+        return sum(x.exp().log1p() if x.mid() < 0 else x + (-x).exp().log1p() for x in u)
     if potential == "max":
         return max_of(u)
     # sparsemax: the Lagrange dual t + sum (u - t)_+^2 / 2 is an upper bound for every t
     ranked, level = sorted((x.mid() for x in u), reverse=True), top - 1
     for i in range(1, len(u) + 1):
-        trial = (total(ranked[:i]) - 1) / i
+        trial = (sum(ranked[:i]) - 1) / i
         level = trial.mid() if ranked[i - 1] > trial else level
-    return level + total(max_of([x - level, arb(0)]) ** 2 for x in u) / 2
+    return level + sum(max_of([x - level, arb(0)]) ** 2 for x in u) / 2
 
 
 def max_of(values: list[Any]) -> Any:
@@ -279,8 +268,8 @@ def conjugate(potential: str, q: list[Fraction]) -> Any:
         return arb(0)
     if potential in ("squared", "sparsemax"):
         return ball(sum((p * p for p in q), Fraction(0)) / 2)
-    value = total(entropy(p) for p in q)
-    return value + total(entropy(1 - p) for p in q) if potential == "softplus" else value
+    value = sum(entropy(p) for p in q)
+    return value + sum(entropy(1 - p) for p in q) if potential == "softplus" else value
 
 
 # --- bounds ------------------------------------------------------------------------------------------------------
@@ -310,7 +299,7 @@ def lower_bound(task: Task, M: Any, dual: list[list[Fraction]]) -> Any:
     value = arb(0)
     for k in K:
         column = [row[k] for row in dual]
-        moved = total(ball(column[j] - y[k][j]) * iota[j][k] for j in K if column[j] != y[k][j])
+        moved = sum(ball(column[j] - y[k][j]) * iota[j][k] for j in K if column[j] != y[k][j])
         value += ball(m[k]) * (moved - conjugate(task.potential, column) + constant(task, k))
     if task.model == "ce-relu":
         cone_norm(task, M)
@@ -322,7 +311,7 @@ def lower_bound(task: Task, M: Any, dual: list[list[Fraction]]) -> Any:
         demand(count_above(M, ball(task.first * task.second).sqrt()) == 0, "the dual point is infeasible (norm)")
     if task.penalty is not None:
         flows = [ball(sum((m[k] * (y[k][j] - dual[j][k]) for k in K), Fraction(0))) for j in K]
-        value -= total((d * v) ** 2 for d, v in zip(task.delta(), flows, strict=True)) / ball(2 * task.penalty)
+        value -= sum((d * v) ** 2 for d, v in zip(task.delta(), flows, strict=True)) / ball(2 * task.penalty)
     return value
 
 
@@ -349,15 +338,15 @@ def upper_bound(task: Task) -> Any:
     W, H, (bias,) = ([[ball(a) for a in row] for row in task.exact(name)] for name in ("W", "H", "bias"))
     delta, iota, value = task.delta(), task.shifts(), arb(0)
     for k, m in enumerate(task.m):
-        z = [total(a * h for a, h in zip(row, H[k], strict=True)) + b for row, b in zip(W, bias, strict=True)]
+        z = [sum(a * h for a, h in zip(row, H[k], strict=True)) + b for row, b in zip(W, bias, strict=True)]
         u = [d * x + row[k] for d, x, row in zip(delta, z, iota, strict=True)]
-        inner = total(ball(y) * x for y, x in zip(task.targets[k], u, strict=True) if y)
+        inner = sum(ball(y) * x for y, x in zip(task.targets[k], u, strict=True) if y)
         value += ball(m) * (omega(task.potential, u) - inner + constant(task, k))
     if task.peeled:
         return value
     for rows, decay, factors in ((W, task.first, task.s), (H, task.second, task.g)):
-        value += total(ball(decay * f / 2) * total(a * a for a in row) for f, row in zip(factors, rows, strict=True))
-    return value + (ball(task.penalty / 2) * total(b * b for b in bias) if task.penalty is not None else arb(0))
+        value += sum(ball(decay * f / 2) * sum(a * a for a in row) for f, row in zip(factors, rows, strict=True))
+    return value + (ball(task.penalty / 2) * sum(b * b for b in bias) if task.penalty is not None else arb(0))
 
 
 # --- what the gap says about every minimiser -----------------------------------------------------------------------
@@ -411,8 +400,8 @@ def centred(task: Task, u: list[list[Any]]) -> list[list[Any]]:
     if task.potential != "logsumexp":
         return z
     weight = [ball(s) / d for s, d in zip(task.s, delta, strict=True)]
-    size = total(w / d for w, d in zip(weight, delta, strict=True))
-    means = [total(w * row[k] for w, row in zip(weight, z, strict=True)) / size for k in K]
+    size = sum(w / d for w, d in zip(weight, delta, strict=True))
+    means = [sum(w * row[k] for w, row in zip(weight, z, strict=True)) / size for k in K]
     return [[z[j][k] - means[k] / delta[j] for k in K] for j in K]
 
 
@@ -476,7 +465,7 @@ def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[l
     if all(z.is_finite() for row in logits for z in row):
         scale = [[ball(s * g).sqrt() for g in task.g] for s in task.s]
         X = [[c * z for c, z in zip(*pair, strict=True)] for pair in zip(scale, logits, strict=True)]
-        away = total(x.rad() * x.rad() for row in X for x in row).sqrt().upper()
+        away = sum(x.rad() * x.rad() for row in X for x in row).sqrt().upper()
         least = count_above(arb_mat(X).mid(), arb(away))
     if task.potential == "sparsemax" and not task.adjustment:
         least = int(any(not (q * task.K).contains(1) for row in p for q in row))

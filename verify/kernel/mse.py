@@ -7,84 +7,50 @@ columns). ``roots`` 2 x modes: brackets of s, x = s^L, or [0, 0] for a dead mode
 contrasts of each cluster with a coordinate of their own, ``contrasts`` (M+1) x G their factors in W_M, ..., W_1, H; in
 the orthonormal basis of cluster indicators ``layers``, the matrices of W_M, ..., W_1, H, and ``bias`` 1 x G, the bias
 of a class. ``target`` (a penalised bias on several sizes; else null): approximate singular value decomposition U,
-values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G.
+values, V^T of the matrix of :func:`tangent_bound`; its modes are G contrasts and these G. No full form: nothing
+grows with the number of classes of a size.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from flint import arb, arb_mat
 
-from .core import (
-    MAX_DIGITS,
-    MAX_GROUPS,
-    Outcome,
-    ball,
-    bounds,
-    demand,
-    interval,
-    positive,
-    positive_rational,
-    precisions,
-    read_array,
-    runs,
-    total,
-    whole,
-)
+from . import core
+from .core import MAX_GROUPS, Array, Outcome, ball, balls, bounds, demand, interval, number, positive, read_array
 
-Array = tuple[int, list[list[int]]]
 MAX_LAYERS = 64
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(NamedTuple):
     """``copies`` singular values sqrt(mu) of the labels, with weight ``share`` in the loss; ``kept`` have room."""
 
-    mu: Fraction | tuple[Fraction, Fraction]
+    mu: tuple[Fraction, Fraction]  # a bracket; equal ends if mu is rational
     copies: int
     kept: int
     share: Fraction
 
-    def balls(self) -> tuple[Any, Any]:
-        """Mu and its square root."""
-        ends = self.mu if isinstance(self.mu, tuple) else (self.mu, self.mu)
-        square = ball(ends[0]).union(ball(ends[1])) if ends[0] < ends[1] else ball(ends[0])
-        return square, square.sqrt()
+    def square(self) -> Any:
+        """Ball of mu."""
+        return ball(self.mu[0]).union(ball(self.mu[1])) if self.mu[0] < self.mu[1] else ball(self.mu[0])
 
 
-@dataclass(frozen=True)
-class Task:
-    """The problem and the witness."""
+class Task(NamedTuple):
+    """The problem (N samples) and the witness."""
 
     clusters: list[tuple[Fraction, int]]
+    N: Fraction
     decays: list[Fraction]
     bias: str | Fraction
-    widths: list[int]
     modes: list[Mode]
     roots: list[tuple[Fraction, Fraction]]
     kept: list[int]
-    contrasts: Array
+    arrays: dict[str, Array]
     layers: list[Array]
-    bias_at: Array
     target: list[Array] | None
-
-    @cached_property
-    def N(self) -> Fraction:
-        """Number of samples."""
-        return sum((size * m for size, m in self.clusters), Fraction(0))
-
-    @property
-    def precisions(self) -> list[int]:
-        """Bits to try."""
-        arrays = [self.contrasts, self.bias_at, *self.layers, *(self.target or ())]
-        digits = [P for P, _ in arrays] + [end.denominator.bit_length() for pair in self.roots for end in pair]
-        return precisions(digits, len(self.clusters) + len(self.decays))
+    precisions: list[int]
 
 
 def read(data: dict[str, Any]) -> Task:
@@ -96,43 +62,44 @@ def read(data: dict[str, Any]) -> Task:
     decays, widths = options["lambda_w"], options["widths"]
     demand(isinstance(decays, list) and isinstance(widths, list), "not a list of layers")
     demand(1 <= len(decays) == len(widths) <= MAX_LAYERS, "wrong number of layers")
-    decays = [positive_rational(decay) for decay in (*decays, options["lambda_h"])]
-    members: dict[Fraction, int] = {}
-    for size, repeat in runs(data["counts"]):
-        members[size] = members.get(size, 0) + repeat
-    clusters = sorted(members.items(), reverse=True)
-    G, L = len(clusters), len(decays)
-    demand(G <= MAX_GROUPS and sum(members.values()) >= 2, "too many sizes, or one class")
-    bias = options["bias"] if options["bias"] in ("none", "free") else positive_rational(options["bias"])
-    digits = sum(len(str(x)) for x in (*decays, *members, bias))
-    demand(L * digits <= 25 * MAX_DIGITS, "too many digits for so many layers")  # powers of order L are compared
-    widths = [whole(width, 1) for width in widths]
-    modes, target = read_modes(clusters, bias, min(widths), witness["squares"]), witness["target"]
+    decays, widths = [number(decay) for decay in (*decays, options["lambda_h"])], [core.whole(d, 1) for d in widths]
+    clusters = [(size, m) for (size,), m in core.clusters(core.runs(data["counts"]))]
+    G, L, N = len(clusters), len(decays), sum((size * m for size, m in clusters), Fraction(0))
+    demand(G <= MAX_GROUPS, "too many sizes")
+    bias = options["bias"] if options["bias"] in ("none", "free") else number(options["bias"])
+    digits = sum(len(str(x)) for x in (*decays, *(size for size, _ in clusters), bias))
+    demand(L * digits <= 25 * core.MAX_DIGITS, "too many digits for so many layers")  # powers of order L are compared
+    modes, target = read_modes(clusters, N, bias, min(widths), witness["squares"]), witness["target"]
     demand((target is None) == bool(modes), "a target is for a penalised bias on several sizes")
     if target is not None:
         demand(isinstance(target, list) and len(target) == 3, "not a decomposition")
         target = [read_array(part, rows, G) for part, rows in zip(target, (G, 1, G), strict=True)]
-    P, ends = read_array(witness["roots"], 2, len(modes) or 2 * G)
-    roots = [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
+    roots = read_brackets(witness["roots"], len(modes) or 2 * G)
     demand(all(0 <= a < b or a == b == 0 for a, b in roots), "not a bracket")
     P, (kept,) = read_array(witness["kept"], 1, G)
     demand(P == 0 and all(0 <= r < m for r, (_, m) in zip(kept, clusters, strict=True)), "not a choice of contrasts")
-    layers = witness["layers"]
-    demand(isinstance(layers, list) and len(layers) == L, "wrong number of layers")
-    found, rows = [], G
-    for layer, width in zip(layers, [*widths, 0], strict=True):
-        found.append(read_array(layer, rows, None if width else G))
-        rows = len(found[-1][1][0])
-        used = sum(any(column) for column in zip(*found[-1][1], strict=True))  # what a zero column reads needs no room
+    demand(isinstance(witness["layers"], list) and len(witness["layers"]) == L, "wrong number of layers")
+    layers, rows = list[Array](), G
+    for layer, width in zip(witness["layers"], [*widths, 0], strict=True):
+        layers.append(read_array(layer, rows, None if width else G))
+        rows = len(layers[-1][1][0])
+        used = sum(any(column) for column in zip(*layers[-1][1], strict=True))  # a zero column needs no room
         demand(not width or (rows >= 1 and used <= width - sum(kept)), "the point is wider than a layer")
-    demand(sum(len(rows) * len(rows[0]) for _, rows in found) <= 16 * MAX_GROUPS**2, "too many numbers")
-    bias_at = read_array(witness["bias"], 1, G)
-    demand(bias != "none" or not any(bias_at[1][0]), "this problem has no bias")
-    contrasts = read_array(witness["contrasts"], L, G)
-    return Task(clusters, decays, bias, widths, modes, roots, kept, contrasts, found, bias_at, target)
+    demand(sum(len(rows) * len(rows[0]) for _, rows in layers) <= 16 * MAX_GROUPS**2, "too many numbers")
+    arrays = {"contrasts": read_array(witness["contrasts"], L, G), "bias": read_array(witness["bias"], 1, G)}
+    demand(bias != "none" or not any(arrays["bias"][1][0]), "this problem has no bias")
+    bits = [P for P, _ in (*arrays.values(), *layers, *(target or ()))]
+    bits += [end.denominator.bit_length() for bracket in roots for end in bracket]
+    return Task(clusters, N, decays, bias, modes, roots, kept, arrays, layers, target, core.precisions(bits, G + L))
 
 
-def read_modes(clusters: list[tuple[Fraction, int]], bias: Any, room: int, data: Any) -> list[Mode]:
+def read_brackets(data: Any, count: int) -> list[tuple[Fraction, Fraction]]:
+    """Pairs of numbers from an array of two rows."""
+    P, ends = read_array(data, 2, count)
+    return [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
+
+
+def read_modes(clusters: list[tuple[Fraction, int]], N: Fraction, bias: Any, room: int, data: Any) -> list[Mode]:
     """Squared singular values of the labels, descending, with what fits into ``room`` dimensions.
 
     Without a bias they are the sizes. A free bias centres the labels: diag(n) - n n^T/N has each size of m classes m -
@@ -140,22 +107,20 @@ def read_modes(clusters: list[tuple[Fraction, int]], bias: Any, room: int, data:
     determinant lemma); its other eigenvalue is 0. Equal classes with a penalised bias: see :func:`lower_bound`;
     unequal ones have no modes of their own.
     """
-    G, one, N = len(clusters), Fraction(1), sum((size * m for size, m in clusters), Fraction(0))
-    P, ends = read_array(data, 2, G - 1 if bias == "free" and G > 2 else 0)
-    between: list[Any] = [(Fraction(a, 1 << P), Fraction(b, 1 << P)) for a, b in zip(*ends, strict=True)]
-    for (below, above), ((large, _), (small, _)) in zip(between, pairwise(clusters), strict=False):
-        demand(small < below < above < large, "a mode is not between its sizes")
+    G, one = len(clusters), Fraction(1)
+    between = read_brackets(data, G - 1 if bias == "free" and G > 2 else 0)
+    for ends, ((large, _), (small, _)) in zip(between, pairwise(clusters), strict=False):
+        demand(small < ends[0] < ends[1] < large, "a mode is not between its sizes")
     if bias == "free" and G == 2:
-        between = [sum(m for _, m in clusters) * clusters[0][0] * clusters[1][0] / N]
-    found: list[tuple[Any, int, Fraction]] = []
+        between = [(sum(m for _, m in clusters) * clusters[0][0] * clusters[1][0] / N,) * 2]
+    found, modes = list[tuple[tuple[Fraction, Fraction], int, Fraction]](), list[Mode]()
     for g, (size, m) in enumerate(clusters):
         if bias == "none":
-            found.append((size, m, one))
+            found.append(((size, size), m, one))
         elif bias == "free":
-            found += [(size, m - 1, one)] * (m > 1) + [(mu, 1, one) for mu in between[g : g + 1]]
+            found += [((size, size), m - 1, one)] * (m > 1) + [(mu, 1, one) for mu in between[g : g + 1]]
         elif G == 1:
-            found += [(size, m - 1, one), (size, 1, bias / (1 + bias))]
-    modes = []
+            found += [((size, size), m - 1, one), ((size, size), 1, bias / (1 + bias))]
     for mu, copies, share in found:
         modes.append(Mode(mu, copies, min(room, copies), share))
         room -= modes[-1].kept
@@ -167,41 +132,36 @@ def power(x: Any, exponent: int) -> Any:
     return prod([x] * exponent, start=arb(1))
 
 
-def scalar_minimum(
-    task: Task, share: Any, r: Any, bracket: tuple[Fraction, Fraction], tie: bool = False
-) -> tuple[Any, Any, str | None]:
+def scalar_minimum(task: Task, share: Any, r: Any, bracket: Any, tie: bool = False) -> tuple[Any, Any, str | None]:
     """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, its place, its state (None: unclear).
 
     phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
     then it increases: g < 0 exactly between its zeros, and the larger one, where it changes to g > 0, is the only
     local minimum besides 0. phi - phi(0) = (s^2/(2N)) e, e = share s^(2L-2) - 2 share r s^(L-2) + L N G decides
-    between the two; without a bracket e > 0 is proved where e is least, s^L = r (L-2)/(L-1), for the largest r. For L
-    = 2 phi is a parabola in s^2 and needs no bracket.
+    between the two. Without a bracket e > 0 is proved where it is least, s^L = r (L-2)/(L-1): there e = L (N G - share
+    r s^(L-2)/(L-1)), which falls in r. For L = 2 phi is a parabola in s^2 and needs no bracket.
     """
     L, N = len(task.decays), ball(task.N)
     price, zero = N * ball(prod(task.decays)).root(L), share * r * r / (2 * N)
-
-    def e(s: Any) -> Any:
-        return share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
-
-    def g(s: Any) -> Any:
-        return share * (power(s, 2 * L - 2) - r * power(s, L - 2)) + price
-
     if L == 2:
         x = r - price / share
         if x > 0:
             return zero - share * x * x / (2 * N), x.sqrt(), "alive"
-        most = x.abs_upper() if not (tie or x < 0) else arb(0)
+        most = arb(0) if tie or x <= 0 else x.abs_upper()
         state = None if most > 0 else "dead"
         return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
-        demand(positive(e((r.abs_upper() * (L - 2) / (L - 1)).root(L))), "a mode is alive")
+        top = r.abs_upper()  # the largest r
+        least = (L - 1) * price - share * top * power((top * (L - 2) / (L - 1)).root(L), L - 2)
+        demand(positive(least), "a mode is alive")
         return zero, arb(0), "dead"
-    below, above = (ball(end) for end in bracket)
-    demand(not positive(g(below)) and positive(g(above)), "no sign change in a bracket")
-    s = below.union(above)
-    value = zero + e(s) * s * s / (2 * N)
-    return (value, s, "alive") if e(s) < 0 else (arb.min(zero, value), s, "tie" if tie else None)
+    ends = [ball(end) for end in bracket]
+    signs = [share * (power(s, 2 * L - 2) - r * power(s, L - 2)) + price for s in ends]
+    demand(not positive(signs[0]) and positive(signs[1]), "no sign change in a bracket")
+    s = ends[0].union(ends[1])
+    e = share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
+    value = zero + e * s * s / (2 * N)
+    return (value, s, "alive") if e < 0 else (arb.min(zero, value), s, "tie" if tie else None)
 
 
 def is_tie(task: Task, mode: Mode) -> bool:
@@ -212,15 +172,7 @@ def is_tie(task: Task, mode: Mode) -> bool:
     M = len(task.decays) - 1
     limit = M ** (2 * M) * task.N ** (M + 1) * prod(task.decays)
     scale = mode.share ** (M + 1) * max(1, M - 1) ** (M - 1)
-    return isinstance(mode.mu, Fraction) and mode.mu**M * scale == limit
-
-
-def secular(task: Task, mode: Mode) -> tuple[Any, Any]:
-    """Values of sum_k n_k/(n_k - mu) at the ends of a bracket of a mode between sizes."""
-    if isinstance(mode.mu, Fraction):
-        return arb(-1), arb(1)
-    left, right = (total(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
-    return left, right
+    return mode.mu[0] == mode.mu[1] and mode.mu[0] ** M * scale == limit
 
 
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
@@ -236,12 +188,12 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
     """
     value, states = arb(0), []
     for mode, bracket in zip(task.modes, task.roots, strict=True):
-        left, right = secular(task, mode)
-        demand(not positive(left) and positive(right), "no sign change of the secular function")
-        square, r = mode.balls()
-        least, s, state = scalar_minimum(task, ball(mode.share), r, bracket, is_tie(task, mode))
-        loss = ball(mode.share) * square / ball(2 * task.N)
-        value += mode.kept * least + (mode.copies - mode.kept) * loss
+        if mode.mu[0] < mode.mu[1]:  # the secular function changes sign
+            left, right = (sum(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
+            demand(not positive(left) and positive(right), "no sign change of the secular function")
+        square, share = mode.square(), ball(mode.share)
+        least, s, state = scalar_minimum(task, share, square.sqrt(), bracket, is_tie(task, mode))
+        value += mode.kept * least + (mode.copies - mode.kept) * share * square / ball(2 * task.N)
         states.append((s, state))
     return value, states
 
@@ -257,25 +209,20 @@ def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int,
     I|_F <= u < 1 and |V V^T - I|_F <= v < 1 those of U S V are S times a factor between sqrt((1 - u)(1 - v)) and
     sqrt((1 + u)(1 + v)), and T differs from it by at most its Frobenius distance (Weyl).
     """
-    clusters, G, N = task.clusters, range(len(task.clusters)), ball(task.N)
-    share = ball(Fraction(task.bias) / (1 + Fraction(task.bias)))
-    roots = [ball(size).sqrt() for size, _ in clusters]
-    v = [(ball(m * size) / N).sqrt() for size, m in clusters]
-    U, values, V = (matrix(part) for part in target)
-    X = product(task)
-    miss = [[X[h, g] * roots[g] - (roots[g] if h == g else 0) for g in G] for h in G]
-    along = [total(x * y for x, y in zip(row, v, strict=True)) for row in miss]
-    A = arb_mat([[miss[h][g] - along[h] * v[g] for g in G] for h in G])
-    value, inner, found = norm2(A), total(A[h, g] * X[h, g] * roots[g] for h in G for g in G), []
-    for g, (_, m) in enumerate(clusters):
+    G, N, share = range(len(task.clusters)), ball(task.N), ball(Fraction(task.bias) / (1 + Fraction(task.bias)))
+    roots = [ball(size).sqrt() for size, _ in task.clusters]
+    v = [(ball(m * size) / N).sqrt() for size, m in task.clusters]
+    (U, values, V), one = (arb_mat(balls(part)) for part in target), diagonal([arb(1) for _ in G])
+    D, X = diagonal(roots), product(task) * diagonal(roots)
+    A = (X - D) * (one - arb_mat([[x * y for y in v] for x in v]))
+    value, inner, found = norm2(A), sum(a * x for a, x in zip(A.entries(), X.entries(), strict=True)), []
+    for g, (_, m) in enumerate(task.clusters):
         x = roots[g] * contrast(task, g) * (task.kept[g] > 0)
         value, inner = value + (m - 1) * (x - roots[g]) ** 2, inner + (m - 1) * (x - roots[g]) * x
         found.append((m - 1, abs(roots[g] - (1 - share) / share * (x - roots[g]))))
-    T = arb_mat([[(roots[g] if h == g else arb(0)) - (1 - share) / share * A[h, g] for g in G] for h in G])
-    S = arb_mat([[values[0, h] if h == g else arb(0) for g in G] for h in G])
-    one = arb_mat([[arb(h == g) for g in G] for h in G])
-    skew = [arb(0, norm2(W - one).sqrt().upper()) for W in (U.transpose() * U, V * V.transpose())]
-    stretch, apart = ((1 + skew[0]) * (1 + skew[1])).sqrt(), arb(0, norm2(T - U * S * V).sqrt().upper())
+    T, S = D - A * ((1 - share) / share), diagonal(values.entries())
+    skew = [arb(0, norm2(W - one).sqrt()) for W in (U.transpose() * U, V * V.transpose())]
+    stretch, apart = ((1 + skew[0]) * (1 + skew[1])).sqrt(), arb(0, norm2(T - U * S * V).sqrt())
     found += [(1, arb.max(stretch * abs(values[0, g]) + apart, arb(0))) for g in G]
     bound, states = (1 - share) / (2 * N) * (value - 2 * inner) + share / 2, []
     for (copies, r), bracket in zip(found, task.roots, strict=True):
@@ -285,46 +232,43 @@ def tangent_bound(task: Task, target: list[Array]) -> tuple[Any, list[tuple[int,
     return arb.max(bound, arb(0)), states
 
 
-def matrix(array: Array) -> Any:
-    """Matrix of balls from integers."""
-    P, rows = array
-    return arb_mat([[arb((entry, -P)) for entry in row] for row in rows])
+def diagonal(entries: list[Any]) -> Any:
+    """Diagonal matrix."""
+    return arb_mat([[x * (i == j) for j in range(len(entries))] for i, x in enumerate(entries)])
 
 
 def norm2(A: Any) -> Any:
     """Square of the Frobenius norm."""
-    return total(a * a for a in A.entries())
+    return sum(a * a for a in A.entries())
 
 
 def product(task: Task) -> Any:
     """W_M ... W_1 H in the basis of cluster indicators."""
-    return prod((matrix(layer) for layer in task.layers[1:]), start=matrix(task.layers[0]))
+    first, *rest = (arb_mat(balls(layer)) for layer in task.layers)
+    return prod(rest, start=first)
 
 
 def contrast(task: Task, g: int) -> Any:
     """Logits on the kept contrasts of a cluster."""
-    P, rows = task.contrasts
-    return prod((arb((row[g], -P)) for row in rows), start=arb(1))
+    return prod((row[g] for row in balls(task.arrays["contrasts"])), start=arb(1))
 
 
 def upper_bound(task: Task) -> Any:
     """Objective at the point: contrasts and the block of cluster indicators do not mix."""
-    factors, own, (b,) = [matrix(layer) for layer in task.layers], matrix(task.contrasts), matrix(task.bias_at).tolist()
-    Z, data, penalty, H = product(task), arb(0), arb(0), factors[-1]
+    own, (b,), data, penalty = balls(task.arrays["contrasts"]), balls(task.arrays["bias"]), arb(0), arb(0)
+    factors, Z = [arb_mat(balls(layer)) for layer in task.layers], product(task)
     for g, (size, m) in enumerate(task.clusters):
         kept, miss = task.kept[g], contrast(task, g) - 1
         data += ball(size) * (kept * miss * miss + (m - 1 - kept))
         for h, (_, other) in enumerate(task.clusters):
             miss = Z[h, g] + b[h] * ball(m * other).sqrt() - (h == g)
             data += ball(size) * miss * miss
-        for i, decay in enumerate(task.decays[:-1]):
-            penalty += kept * ball(decay) * own[i, g] * own[i, g]
-        square = kept * own[len(factors) - 1, g] * own[len(factors) - 1, g]
-        penalty += ball(task.decays[-1] * size) * (square + total(H[i, g] * H[i, g] for i in range(H.nrows())))
+        weights = [ball(decay) for decay in (*task.decays[:-1], task.decays[-1] * size)]
+        penalty += kept * sum(w * row[g] * row[g] for w, row in zip(weights, own, strict=True))
+        penalty += weights[-1] * sum(factors[-1][i, g] * factors[-1][i, g] for i in range(factors[-1].nrows()))
         if isinstance(task.bias, Fraction):
             penalty += ball(task.bias * m) * b[g] * b[g]
-    for decay, factor in zip(task.decays[:-1], factors, strict=False):
-        penalty += ball(decay) * norm2(factor)
+    penalty += sum(ball(decay) * norm2(factor) for decay, factor in zip(task.decays, factors[:-1], strict=False))
     return (data / ball(task.N) + penalty) / 2
 
 
@@ -342,18 +286,15 @@ def prove(task: Task, digest: str) -> Outcome:
         return result
     lower, states = lower_bound(task)
     result = bounds(lower, upper_bound(task), digest)
-    modes = list(zip(task.modes, states, strict=True))
-    least = sum(mode.kept for mode, (_, state) in modes if state == "alive")
-    most = sum(mode.kept for mode, (_, state) in modes if state != "dead")
-    result.rank = (least, most)
-    result.found = {"modes": states, "mu": [mode.mu for mode in task.modes]}
-    rows = []
-    for mode, (s, state) in modes:
-        square = mode.balls()[0]
-        p = power(s, len(task.decays)) / square.sqrt()
+    least, most, rows = 0, 0, []
+    for mode, (s, state) in zip(task.modes, states, strict=True):
+        least, most = least + mode.kept * (state == "alive"), most + mode.kept * (state != "dead")
+        p = power(s, len(task.decays)) / mode.square().sqrt()
         p = arb(0).union(p) if state in ("tie", None) else p
-        row = {"mu": interval(square, square), "share": str(mode.share), "copies": mode.copies, "kept": mode.kept}
-        rows.append(row | {"state": state, "p": interval(p, p)})
+        row = {"mu": interval(mode.square()), "share": str(mode.share), "copies": mode.copies, "kept": mode.kept}
+        rows.append(row | {"state": state, "p": interval(p)})
+    result.rank = (least, most)
+    result.found = {"modes": states, "mu": [mode.mu[0] if mode.mu[0] == mode.mu[1] else mode.mu for mode in task.modes]}
     result.facts = {
         "clusters": [[str(size), m] for size, m in task.clusters],
         "rank": {"uses": [], "lower": least, "upper": most},

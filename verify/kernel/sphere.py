@@ -5,8 +5,6 @@ V has no rows), and ``kernel`` (1 x m, m may be 0), real numbers mu_k that give 
 Notation: A = a n/(n-1), phi(x) = log(1 + (n-1) exp(-x)), L* = n phi(A).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
@@ -14,21 +12,8 @@ from typing import Any
 
 from flint import arb, arb_mat, arb_poly, ctx
 
-from .core import (
-    MAX_GROUPS,
-    Outcome,
-    Undecided,
-    ball,
-    bounds,
-    demand,
-    interval,
-    positive_rational,
-    precisions,
-    read_array,
-    runs,
-    total,
-    whole,
-)
+from . import core
+from .core import MAX_GROUPS, Array, Outcome, Undecided, ball, balls, bounds, demand, interval, read_array
 
 MAX_DEGREE, MAX_BOXES, MAX_TEMPERATURE = 200, 2000, 10**4
 
@@ -41,7 +26,7 @@ class Task:
     dim: int
     a: Fraction
     families: int
-    arrays: dict[str, tuple[int, list[list[int]]]]
+    arrays: dict[str, Array]
     precisions: list[int]
 
 
@@ -49,10 +34,10 @@ def read(data: dict[str, Any]) -> Task:
     """Task with shapes, caps and nonzero vectors checked on integers."""
     options, counts, witness = data["options"], data["counts"], data["witness"]
     demand(set(options) == {"dim", "temperature", "families"}, "unexpected options")
-    ((size, n),) = runs(counts)
+    ((size, n),) = core.runs(counts)
     demand(size == 1 and n >= 2, "one vector per class is needed")
-    dim, a = whole(options["dim"], 1), positive_rational(options["temperature"])
-    families = whole(options["families"], 1)
+    dim, a = core.whole(options["dim"], 1), core.number(options["temperature"])
+    families = core.whole(options["families"], 1)
     demand(n <= MAX_GROUPS and families <= 2 and a <= MAX_TEMPERATURE, "too large")
     demand(isinstance(witness, dict) and set(witness) == {"U", "V", "kernel"}, "not a witness")
     shapes = {"U": n, "V": n * (families == 2), "kernel": 1}
@@ -63,7 +48,7 @@ def read(data: dict[str, Any]) -> Task:
     demand(width <= dim, f"the vectors have {width} entries, the space only {dim} dimensions")
     degree = len(arrays["kernel"][1][0]) - 1
     demand(degree <= MAX_DEGREE and (degree < 0 or families == 1), "a kernel of low degree bounds one family only")
-    bits = precisions([array[0] for array in arrays.values()], max(n, degree // 2))
+    bits = core.precisions([array[0] for array in arrays.values()], max(n, degree // 2))
     return Task(n, dim, a, families, arrays, bits)
 
 
@@ -71,9 +56,8 @@ def gram(task: Task) -> Any:
     """Matrix of the <u_i, v_j>."""
     units = []
     for name in ("U", "V" if task.families == 2 else "U"):
-        P, rows = task.arrays[name]
-        table = [[arb((entry, -P)) for entry in row] for row in rows]
-        norms = [total(x * x for x in row).sqrt() for row in table]
+        table = balls(task.arrays[name])
+        norms = [sum(x * x for x in row).sqrt() for row in table]
         units.append(arb_mat([[x / norm for x in row] for row, norm in zip(table, norms, strict=True)]))
     return units[0] * units[1].transpose()
 
@@ -81,7 +65,7 @@ def gram(task: Task) -> Any:
 def objective(task: Task, Z: Any) -> Any:
     """The objective at <u_i, v_j> = Z_ij."""
     a, n = ball(task.a), range(task.n)
-    return total(total((a * (Z[i, j] - Z[i, i])).exp() for j in n if j != i).log1p() for i in n)
+    return sum(sum((a * (Z[i, j] - Z[i, i])).exp() for j in n if j != i).log1p() for i in n)
 
 
 # --- lower bounds ------------------------------------------------------------------------------------------------
@@ -166,7 +150,7 @@ def nonnegative(f: Any) -> bool:
         first, *rest = f(arb_poly([centre, radius])).coeffs()
         if first < 0:
             return False
-        if not first > total(abs(c) for c in rest):
+        if not first > sum(abs(c) for c in rest):
             half = radius / 2
             boxes += [(centre - half, half), (centre + half, half)]
     raise Undecided("too many boxes for the sign of a polynomial")
@@ -192,9 +176,8 @@ def kernel_bound(task: Task) -> Any:
     s log(c + n mu_0^2 s) for the probability density s = h/mu_0, at least log(c + n mu_0^2) (Jensen: s log(c + b s) is
     convex).
     """
-    P, (row,) = task.arrays["kernel"]
-    demand(row[0] > 0, "the kernel has no positive mean")
-    a, mu, p, q = ball(task.a), [arb((entry, -P)) for entry in row], arb_poly([0]), arb_poly([0])
+    a, (mu,), p, q = ball(task.a), balls(task.arrays["kernel"]), arb_poly([0]), arb_poly([0])
+    demand(mu[0] > 0, "the kernel has no positive mean")
     for m, (N, C) in zip(mu, harmonics(task.dim, len(mu) - 1), strict=True):
         q += C * (m * N)
         p += C * (m * m * N)
@@ -238,5 +221,5 @@ def _with_facts(task: Task, result: Outcome) -> Outcome:
     }
     result.rank = ((n - 1) * is_simplex(task, gap), min(task.dim, n))
     result.facts = {"rank": {"uses": [], "lower": result.rank[0], "upper": result.rank[1]}}
-    result.facts |= {name: {"uses": [], "value": interval(x, x)} for name, x in result.found.items()}
+    result.facts |= {name: {"uses": [], "value": interval(x)} for name, x in result.found.items()}
     return result

@@ -13,7 +13,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.blocks import BlockPoint
 from verify.kernel import Outcome, verify_certificate
-from verify.kernel.core import Blocks
+from verify.kernel.tables import Blocks
 from verify.propose import propose
 from verify.routes.exact import solve_blocks
 from verify.ties import merged_states, zero_is_minimiser

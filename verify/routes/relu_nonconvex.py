@@ -190,19 +190,20 @@ def _optimum(landscape: Landscape, value: float, v: Array, work: dict[str, Any])
     gap = arb.max(arb(value) - lower, arb(0)).upper() + arb(value * ALLOWANCE)
     task = task_of(problem)
     log_p = relu_log_probabilities(task, errors, gap)
-    if not all(p.is_finite() for pair in log_p for p in pair):
+    pairs = list(zip(log_p.own, log_p.others[0], strict=True))
+    if not all(p.is_finite() for pair in pairs for p in pair):
         return replace(found, lower=lower, reason="no run comes near the lower bound")
-    margins = [own - other for own, other in log_p]
+    margins = [own - other for own, other in pairs]
     balls = near_optimal(problem, errors, margins, gap)
     means = _means(landscape, point)
     Z = point.W @ means
-    shifts = [(p + (K - 1) * q) / K for p, q in log_p]
-    own = [p - shift for (p, _), shift in zip(log_p, shifts, strict=True)]
-    other = [q - shift for (_, q), shift in zip(log_p, shifts, strict=True)]
+    shifts = [(p + (K - 1) * q) / K for p, q in pairs]
+    own = [p - shift for (p, _), shift in zip(pairs, shifts, strict=True)]
+    other = [q - shift for (_, q), shift in zip(pairs, shifts, strict=True)]
     states = relu_states(task, log_p)
-    pairs = list(zip(problem.clusters, states, other, strict=True))
-    least = sum(c.classes for c, state, z in pairs if state == "alive" and z < 0)
-    most = sum(c.classes for c, state, _ in pairs if state != "dead")
+    seen = list(zip(problem.clusters, states, other, strict=True))
+    least = sum(c.classes for c, state, z in seen if state == "alive" and z < 0)
+    most = sum(c.classes for c, state, _ in seen if state != "dead")
     return replace(
         found,
         lower=lower,

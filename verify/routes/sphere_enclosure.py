@@ -13,7 +13,6 @@ Balls for EVERY minimiser, d >= n - 1 only: ``logits``, ``gram_features``, ``gra
 
 from __future__ import annotations
 
-import json
 from math import inf
 from typing import Any
 
@@ -24,12 +23,13 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
+from verify.kernel import MAX_GROUPS, Outcome
 from verify.kernel.sphere import read
 from verify.routes.sphere_nonconvex import LARGEST, best_point
 from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum
 from verify.sphere_kernels import extended, hermite, inner_products, promise, truncation
 from verify.sphere_measures import divergences
+from verify.witness import dyadics, offer, prove
 
 __all__ = ["certify", "solve"]
 
@@ -69,35 +69,19 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     with precision(2 * bits + 64):
         U, V = _point(problem)
         offers = [_write(problem, U, V, mu, bits) for mu in (*_kernels(problem, bits), [])]
-    outcome = Outcome("undecided")
+    reason = ""
     for data in offers:
-        outcome = verify_certificate(json.dumps(data))
-        if outcome.outcome == "bounds":
-            with precision(outcome.precision):
-                return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
-    raise ValueError(outcome.reason)
+        try:
+            return prove(data)
+        except ValueError as why:
+            reason = str(why)
+    raise ValueError(reason)
 
 
 def _write(problem: Problem, U: Array, V: Array, mu: list[Any], bits: int) -> dict[str, Any]:
     """Certificate without bounds and facts."""
-    pair = problem.families == 2
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {
-            "U": _dyadics(U, bits),
-            "V": _dyadics(V if pair else V[:0], bits),
-            "kernel": _dyadics(np.array([mu], dtype=object), 2 * bits),
-        },
-        "facts": None,
-    }
-
-
-def _dyadics(table: Array, bits: int) -> dict[str, Any]:
-    scale = arb(2) ** bits
-    return {"p": bits, "rows": [[int((x * scale).mid().floor().unique_fmpz()) for x in row] for row in table]}
+    second = V if problem.families == 2 else V[:0]
+    return offer(problem, {"U": dyadics(U, bits), "V": dyadics(second, bits), "kernel": dyadics([mu], 2 * bits)})
 
 
 def _point(problem: Problem) -> tuple[Array, Array]:
