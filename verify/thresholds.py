@@ -221,7 +221,7 @@ def in_words(number: Fraction) -> str:
     ('5/2', '3.33333e+19')
     """
     text = str(number)
-    return text if len(text) <= 16 else f"{float(number):.6g}"
+    return text if len(text) <= 8 else f"{float(number):.6g}"
 
 
 def _merges(problem: Problem) -> list[Threshold]:
@@ -526,4 +526,5 @@ def _closed_form(x2: Fraction, N: Fraction) -> str:
     numerator, denominator = isqrt(square.numerator), isqrt(square.denominator)
     if numerator**2 == square.numerator and denominator**2 == square.denominator:
         return str(Fraction(numerator, denominator))
-    return f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
+    with_N = f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
+    return min(f"sqrt({square})", with_N, key=lambda form: len(form) * (3 if form is with_N else 4))
