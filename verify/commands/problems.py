@@ -105,7 +105,7 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
     table = common.table(*headers, *([f"at your {parameter}"] if placed else []))
     for t in found:
         size = "" if t.count is None else str(t.count)
-        value = f"{float(Fraction(t.bounds[0])):.12g}" if t.bounds else "-"
+        value = f"{float(Fraction(t.bounds[0])):.{12 if t.verdict == 'enclosed' else 9}g}" if t.bounds else "-"
         form = t.closed_form or ""
         row = [t.name, t.claim, size, value, form if len(form) <= LONGEST else "long: --json", t.verdict]
         table.add_row(*row, *([_side(problem, t)] if placed else []))
@@ -139,9 +139,9 @@ def _consequences(found: Sequence[Threshold]) -> list[str]:
         general, _, own = t.reason.partition("; in lam ")
         where = t.name if t.count is None else f"{t.name}, size {t.count}"
         reasons.setdefault(general, []).append(f"{where}: lam {own[3:]}" if own else where)
-    for general, where in reasons.items():
-        told = [line for line in where if ": " in line]
-        head = "" if told else ", ".join(where) + ": "
+    for general, places in reasons.items():
+        told = [line for line in places if ": " in line]
+        head = "" if told else ", ".join(places) + ": "
         lines += [*told, f"{head}{general}."]
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"... and {len(lines) - MOST_LINES} more of the same kind."]
