@@ -23,11 +23,10 @@ from flint import arb
 from theory.claim import Claim
 from theory.problem import Problem
 from verify import recipes_geometry as geometry
-from verify import traced
 from verify.balls import precision
 from verify.refute import Attempt, NotCovered
 from verify.routes import certify, deep_nonconvex
-from verify.terms import index, lift, pointer, x2
+from verify.terms import index, lift, logits, pointer, samples, x2
 
 __all__ = ["EXAMPLES", "READING", "RECIPES", "UNREACHABLE"]
 
@@ -122,7 +121,12 @@ def coded_margin(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """DA24-17: by the value of the point with these margins, else by the margins."""
     because = "A minimiser has the coded margins, so its value is at least that of the best point that has them."
     yield Attempt((problem,), [{"coded-margin": 0, "factor": "1"}, "<=", VALUE], because)
-    yield from traced.attempts(claim, problem)
+    Z, K, N, decay = logits(problem), problem.K, samples(problem), pointer("/0/options/lambda_w")
+    for number, cluster in enumerate(problem.clusters):
+        k, j = cluster.members[0], next(i for i in range(K) if i not in cluster.members)
+        coded = ((K - 1) * (lift(cluster.size * K / (K - 1)).sqrt() / (N * decay) - 1)).log()
+        alive = [contrast(0, number), "is", "alive"]
+        yield Attempt((problem,), [coded, "=", Z[k, k] - Z[j, k]], "The margin of a class that is alive.", (alive,))
 
 
 def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -134,6 +138,12 @@ def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     )
     given = ([RANK, "<=", lift(0)],)
     yield Attempt((linear,), [lift(problem.K).log(), "<=", VALUE], because, given)
+    point = (
+        "(W, H, b) = (0, 0, log(n_k/N)) costs the entropy of the class frequencies; the claim says log K at W H = 0."
+    )
+    shares = [size / problem.N for size in problem.sizes]
+    entropy = sum((share * lift(1 / share).log() for share in shares), lift(0))
+    yield Attempt((linear,), [lift(problem.K).log(), "<=", entropy], point)
 
 
 def cone_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:

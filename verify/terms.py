@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy as sp
@@ -33,6 +33,9 @@ class Term:
     >>> (pointer("/0/bounds") * 2 + 0).tree
     ['*', '/0/bounds', '2']
     """
+
+    compared: ClassVar[list[list[Any]]] = []
+    """Comparisons that came out true, as statements: what a reader's choices rest on."""
 
     def __init__(self, tree: Any, value: Any = None) -> None:
         self.tree, self.value = tree, arb("nan") if value is None else value
@@ -104,10 +107,16 @@ class Term:
         return bool(self.value.is_finite())
 
     def __lt__(self, other: Any) -> bool:
-        return bool(self.value < lift(other).value)
+        return self._compare("<", bool(self.value < lift(other).value), other)
 
     def __gt__(self, other: Any) -> bool:
-        return bool(self.value > lift(other).value)
+        return self._compare(">", bool(self.value > lift(other).value), other)
+
+    def _compare(self, sign: str, true: bool, other: Any) -> bool:
+        statement = [self.tree, sign, lift(other).tree]
+        if true and statement not in Term.compared:
+            Term.compared.append(statement)
+        return true
 
 
 FOLDS = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "/": Fraction.__truediv__}
