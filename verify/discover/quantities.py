@@ -170,9 +170,8 @@ def _two_sizes(
         parameters={n: p for n, p in {**TWO_SIZES, "lambda_h": DECAY}.items() if n not in left_out},
         valid=_ordered,
         derived=_totals,
-        shifted=("K",),
         decays=BOTH_DECAYS,
-        **({"digits": (18, 72)} | more),
+        **({"digits": (18, 72), "shifted": ("K",)} | more),
     )
 
 
@@ -227,6 +226,7 @@ QUANTITIES = (
         "lambda_w from which nothing separates one large class from equal smaller ones",
         _ce,
         left_out=("k_A",),
+        shifted=(),  # K - 1 is k_B
         sign=_between,
         evidence=f"facts 'rank' and 'contrast' ({GAP})",
     ),
