@@ -94,8 +94,9 @@ def _spread(rows: list[Any]) -> list[Any]:
 
 def _every(relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, Any]]:
     if isinstance(relation, Asymptotic):
-        for op, text, new in _changes(relation.lhs, relation, integers):
-            yield op, text, Asymptotic(new, relation.rhs, relation.order)
+        if not relation.lhs.is_Symbol:
+            for op, text, new in _changes(relation.lhs, relation, integers):
+                yield op, text, Asymptotic(new, relation.rhs, relation.order)
         for op, text, new in _changes(relation.rhs, relation, integers):
             yield op, text, Asymptotic(relation.lhs, new, relation.order)
     elif isinstance(relation, sp.Equivalent):
@@ -113,7 +114,7 @@ def _comparison(relation: Relational, integers: Collection[sp.Symbol]) -> Iterat
         (relation.rhs, lambda new: relation.func(relation.lhs, new, evaluate=False)),
     )
     for side, rebuild in sides:
-        if not side.is_Symbol:
+        if side is relation.rhs or not side.is_Symbol:  # a symbol on the left is observed: the right side is predicted
             yield from ((op, text, rebuild(new)) for op, text, new in _changes(side, relation, integers))
     if type(relation) in STRICT:
         yield "strictness", "strict for non-strict", STRICT[type(relation)](*relation.args, evaluate=False)

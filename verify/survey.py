@@ -138,11 +138,14 @@ class _Survey:
     deadline: float
     extra: Sequence[Problem]
     fields: list[Problem] = field(default_factory=list)
+    drawn: set[Problem] = field(default_factory=set)
+    """Problems close to thresholds, which are not for the costly routes."""
     roots: set[sp.Symbol] = field(default_factory=set)
 
     def run(self) -> ClaimMutants:
         start = time.process_time()
         self.fields = list(dict.fromkeys([*probes(self.claim), *filter(self.claim.applies, self.extra)]))
+        self.drawn = set(self.fields) - {self.claim.witness, *self.claim.settings, *self.extra}
         self.roots = root_symbols(self.claim, self.seed, self.avoid)
         rows = [self.judge(mutant) for mutant in self.mutants()]
         resolution, route, certified = self.resolution()
@@ -216,7 +219,7 @@ class _Survey:
         """How one route kills a mutant, and the places it leaves to weaker routes; findings are counted in ``seen``."""
         opened = []
         for problem in places:
-            if route in COSTLY and problem.K > MODERATE:
+            if route in COSTLY and (problem.K > MODERATE or problem in self.drawn):
                 continue
             findings = findings_for(wrong, problem, route, self.seed, self.avoid)
             violated = next((f for f in findings if f.outcome == "violated"), None)
