@@ -76,15 +76,18 @@ def test_a_crash_while_shrinking_does_not_hide_the_violation():
     assert result.verdict == "refuted"
 
 
-def test_a_floating_route_does_not_refute_what_the_kernel_proves(monkeypatch):
+@pytest.mark.parametrize("liars", [("exact",), ("nonconvex",), ("exact", "nonconvex")])
+def test_floating_routes_do_not_refute_what_the_kernel_proves(monkeypatch, liars):
     def lying(claim, problem, route, seed, avoid):
         found = findings_for(claim, problem, route, seed, avoid)
-        return [replace(f, outcome="violated") for f in found] if route == "exact" else found
+        return [replace(f, outcome="violated") for f in found] if route in liars else found
 
     monkeypatch.setattr(engine, "findings_for", lying)
-    result = check(PLANTED["PLANT-UNDERIVED"], examples=1, routes=["enclosure", "exact"], mutants=False)
+    routes = ["enclosure", "exact", "nonconvex"]
+    result = check(PLANTED["PLANT-UNDERIVED"], examples=1, routes=routes, mutants=False)
     assert (result.verdict, result.counterexample) == ("error", None)
     assert "contradicts the enclosure" in result.reason
+    assert all(result.routes[name].verdict == "error" for name in liars)
 
 
 def test_evidence_only_enters_the_ledger(tmp_path):

@@ -50,14 +50,17 @@ def test_claims_of_an_installed_package(tmp_path, monkeypatch):
         ("x = 1\n\n1 / 0\n", ":3: ZeroDivisionError"),
         ("import no_such_module\n", ":1: ModuleNotFoundError"),
         ("from theory.claim import Claim\nc = Claim(id=1)\n", ":2: TypeError"),
-        (CLAIM.format(id="HL23-04"), "registered twice"),
+        (CLAIM.format(id="HL23-04"), ":4: claim HL23-04 is stated in .*minority_collapse.py already"),
     ],
     ids=["syntax", "zero", "import", "arguments", "twice"],
 )
 def test_a_claim_file_that_does_not_load_names_the_line(tmp_path, text, says):
-    write(tmp_path, "broken.py", text)
+    path = write(tmp_path, "broken.py", text)
+    claims = registry.load([tmp_path])
+    assert "HL23-04" in claims
+    assert list(claims.broken) == [path]
     with pytest.raises(InputError, match=says):
-        registry.load([tmp_path])
+        registry.select(claims, [])
 
 
 def test_unknown_claims_suggest_the_nearest():

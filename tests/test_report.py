@@ -189,7 +189,9 @@ def test_hostile_text_is_shown_not_run(claims, tmp_path):
         route=HOSTILE,
         versions={},
     )
-    mutants = MutantSummary(total=1, killed=0, survivors=[HOSTILE], details=[{"mutant": HOSTILE, "outcome": HOSTILE}])
+    mutants = MutantSummary(
+        total=1, killed=0, survivors=[HOSTILE], details=[{"mutant": HOSTILE, "outcome": "survived", "reason": HOSTILE}]
+    )
     routes = {"exact": row("error", reason=HOSTILE, uses=[HOSTILE])}
     result = result_of(
         claim,

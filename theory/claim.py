@@ -120,6 +120,7 @@ class Mutant:
     relations, read, along : replacements for the claim's own, where given.
     problem : a problem on which the mutant has content; tried first.
     equivalent : reason why the mutant cannot be told from the claim, or None.
+    operator : how it was made: 'written' by hand, or the name of a generic operator.
     """
 
     text: str
@@ -128,6 +129,7 @@ class Mutant:
     along: Callable[[Problem, int], Problem] | None = None
     problem: Problem | None = None
     equivalent: str | None = None
+    operator: str = "written"
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class Claim:
     along : for limits, the problem at scale L built from a drawn problem.
     companions : for statements that compare problems, the others; ``read`` finds their optima, by the same route, in
         ``Optimum.companions``.
+    survivors : why generic mutants of ``verify mutants`` survive: pattern of their text (with * and ?) to reason. A
+        reason never hides a kill.
     source : where the statement comes from and what was compared.
     note : what a reader should know beyond the statement (for status 'note': the fact itself).
     """
@@ -166,6 +170,7 @@ class Claim:
     derivation: Callable[[], Derivation] | None = None
     rests_on: frozenset[str] = frozenset()
     mutants: tuple[Mutant, ...] = ()
+    survivors: Mapping[str, str] = field(default_factory=dict)
     status: Status = "theorem"
     required: str = "enclosed"
     along: Callable[[Problem, int], Problem] | None = None

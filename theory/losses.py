@@ -23,10 +23,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from theory.loss_check import broken_promise
 
 __all__ = ["NAMES", "Loss", "canonical", "find", "register"]
 
@@ -99,12 +102,15 @@ def register(name: str, factory: Factory, parameter: Fraction | None = None) -> 
     Raises
     ------
     ValueError
-        If the name is malformed or that of a shipped loss.
+        If the name is malformed or that of a shipped loss, or if the loss does not keep what its entry promises: its
+        gradient, convexity and symmetries are tried at a few points.
     """
     if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
         raise ValueError(f"loss: {name[:40]!r} is not a name of lower-case letters, digits and hyphens")
     if name in _shipped:
         raise ValueError(f"loss: {name} is a shipped loss; choose another name")
+    if _shipped and (wrong := broken_promise(factory(Fraction(0) if parameter is None else parameter))):
+        raise ValueError(f"loss: {name}: {wrong}")
     _found[name] = (factory, parameter)
 
 
@@ -296,7 +302,12 @@ def _focal(gamma: Fraction) -> Loss:
         inner = g * c * np.exp(-c) * np.where(wrong > 0, wrong, 1.0) ** (g - 1)
         return np.asarray(wrong**g + np.where(wrong > 0, inner, 0.0))
 
-    return _own(lambda c: (-np.expm1(-c)) ** g * c, slope, convex=gamma == 0)
+    def factor(classes: int) -> tuple[Fraction | None, Fraction | None]:
+        wrong = 1 - 1 / classes
+        end = wrong**g + g / classes * wrong ** (g - 1) * log(classes)
+        return min(Fraction(1), Fraction(int(end * 10**12), 10**12)), None
+
+    return _own(lambda c: (-np.expm1(-c)) ** g * c, slope, convex=gamma == 0, factor=factor)
 
 
 def _poly1(epsilon: Fraction) -> Loss:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from verify.commands import certificates, claims, problems, running
+from verify.commands import certificates, claims, discovering, hunting, mutating, problems, running
 from verify.counts import InputError
 
 __all__ = ["app", "main"]
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (claims, running, problems, certificates):
+for module in (claims, running, hunting, mutating, discovering, problems, certificates):
     module.register(app)
 
 

@@ -231,7 +231,8 @@ def log_radius(mass: Array, budget: Array) -> Array:
     From R phi(R*/R - 1) <= KL with phi(d) = (1 + d) log(1 + d) - d >= d^2/2 for d < 0 (data processing); the
     upper side is never the larger one.
     """
-    s = np.sqrt(2 * budget / np.maximum(mass, 1e-300))
+    with np.errstate(over="ignore"):  # infinite is right: no bound
+        s = np.sqrt(2 * budget / np.maximum(mass, 1e-300))
     return np.asarray(np.where(s < 1, -np.log1p(-np.where(s < 1, s, 0.0)), np.inf))
 
 

@@ -16,22 +16,23 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.counts import InputError, spans
+from verify.digits import DIGITS, shortfall
 from verify.kernel import interval
 from verify.optimum import LISTED, count_runs
-from verify.routes import solve
+from verify.routes import enclose, solve
 from verify.schemas import Interval, OptimumOutput
 
 __all__ = ["WIDE", "enclosed"]
 
-DIGITS = 12
-"""Significant digits printed, fewer where the radius does not justify them."""
+PRINTED = 12
+"""Significant digits printed of a float, fewer where the radius does not justify them."""
 BITS = 320
 SINGULAR = ("ce-deep", "uf-svm", "mse")
 """Models whose singular values are printed."""
 BIASED = ("ce-deep", "mse")
 
 
-def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
+def enclosed(problem: Problem, *, listed: bool = True, digits: int = DIGITS) -> OptimumOutput:
     """Bounds and structure of the optimum of a problem whose model has a module in verify/models.
 
     Raises
@@ -47,7 +48,7 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
     if problem.K > LISTED:
         raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
     start = time.process_time()
-    found = solve("enclosure", problem)
+    found = enclose(problem, digits)
     if problem.key == "loss" and found.lower is None:
         found = _searched(problem)
     if found.lower is None or found.upper is None:
@@ -71,25 +72,24 @@ def enclosed(problem: Problem, *, listed: bool = True) -> OptimumOutput:
         gap=float(f"{float((upper - lower) / abs(upper)):.3g}"),
         verdict="enclosed" if "certificate" in found.work else "certified",
         undecided=[name for name in asked if facts[name] is None and (listed or name != "logits")],
-        reason=found.reason or _why(problem, float((upper - lower) / abs(upper)), facts, asked),
+        reason=_why(problem, ends, digits, found.reason, [name for name in asked if facts[name] is None]),
         seconds=round(seconds, 6),
         **facts,
     )
 
 
 WIDE = 1e-6
-"""Relative gap above which the bounds are called wide."""
+"""Relative width above which the bounds are called wide."""
 LISTED_FACTS = 128
 """Up to this many classes the routes give logits."""
 
 
-def _why(problem: Problem, gap: float, facts: dict[str, Any], asked: Sequence[str]) -> str:
-    """What to know where the bounds are wide or facts are missing, if the route says nothing."""
-    if gap > WIDE:
-        return "the proved bounds do not meet: no certificate closes the gap here, and no facts follow"
-    if problem.K > LISTED_FACTS and any(facts[name] is None for name in asked):
-        return f"facts about single classes are given up to {LISTED_FACTS} classes"
-    return ""
+def _why(problem: Problem, ends: dict[str, str], digits: int, reason: str, missing: Sequence[str]) -> str:
+    """What to know where the bounds are wider than asked for or facts are missing."""
+    note = shortfall(ends, digits, reason, problem.key)
+    if note or reason or problem.K <= LISTED_FACTS or not missing:
+        return note or reason
+    return f"facts about single classes are given up to {LISTED_FACTS} classes"
 
 
 def _searched(problem: Problem) -> Optimum:
@@ -122,7 +122,7 @@ def _facts(found: Optimum, listed: bool) -> dict[str, Any]:
 
 
 def _rounded(values: NDArray[Any]) -> list[Any] | None:
-    """Midpoints to the digits of the largest that every radius allows, at most DIGITS; None if a ball is not finite."""
+    """Midpoints to the digits of the largest that every radius allows, at most PRINTED; None if one is not finite."""
     if not all(value.is_finite() for value in values.flat):
         return None
     middles = np.array([float(value.mid()) for value in values.flat]).reshape(values.shape)
@@ -130,7 +130,7 @@ def _rounded(values: NDArray[Any]) -> list[Any] | None:
     scale = float(np.abs(middles).max(initial=0.0))
     if scale == 0 and radius == 0:
         return list(middles.tolist())
-    wanted = DIGITS - math.ceil(math.log10(max(scale, radius)))
+    wanted = PRINTED - math.ceil(math.log10(max(scale, radius)))
     allowed = wanted if radius == 0 else min(wanted, math.floor(-math.log10(radius)))
     return list((np.round(middles, allowed) + 0.0).tolist())
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
-import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,15 +20,17 @@ from theory.claim import Claim, Family
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify import cases, registry
+from verify.certified import Keeper
 from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
-from verify.judge import Finding
+from verify.judge import LIMIT_SCALES, Finding
 from verify.laws import broken_law
 from verify.mutation import judge_mutants, probes
+from verify.parallel import each
 from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
-from verify.schemas import Case, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
+from verify.schemas import Case, ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
 
 __all__ = ["check", "reached", "run"]
 
@@ -61,7 +61,15 @@ class OutOfTime(Exception):
 class Checker:
     """One claim under examination: tallies, the first violation, the time budget."""
 
-    def __init__(self, claim: Claim, routes: Sequence[str], seed: int, timeout: float, related: frozenset[str]) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        routes: Sequence[str],
+        seed: int,
+        timeout: float,
+        related: frozenset[str],
+        certificates: Path | None = None,
+    ) -> None:
         self.claim, self.seed = claim, seed
         self.avoid = related | {claim.id}
         names = routes_of(claim)
@@ -70,6 +78,7 @@ class Checker:
         self.deadline = time.monotonic() + timeout
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
+        self.keeper = Keeper(certificates) if certificates and "enclosure" in self.tallies else None
 
     def visit(self, problem: Problem, costly: bool) -> None:
         """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
@@ -96,12 +105,20 @@ class Checker:
         if conflict := self._conflict(problem, route, optimum):
             tally.crashed = conflict
             return
-        tally.add(problem, findings, optimum.reason)
+        tally.add(problem, findings, "" if self._complete(findings, optimum) else optimum.reason)
         tally.starts += optimum.work.get("starts", 0)
         tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid
+        says = route == "enclosure" and self.claim.along is None and any(f.outcome != "undecided" for f in findings)
+        if self.keeper and says:
+            self.keeper.keep(self.claim, problem, optimum)
         self._raise_on(problem, findings, route)
+
+    def _complete(self, findings: Sequence[Finding], optimum: Optimum) -> bool:
+        """Whether a route with both bounds showed every relation: what else it does not know is then no hindrance."""
+        bounded = optimum.lower is not None and optimum.upper is not None
+        return bounded and {f.relation for f in findings} == set(range(len(self.claim.relations)))
 
     def _conflict(self, problem: Problem, route: str, optimum: Optimum) -> str:
         """No route may contradict the bounds that the kernel proves, or break a law of stationary points."""
@@ -174,11 +191,34 @@ class Checker:
                     self._ask(problem, route, tally)
         self.violation = first
         if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
-            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
-            same = [f.outcome for f in proved if f.relation == first.finding.relation]
-            if same and set(same) == {"holds"}:
-                self.tallies[first.route].crashed = f"contradicts the enclosure: {first} (at {problem.canonical()})"
+            for route, tally in self.tallies.items():
+                if tally.violated and not tally.crashed and route != "enclosure":
+                    tally.crashed = self._excuse(route, tally.violated)
+            if self.tallies[first.route].crashed:
                 self.violation = None
+
+    def _excuse(self, route: str, places: Iterable[Problem]) -> str:
+        """The error of a route that refutes, on each of these problems, only what the kernel proves there; or ''."""
+        said = ""
+        for problem in places:
+            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+            held = {f.relation for f in proved} - {f.relation for f in proved if f.outcome != "holds"}
+            found = findings_for(self.claim, problem, route, self.seed, self.avoid)
+            wrong = [f for f in found if f.outcome == "violated"]
+            if any(f.relation not in held for f in wrong):
+                return ""
+            said = said or f"contradicts the enclosure: {Violated(problem, wrong[0], route)} (at {problem.canonical()})"
+        return said
+
+    def keep_counterexample(self) -> None:
+        """Of a refuted claim only the certificates of its counterexample matter."""
+        if not self.keeper or self.violation is None:
+            return
+        self.keeper, problem = Keeper(self.keeper.folder), self.violation.problem
+        for scale in LIMIT_SCALES if self.claim.along else LIMIT_SCALES[:1]:
+            optimum = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid, scale)
+            if self.violation.route == "enclosure" or optimum.lower is not None:
+                self.keeper.keep(self.claim, problem, optimum)
 
     def _draw(self, family: Family, examples: int) -> None:
         @settings(
@@ -211,6 +251,7 @@ def check(
     mutants: bool = True,
     timeout: float = 600.0,
     related: frozenset[str] = frozenset(),
+    certificates: Path | None = None,
 ) -> ClaimResult:
     """Check one claim on every route; plain data, no printing.
 
@@ -223,6 +264,7 @@ def check(
     mutants : whether to judge the mutants too.
     timeout : seconds after which the verdict is ``timeout``.
     related : IDs of the claims that this one rests on; routes must not rely on them.
+    certificates : folder in which the certificates of the enclosure route are kept, default none.
 
     Returns
     -------
@@ -236,7 +278,7 @@ def check(
     """
     start = time.process_time()
     names = tuple(routes or ("symbolic", *SOLVERS))
-    checker = Checker(claim, names, seed, timeout, related)
+    checker = Checker(claim, names, seed, timeout, related, certificates)
     rows: dict[str, RouteResult] = {}
     assumes: list[str] = []
     stopped: tuple[Verdict, str] | None = None
@@ -246,6 +288,7 @@ def check(
             if claim.status != "note":
                 checker.explore(examples)
             checker.confirm()
+            checker.keep_counterexample()
             if "symbolic" in names:
                 rows["symbolic"], assumes = prove(claim)
             if mutants and checker.violation is None and claim.status != "note":
@@ -274,7 +317,21 @@ def check(
         counterexample=_case(claim, checker.violation),
         reason=reason,
         seconds=round(time.process_time() - start, 3),
+        certificates=_certificates(claim, checker, rows, stopped),
     )
+
+
+def _certificates(
+    claim: Claim, checker: Checker, rows: dict[str, RouteResult], stopped: tuple[Verdict, str] | None
+) -> ClaimCertificates | None:
+    """What the enclosure rests on, and the verdict without it."""
+    if checker.keeper is None or claim.status == "note" or (claim.along and checker.violation is None):
+        return None
+    silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
+    verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
+    if checker.violation is not None and checker.violation.route == "enclosure" and verdict != "refuted":
+        verdict, reason = "undecided", "its counterexample is not borne out by a file"
+    return checker.keeper.evidence(verdict or "undecided", reason)
 
 
 def _verdict(
@@ -326,8 +383,12 @@ def run(
     timeout: float = 600.0,
     paths: Sequence[Path] = (),
     progress: Progress | None = None,
+    certificates: Path | None = None,
 ) -> RunResult:
     """Check claims, on several processes if asked; results come in the order of ``claims``.
+
+    With a folder ``certificates`` those of the enclosure route are left there; :func:`verify.certified.settle` judges
+    them.
 
     An interrupt (Ctrl-C) keeps the claims that were finished: the result holds only those.
     """
@@ -337,6 +398,7 @@ def run(
         "routes": routes,
         "mutants": mutants,
         "timeout": timeout,
+        "certificates": certificates,
     }
     finished: dict[str, ClaimResult] = {}
 
@@ -367,20 +429,7 @@ def run(
 def _run_parallel(
     identifiers: Sequence[str], options: dict[str, object], jobs: int, paths: Sequence[Path], keep: Progress
 ) -> None:
-    with ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        pending: set[Future[ClaimResult]] = {
-            pool.submit(_check_by_id, name, options, tuple(paths)) for name in identifiers
-        }
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    keep(future.result())
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+    each(partial(_check_by_id, options=options, paths=tuple(paths)), identifiers, jobs, keep)
 
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:

@@ -36,7 +36,7 @@ class Tally:
     where which side of a relation (dead or alive; empty for comparisons) held, and what was read but not decided.
     A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
     claims that the one under examination rests on, or itself: then the route is no evidence. ``starts`` and ``hits``
-    count random starts of a descent and those that ended at its best value.
+    count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute.
     """
 
     route: str
@@ -55,7 +55,7 @@ class Tally:
     starts: int = 0
     hits: int = 0
     seconds: float = 0.0
-    violated: bool = False
+    violated: list[Problem] = field(default_factory=list)
     crashed: str = ""
     uses: frozenset[str] = frozenset()
     relies_on: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ class Tally:
         ties = [f for f in findings if f.tie]
         self.ties += bool(ties)
         self.ties_decided += bool(ties) and all(f.outcome == "holds" for f in ties)
-        self.violated |= any(f.outcome == "violated" for f in findings)
+        self.violated += [problem] if any(f.outcome == "violated" for f in findings) else []
         rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
         reasons = [f.reason.split(":")[0] for f in undecided] + [reason]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from theory.claim import Claim, Reading
 from theory.optimum import Optimum
@@ -15,8 +17,9 @@ from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
 from verify.routes.limits import solve_at_scale
 from verify.thresholds import thresholds
+from verify.watch import watched
 
-__all__ = ["LIMIT_BITS", "findings_for", "optimum_for", "routes_of"]
+__all__ = ["BITS", "LIMIT_BITS", "findings_for", "observed", "optimum_for", "routes_of"]
 
 Along = Callable[[Problem, int], Problem] | None
 Companions = Callable[[Problem], tuple[Problem, ...]] | None
@@ -37,11 +40,11 @@ def findings_for(claim: Claim, problem: Problem, route: str, seed: int, avoid: f
     """What one route says about one configuration of a claim."""
     if claim.along is None:
         with precision(BITS):
-            findings = judge(claim.relations, _observed(claim, problem, route, seed, avoid), route)
+            findings = judge(claim.relations, observed(claim, problem, route, seed, avoid), route)
         open_states = any(f.state and f.outcome == "undecided" for f in findings)
         return _as_ties(findings) if open_states and _at_threshold(problem) else findings
     with precision(LIMIT_BITS):
-        scales = [_observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
+        scales = [observed(claim, problem, route, seed, avoid, scale) for scale in LIMIT_SCALES]
         return judge_limit(claim.relations, scales)
 
 
@@ -57,7 +60,7 @@ def _as_ties(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(f, tie=True) if f.state and f.outcome == "undecided" else f for f in findings]
 
 
-def _observed(
+def observed(
     claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str], scale: int = LIMIT_SCALES[0]
 ) -> list[Reading | Undecided]:
     """Readings of the optimum that a claim looks at; the claim and its mutants share them."""
@@ -75,7 +78,25 @@ def _readings(
     avoid: frozenset[str],
     scale: int,
 ) -> list[Reading | Undecided]:
-    return [] if read is None else observe(read, _optimum(along, companions, problem, route, seed, avoid, scale))
+    if read is None:
+        return []
+    optimum = _optimum(along, companions, problem, route, seed, avoid, scale)
+    try:
+        return observe(read, optimum)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        if missing := _unknown(read, optimum):
+            why = f" ({optimum.reason})" if optimum.reason else ""
+            raise ValueError(f"the reader needs {missing}, which route {route} does not know here{why}") from error
+        raise
+
+
+def _unknown(read: Callable[[Optimum], Iterable[Reading]], optimum: Optimum) -> str:
+    """Of what a failing reader asked for, the last that is not known."""
+    seen: list[tuple[str, Any]] = []
+    with suppress(TypeError, AttributeError, KeyError, ValueError):  # it fails as before
+        for _ in read(watched(optimum, seen)):
+            pass
+    return next((name for name, value in reversed(seen) if value is None), "")
 
 
 def optimum_for(

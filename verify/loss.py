@@ -5,7 +5,6 @@ Nothing here is trusted: :mod:`verify.kernel.fenchel_young` accepts or rejects w
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +20,9 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball
 from verify.dual import svd
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.kernel.fenchel_young import LOSSES
+from verify.witness import dyadics, exponent, floor, offer, prove
 
 __all__ = ["Floats", "averaged", "certificate", "covered"]
 
@@ -164,42 +164,23 @@ def _certificate(
     budgeted = problem.model == "layer-peeled"
     # a polished point needs no shrinking, and the norm in floats is only that accurate
     excess = 1.0 if budgeted or norm < 1 + (1e-10 if digits > 20 else 1e-14) else norm
-    for exponent in range(digits, 3, -2):
-        inside = 1 - arb(10) ** -exponent
+    for power in range(digits, 3, -2):
+        inside = 1 - arb(10) ** -power
         theta = arb(1) if budgeted else inside / excess
         dual = [[t + theta * (_number(a) - t) for a, t in zip(*pair, strict=True)] for pair in zip(q, y, strict=True)]
         witness = {"dual": _distributions(problem, dual, bits + 20), "W": rows, "H": columns}
-        witness["bias"] = _dyadic([[_number(b) for b in bias]] if bias is not None else [[arb(0)] * problem.K], bits)
+        witness["bias"] = dyadics([[_number(b) for b in bias]] if bias is not None else [[arb(0)] * problem.K], bits)
         if budgeted:
-            witness["nu"] = _dyadic([[(_number(norm) if nu is None else nu) / inside]], bits + 60)
-        data = {
-            "schema": "verify.certificate/1",
-            "problem": problem.sha256,
-            **problem.canonical(),
-            "bounds": None,
-            "witness": witness,
-            "facts": None,
-        }
-        outcome = verify_certificate(json.dumps(data))
-        if outcome.outcome == "bounds":
-            proved = {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}
-            return data | proved, outcome
-        reason = outcome.reason
+            witness["nu"] = dyadics([[(_number(norm) if nu is None else nu) / inside]], bits + 60)
+        try:
+            return prove(offer(problem, witness))
+        except ValueError as why:
+            reason = str(why)
     raise ValueError(f"no certificate found: {reason}")
 
 
 def _number(value: Any) -> Any:
     return value.mid() if isinstance(value, arb) else arb(float(value))
-
-
-def _integer(value: Any, P: int) -> int:
-    mantissa, exponent = (int(part) for part in value.mid().man_exp())
-    shift = exponent + P
-    return mantissa << shift if shift >= 0 else mantissa >> -shift
-
-
-def _dyadic(table: Table, P: int) -> dict[str, Any]:
-    return {"p": P, "rows": [[_integer(a, P) for a in row] for row in table]}
 
 
 def _point(problem: Problem, W: Any, H: Any, bits: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -208,25 +189,20 @@ def _point(problem: Problem, W: Any, H: Any, bits: int) -> tuple[dict[str, Any],
     found = []
     for table, budget in zip(tables, (problem.e_w, problem.e_h), strict=True):
         top = max((abs(a) for row in table for a in row), default=arb(1))
-        P = bits + max(0, -_exponent(top))
+        P = bits + max(0, -exponent(top))
         if problem.model == "layer-peeled":
             square = sum((a * a for row in table for a in row), arb(0))
             limit = ball(problem.K * budget) * (1 - arb(2) ** -(bits - 20))
             if square > limit:
                 table = [[a * (limit / square).sqrt() for a in row] for row in table]
-        found.append(_dyadic(table, P))
+        found.append(dyadics(table, P))
     return found[0], found[1]
-
-
-def _exponent(value: Any) -> int:
-    mantissa, exponent = (int(part) for part in value.mid().man_exp())
-    return mantissa.bit_length() + exponent
 
 
 def _distributions(problem: Problem, dual: Table, P: int) -> dict[str, Any]:
     """Predictions as integers, in the domain of the conjugate."""
     potential = LOSSES[problem.loss.partition(":")[0]]
-    rows = [[_integer(a, P) for a in row] for row in dual]
+    rows = [[floor(a, P) for a in row] for row in dual]
     if potential == "softplus":
         rows = [[min(max(a, 0), 1 << P) for a in row] for row in rows]
     elif potential != "squared":

@@ -214,7 +214,7 @@ def _sparsemax(u: list[Any]) -> list[Any]:
 
 
 def collapse_square(problem: Problem, digits: int) -> Bracket | None:
-    """Bracket of x^2 = (lam N)^2 from which on Z* = 0, or None where no formula is known (NR26-05).
+    """Bracket of x^2 = (lam N)^2 from which on Z* = 0, or None where no formula is known (NR26-05, hinge UC26-07).
 
     Convex differentiable losses without bias, Fenchel-Young ones for instance: N^2 times the squared norm of
     S^(-1/2) Delta (Y - u 1^T) diag(m) G^(-1/2). Smoothed one-hot targets make it
@@ -228,6 +228,8 @@ def _collapse_square(problem: Problem, digits: int) -> Bracket | None:
     u = prediction_at_zero(problem)
     if problem.bias != "none" or problem.model == "layer-peeled":
         return None
+    if problem.loss == "hinge":
+        return _hinge_square(problem, digits)
     if u is None or problem.targets:
         rest = _residual_at_zero(problem, u)
         return None if rest is None else _dense(problem, rest)
@@ -246,6 +248,32 @@ def _collapse_square(problem: Problem, digits: int) -> Bracket | None:
     upper = 2 * (1 + problem.K * square) * largest * max(v) + 1
     lower, upper = bisect(lambda c: _none_above(c, groups), Fraction(0), upper, digits + 2)
     return lower * scale, upper * scale
+
+
+def _hinge_square(problem: Problem, digits: int) -> Bracket | None:
+    """At most two clusters (UC26-07): K sum of a^2 beta^2/(classes of the other) <= x^2, which falls against x."""
+    plain = not (problem.adjustment or problem.scaling) and all(s == 1 for s in problem.row_decays)
+    if not plain or len(problem.clusters) > 2:
+        return None
+    K, heat = problem.K, problem.loss_temperature**2
+    squares = [c.weight**2 * c.size / c.feature_decay for c in problem.clusters]
+    if len(squares) == 1:
+        exact = squares[0] * Fraction(K, K - 1) ** 2 / heat
+        return exact, exact
+    classes = [c.classes for c in problem.clusters]
+
+    def sign(square: Fraction) -> int:
+        total = arb(0)
+        for a2, k, other in zip(squares, classes, reversed(classes), strict=True):
+            share = (1 - (k - 1) * (ball(square / a2).sqrt() - 1)).max(arb(0))
+            total += ball(K * a2 / other) * share * share
+        return -sign_of(total - ball(square))
+
+    if K == 2:
+        exact = 2 * (squares[0] + squares[1]) / heat
+        return exact, exact
+    lower, upper = bisect(sign, Fraction(0), 4 * K * max(squares), digits + 2)
+    return lower / heat, upper / heat
 
 
 def _exact(problem: Problem, p: list[Any], v: list[Fraction]) -> Fraction | None:

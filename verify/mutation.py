@@ -6,9 +6,10 @@ relative 1e-3 and 1e-6 to either side, strict for non-strict, an inequality reve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import sympy as sp
 
@@ -18,12 +19,21 @@ from theory.symbols import dead
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.routes import COSTLY
 from verify.sampling import around
-from verify.schemas import MutantSummary
+from verify.schemas import MutantDetail, MutantSummary
 
-__all__ = ["generic_mutants", "judge_mutants", "probes"]
+__all__ = [
+    "LADDER",
+    "explained",
+    "generic_mutants",
+    "judge_mutants",
+    "moved",
+    "probes",
+    "root_symbols",
+    "sharp_relations",
+]
 
 STEPS = (sp.Rational(1, 1000), sp.Rational(1, 10**6))
-LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
+LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18, 24, 30, 36))
 """Relative perturbations tried to find the smallest one that is refuted (``resolution``)."""
 LIMIT_STEPS = (sp.Rational(1, 100),)
 OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 4 * int(step.q)) for step in STEPS for sign in (1, -1)))
@@ -52,13 +62,18 @@ def generic_mutants(claim: Claim, sharp: frozenset[int] | None = None) -> Iterat
         where = f" (relation {index + 1})" if len(claim.relations) > 1 else ""
         steps = STEPS if sharp is None or index in sharp else STEPS[:1]
         for text, wrong in _wrong(relation, steps):
-            yield Mutant(text + where, relations=(wrong,))
+            yield Mutant(text + where, relations=(wrong,), operator=_operator(text))
     for hypothesis in claim.hypotheses:
         text = f"hypothesis dropped: {hypothesis.text}"
         if isinstance(hypothesis.dropped, str):
-            yield Mutant(text, equivalent=hypothesis.dropped)
+            yield Mutant(text, equivalent=hypothesis.dropped, operator="dropped hypothesis")
         else:
-            yield Mutant(text, problem=hypothesis.dropped)
+            yield Mutant(text, problem=hypothesis.dropped, operator="dropped hypothesis")
+
+
+def _operator(text: str) -> str:
+    names = {STRICTNESS: "strictness", "condition negated": "reversed", "relation reversed": "reversed"}
+    return names.get(text, "moved")
 
 
 def _wrong(relation: Any, steps: Sequence[sp.Rational]) -> Iterator[tuple[str, Any]]:
@@ -121,36 +136,60 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     resolution : smallest relative perturbation of a prediction or threshold that was refuted.
     """
     field = probes(claim)
-    roots = _root_symbols(claim, seed, avoid)
+    roots = root_symbols(claim, seed, avoid)
     killed, survivors, details = 0, [], []
     smallest: list[float] = []
-    mutants = [*claim.mutants, *generic_mutants(claim, _sharp(claim, field, seed, avoid))]
+    certified: list[float] = []
+    mutants = [*claim.mutants, *generic_mutants(claim, sharp_relations(claim, field, seed, avoid))]
     for mutant in mutants:
         route = None if mutant.equivalent else _killer(claim, mutant, field, seed, avoid)
         reason = mutant.equivalent
-        if (
-            route is None
-            and mutant.text.startswith(STRICTNESS)
-            and mutant.relations
-            and mutant.relations[0].free_symbols & roots
-        ):
-            reason = "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
+        if route is None:
+            reason = reason or explained(claim, mutant, roots)
         if reason:
-            details.append({"mutant": mutant.text, "outcome": "equivalent", "route": "", "reason": reason})
+            details.append(_row(mutant, "equivalent", reason=reason))
             continue
-        details.append({"mutant": mutant.text, "outcome": "killed" if route else "survived", "route": route or ""})
+        details.append(_row(mutant, "killed" if route else "survived", route or ""))
         killed += route is not None
         if route is None:
             survivors.append(mutant.text)
         elif "times 1" in mutant.text:
             smallest.append(float(sp.Rational(mutant.text.split(" (")[0].split()[-1])))
-    total = sum(row["outcome"] != "equivalent" for row in details)
-    smallest += _ladder(claim, field, seed, avoid)
-    summary = MutantSummary(total=total, killed=killed, survivors=survivors, details=details)
-    return summary, min(smallest, default=None)
+            certified += smallest[-1:] if route == "enclosure" else []
+    total = sum(row.outcome != "equivalent" for row in details)
+    refuted = _ladder(claim, field, seed, avoid)
+    summary = MutantSummary(
+        total=total,
+        killed=killed,
+        survivors=survivors,
+        details=details,
+        resolution_certificate=min(certified + refuted, default=None),
+    )
+    return summary, min(smallest + refuted, default=None)
 
 
-def _sharp(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str]) -> frozenset[int]:
+def explained(claim: Claim, mutant: Mutant, roots: Collection[sp.Symbol] = ()) -> str:
+    """Why a mutant survives: because no rational problem lies on a root, or as the claim says; empty if unknown.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> explained(load()["HL23-04"], Mutant("threshold times 2"))
+    ''
+    """
+    strict = mutant.operator == "strictness" and mutant.relations and isinstance(mutant.relations[0], sp.Equivalent)
+    if strict and mutant.relations and not mutant.relations[0].free_symbols.isdisjoint(roots):
+        return "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
+    return next((why for pattern, why in claim.survivors.items() if fnmatchcase(mutant.text, pattern)), "")
+
+
+def _row(
+    mutant: Mutant, outcome: Literal["killed", "survived", "equivalent"], route: str = "", reason: str = ""
+) -> MutantDetail:
+    return MutantDetail(mutant=mutant.text, operator=mutant.operator, outcome=outcome, route=route, reason=reason)
+
+
+def sharp_relations(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str]) -> frozenset[int]:
     """Relations with content for the enclosure route on some problem."""
     if claim.along is not None:
         return frozenset(range(len(claim.relations)))
@@ -158,7 +197,7 @@ def _sharp(claim: Claim, field: list[Problem], seed: int, avoid: frozenset[str])
     return frozenset(f.relation for f in findings if f.outcome != "undecided")
 
 
-def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
+def root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
     """Parameters that are roots of an equation, read off the witness."""
     if claim.along is not None or claim.witness is None:
         return set()

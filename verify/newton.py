@@ -82,7 +82,7 @@ def bias_inverse(r: Reduced, weights: Array) -> Array:
     return np.asarray(np.linalg.pinv(matrix / np.outer(d, d) + np.outer(u, u) / (u @ u), rcond=1e-14) / np.outer(d, d))
 
 
-def _local(r: Reduced, X: Array, bias: Array) -> Local:
+def local_at(r: Reduced, X: Array, bias: Array) -> Local:
     means = X / r.scale
     logits = means + bias[:, None]
     logs = logits - np.diag(logits) + np.log(r.m)[:, None]
@@ -106,7 +106,7 @@ def weights_of(r: Reduced, at: Local) -> Array:
 
 def local(r: Reduced, X: Array, bias: Array) -> Local:
     """Evaluate at X; a bias is minimised out by damped Newton from ``bias``."""
-    at = _local(r, X, bias)
+    at = local_at(r, X, bias)
     if not math.isfinite(r.nu) or len(r.m) == 1:
         return at
     for _ in range(100):
@@ -117,10 +117,10 @@ def local(r: Reduced, X: Array, bias: Array) -> Local:
         if np.abs(step).max() <= 1e-15 * (1 + np.abs(at.bias).max()):
             break
         length = 1.0
-        new = _local(r, X, at.bias + step)
+        new = local_at(r, X, at.bias + step)
         while not new.value <= at.value * (1 + 1e-15) + 1e-4 * length * float(slope @ step) and length > 1e-6:
             length /= 2
-            new = _local(r, X, at.bias + length * step)
+            new = local_at(r, X, at.bias + length * step)
         if length <= 1e-6:
             break
         done = np.abs(step).max() <= 1e-9 * (1 + np.abs(at.bias).max())
@@ -197,40 +197,81 @@ def split(E: Array, symmetric: Array, skew: Array) -> Array:
     return np.asarray(symmetric * (E + E.T) / 2 + skew * (E - E.T) / 2)
 
 
-def newton(r: Reduced, step: Step, damping: float, tolerance: float) -> Array:
-    """Direction of the semismooth Newton method for X = prox(X - eta grad f(X)), by preconditioned CG.
+@dataclass(frozen=True)
+class Tangent:
+    """The linear system of a Newton step in the singular frame (U, V) of a proximal step.
 
-    In the frame (U, V) of the step the derivative of prox multiplies symmetric and skew parts of pairs by
-    factors in [0, 1]; where both are 0 the residual itself is the step. ``damping`` weighs the majoriser
-    x (1/s_i + 1/s_j)/2 of the nuclear norm on the active symmetric part.
+    The derivative of prox multiplies symmetric and skew parts of pairs by factors in [0, 1]; where both are 0 an entry
+    is not an unknown. ``shape_s``, ``shape_a`` are the inverse factors minus 1: eta times the curvature of the nuclear
+    norm. ``inverse`` is that of the bias, eliminated, or None.
     """
-    eta, weights = 2 / float(r.w.max()), secant_weights(r, step)
-    inverse = bias_inverse(r, weights) if math.isfinite(r.nu) and len(r.m) > 1 else None
+
+    r: Reduced
+    U: Array
+    V: Array
+    eta: float
+    weights: Array
+    inverse: Array | None
+    either: Array
+    shape_s: Array
+    shape_a: Array
+
+    @classmethod
+    def of(cls, r: Reduced, step: Step, weights: Array, damping: float = 0.0) -> Tangent:
+        """``damping`` weighs the majoriser x (1/s_i + 1/s_j)/2 of the nuclear norm on the active symmetric part."""
+        inverse = bias_inverse(r, weights) if math.isfinite(r.nu) and len(r.m) > 1 else None
+        either, symmetric, skew = prox_derivative(step)
+        active = step.y > step.threshold
+        reciprocal = np.where(active, 1 / np.where(active, step.y - step.threshold, 1), 0)
+        both = active[:, None] & active
+        shape = 1 / symmetric - 1 + both * damping * step.threshold * (reciprocal[:, None] + reciprocal) / 2
+        return cls(r, step.U, step.V, 2 / float(r.w.max()), weights, inverse, either, shape, 1 / skew - 1)
+
+    def shift(self, E: Array) -> Array:
+        """Block logits of a direction."""
+        return np.asarray(self.U @ E @ self.V.T / self.r.scale)
+
+    def pull(self, dz: Array) -> Array:
+        """The curvature of the loss along block logits, in the frame, times eta."""
+        return np.asarray(self.eta * (self.U.T @ (curvature(self.r, self.weights, dz) / self.r.scale) @ self.V))
+
+    def bias_step(self, slope: Array, dz: Array) -> Array:
+        """Minus the change of the bias for a slope in the bias and a change of the block logits."""
+        if self.inverse is None:
+            return np.zeros(len(self.r.m))
+        return np.asarray(self.inverse @ (slope + curvature(self.r, self.weights, dz).sum(axis=1)))
+
+    def hessian(self, E: Array) -> Array:
+        """The Hessian of the loss along a direction, the bias minimised out, times eta."""
+        dz = self.shift(E)
+        return self.pull(dz - self.bias_step(np.zeros(len(self.r.m)), dz)[:, None])
+
+    def solve(self, rhs: Array, tolerance: float, steps: int = 300) -> Array:
+        """Direction E whose image is ``rhs``, by preconditioned conjugate gradients."""
+        r, weights, either = self.r, self.weights, self.either
+        scaled = weights / np.sqrt(r.m)[:, None]
+        squares = (self.U**2).T @ (weights / r.m[:, None]) - (self.U.T @ scaled) ** 2 / weights.sum(axis=0)
+        diagonal = self.eta * (squares * r.w) @ self.V**2
+        diagonal = np.maximum((diagonal + diagonal.T) / 2, 1e-300)
+        return conjugate_gradients(
+            lambda E: np.where(either, split(E, self.shape_s, self.shape_a) + self.hessian(E), 0),
+            lambda E: np.where(either, split(E, 1 / (self.shape_s + diagonal), 1 / (self.shape_a + diagonal)), 0),
+            np.where(either, rhs, 0),
+            tolerance,
+            steps,
+        )
+
+
+def newton(r: Reduced, step: Step, damping: float, tolerance: float) -> Array:
+    """Direction of the semismooth Newton method for X = prox(X - eta grad f(X)).
+
+    Where the derivative of prox vanishes the residual itself is the step.
+    """
+    tangent = Tangent.of(r, step, secant_weights(r, step), damping)
     either, symmetric, skew = prox_derivative(step)
-    active = step.y > step.threshold
-    reciprocal = np.where(active, 1 / np.where(active, step.y - step.threshold, 1), 0)
-    both = active[:, None] & active
-    shape_s = 1 / symmetric - 1 + both * damping * step.threshold * (reciprocal[:, None] + reciprocal) / 2
-    shape_a = 1 / skew - 1
-
-    def hessian(E: Array) -> Array:
-        dz = step.U @ E @ step.V.T / r.scale
-        if inverse is not None:
-            dz = dz - (inverse @ curvature(r, weights, dz).sum(axis=1))[:, None]
-        return np.asarray(eta * (step.U.T @ (curvature(r, weights, dz) / r.scale) @ step.V))
-
-    scaled = weights / np.sqrt(r.m)[:, None]
-    squares = (step.U**2).T @ (weights / r.m[:, None]) - (step.U.T @ scaled) ** 2 / weights.sum(axis=0)
-    diagonal = eta * (squares * r.w) @ step.V**2
-    diagonal = np.maximum((diagonal + diagonal.T) / 2, 1e-300)
     residual = step.U.T @ (step.at.X - step.target) @ step.V
     fixed = np.where(either, 0, -residual)
-    E = conjugate_gradients(
-        lambda v: np.where(either, split(v, shape_s, shape_a) + hessian(v), 0),
-        lambda v: np.where(either, split(v, 1 / (shape_s + diagonal), 1 / (shape_a + diagonal)), 0),
-        np.where(either, -split(residual, 1 / symmetric, 1 / skew) - hessian(fixed), 0),
-        tolerance,
-    )
+    E = tangent.solve(-split(residual, 1 / symmetric, 1 / skew) - tangent.hessian(fixed), tolerance)
     return np.asarray(step.U @ (E + fixed) @ step.V.T)
 
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from theory.problem import Problem
 from verify.blocks import BlockPoint
 from verify.counts import InputError
+from verify.digits import DIGITS, shortfall
 from verify.dual import Assessment, assess
-from verify.kernel import MAX_GROUPS
+from verify.kernel import MAX_GROUPS, Outcome
 from verify.routes import certify
 from verify.routes.exact import solve_blocks
 from verify.schemas import Interval, OptimumOutput
@@ -75,7 +76,7 @@ class Bounds:
     reason: str = ""
 
 
-def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) -> OptimumOutput:
+def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True, digits: int = DIGITS) -> OptimumOutput:
     """Bounds, singular values, logits and structure of the optimum.
 
     Parameters
@@ -83,6 +84,7 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
     problem : of any model; ``ce-relu`` without bias.
     rigorous : use the kernel even where it takes long (the models other than ``ce`` always use it).
     listed : print logits and class by class; always in runs above ``LISTED`` classes.
+    digits : of the bounds, where the kernel proves them; ``reason`` says so where they are wider.
 
     Returns
     -------
@@ -107,16 +109,22 @@ def optimum(problem: Problem, *, rigorous: bool = False, listed: bool = True) ->
     if models.of(problem.key) is not None:
         from verify.enclosed import enclosed
 
-        return enclosed(problem, listed=listed)
+        return enclosed(problem, listed=listed, digits=digits)
+    _require_covered(problem)
     _require_size(problem, rigorous)
     start = time.process_time()
-    bounds = _bounds(problem, rigorous)
+    bounds = _bounds(problem, rigorous, digits)
     seconds = time.process_time() - start
     return _output(problem, bounds, listed and problem.K <= LISTED, seconds)
 
 
-def certificate(problem: Problem) -> dict[str, Any]:
+def certificate(problem: Problem, digits: int = DIGITS) -> dict[str, Any]:
     """Certificate of the optimum, accepted by the kernel (JSON data of ``verify.certificate/1``).
+
+    Parameters
+    ----------
+    problem : the problem.
+    digits : wanted of the bounds; :func:`verify.digits.shortfall` says where they are wider than that.
 
     Raises
     ------
@@ -130,38 +138,36 @@ def certificate(problem: Problem) -> dict[str, Any]:
     >>> certificate(Problem.ce([(9, 2), (4, 3)], "0.03"))["facts"]["rank"]["upper"]
     4
     """
-    _require_size(problem, rigorous=True)
-    return _certificate(problem)
+    _require_covered(problem)
+    return _certified(problem, digits)[0]
+
+
+def _require_covered(problem: Problem) -> None:
+    if problem.key == "ce-relu" and problem.bias != "none":
+        raise InputError("--bias: model ce-relu is solved without a bias only")
 
 
 def _require_size(problem: Problem, rigorous: bool) -> None:
-    if problem.key not in ("ce", "ce-relu"):
-        if problem.K > LISTED:
-            raise InputError(f"{problem.K} classes are given, this version solves at most {LISTED} in this model")
-        return
-    relu = problem.model == "ce-relu"
-    if relu and problem.bias != "none":
-        raise InputError("--bias: model ce-relu is solved without a bias only")
-    rigorous = rigorous or relu
+    rigorous = rigorous or problem.key == "ce-relu"
     most, clusters = MAX_GROUPS if rigorous else MOST_CLUSTERS, len(problem.clusters)
     if clusters > most:
         who = "the kernel accepts" if rigorous else "this version solves"
         raise InputError(f"{clusters} different (size, weight) pairs are given, {who} at most {most}")
 
 
-def _certificate(problem: Problem) -> dict[str, Any]:
+def _certified(problem: Problem, digits: int) -> tuple[dict[str, Any], Outcome]:
     try:
-        return certify(problem)[0]
+        return certify(problem, digits)
     except (ArithmeticError, LookupError, np.linalg.LinAlgError) as error:  # a proposal may fail in any way
         raise ValueError(f"no proposal: {type(error).__name__}") from error
 
 
-def _bounds(problem: Problem, rigorous: bool) -> Bounds:
+def _bounds(problem: Problem, rigorous: bool, digits: int) -> Bounds:
     affordable = len(problem.clusters) <= AFFORDABLE_CLUSTERS or problem.K <= AFFORDABLE_CLASSES
     reason = ""
     if rigorous or affordable or problem.model == "ce-relu":
         try:
-            return _from_certificate(problem, _certificate(problem))
+            return _from_certificate(problem, *_certified(problem, digits), digits)
         except ValueError as error:
             reason = f"the kernel accepted no certificate ({error})"
     if problem.model == "ce-relu":
@@ -186,10 +192,10 @@ def _decimal(value: float, rounding: str) -> str:
 # --- what the kernel proved --------------------------------------------------------------------------------------
 
 
-def _from_certificate(problem: Problem, data: dict[str, Any]) -> Bounds:
+def _from_certificate(problem: Problem, data: dict[str, Any], outcome: Outcome, digits: int) -> Bounds:
     value, facts = Interval.model_validate(data["bounds"]), data["facts"]
     if not facts:
-        return Bounds(value, "enclosed", None, _loose(problem))
+        return Bounds(value, "enclosed", None, shortfall(data["bounds"], digits, _loose(problem)) or _loose(problem))
     m = np.array([c.classes for c in problem.clusters])
     own, own_radius = _balls([facts["logits"]["own"]], m == 0)
     sibling, sibling_radius = _balls([facts["logits"]["sibling"]], m == 1)
@@ -204,7 +210,8 @@ def _from_certificate(problem: Problem, data: dict[str, Any]) -> Bounds:
         merged = zero = (True,) * len(m)
         rank = 0
     result = _with_zeros(Facts(point, radius, bias_radius[0], merged, zero, rank))
-    return Bounds(value, "enclosed", result, _precision(problem, result))
+    notes = (shortfall(data["bounds"], digits, outcome.reason), _precision(problem, result))
+    return Bounds(value, "enclosed", result, "; ".join(filter(None, notes)))
 
 
 def _balls(rows: list[list[dict[str, str] | None]], absent: Array) -> tuple[Array, Array]:

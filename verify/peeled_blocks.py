@@ -7,10 +7,11 @@ come from the scalar system. Nothing here is trusted: the kernel accepts or reje
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import mpmath
@@ -25,10 +26,14 @@ from verify.balls import precision
 from verify.blocks import BlockPoint
 from verify.bracket import ball
 from verify.dual import svd
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
+from verify.newton import local_at
 from verify.peeled import Group, groups, scalars_of
-from verify.polish import NotConverged, Space, State, Table, dual_block, losses, move, newton_system, polish
+from verify.polish import NotConverged, Space, State, Table, dual_block, losses, move, newton_system, number, polish
+from verify.reduced import Reduced, reduce
+from verify.refine import refine
 from verify.routes.exact import solve_blocks
+from verify.witness import dyadics, offer, places, prove
 
 __all__ = ["Blocks", "certificate", "from_logits", "narrowed", "solve_groups"]
 
@@ -95,8 +100,32 @@ def _space(found: tuple[Group, ...], nu: Any) -> Space:
     return Space(m, [arb(1)] * len(m), masses, sum(m), arb(sum(m)), nu, alive, "none")
 
 
+def _refined(problem: Problem, found: tuple[Group, ...], digits: int, nu: float, start: BlockPoint) -> Blocks:
+    """Floats, refined."""
+    base = _base(found)
+    masses = np.array([float(g.mass) for g in found])
+
+    def reducer(x: float) -> Reduced:
+        return replace(reduce(base.at(Fraction(x) ** 2)), w=masses)
+
+    with precision(5 * digits + 128 + 2 * max(0, math.ceil(-math.log2(nu)))):
+        space = _space(found, arb(nu))
+        for _ in range(6):
+            r = reducer(float(space.x))
+            at = local_at(r, np.array([[float(number(a)) for a in row] for row in start.means]) * r.scale, start.bias)
+            space, state = refine(space, reducer, at, digits, ball(problem.budget2).sqrt())
+            if _settled(found, space, state):
+                return Blocks(state.alpha, state.A, state.B, space.x)
+            space, start = _space(found, space.x), _means(found, state)
+    raise NotConverged("the states did not settle")
+
+
 def _newton(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
     nu, start = _float_start(problem, found)
+    try:
+        return _refined(problem, found, digits, nu, start)
+    except (NotConverged, ArithmeticError, np.linalg.LinAlgError):
+        pass
     # the curvature of a gap is a difference of numbers near 1 that is about nu
     few = START_BITS + 2 * max(0, math.ceil(-math.log2(nu)))
     for _ in range(6):
@@ -113,15 +142,19 @@ def _newton(problem: Problem, found: tuple[Group, ...], digits: int) -> Blocks:
     raise NotConverged("the states did not settle")
 
 
+def _base(found: tuple[Group, ...]) -> Problem:
+    """Model ``ce`` with sizes 1 and the masses as loss weights, tiny where they vanish."""
+    least = min(g.mass for g in found if g.mass) / 10**6
+    return Problem.ce([(1, g.classes) for g in found], 1, weights=[(g.mass or least, g.classes) for g in found])
+
+
 def _float_start(problem: Problem, found: tuple[Group, ...]) -> tuple[float, BlockPoint]:
     """Multiplier and point in floats: |Z|_* decreases in the multiplier."""
-    least = min(g.mass for g in found if g.mass) / 10**6
-    classes = [(1, g.classes) for g in found]
-    weights = [(g.mass or least, g.classes) for g in found]
-    base = Problem.ce(classes, 1, weights=weights)
+    base = _base(found)
     T, m = math.sqrt(problem.budget2), np.array([g.classes for g in found])
     seen: dict[float, BlockPoint] = {}
 
+    @cache
     def excess(log_nu: float) -> float:
         point = seen[log_nu] = solve_blocks(base.at(Fraction(math.exp(log_nu)) ** 2))
         block = np.sqrt(np.outer(m, m)) * point.means
@@ -130,11 +163,16 @@ def _float_start(problem: Problem, found: tuple[Group, ...]) -> tuple[float, Blo
 
     with threadpoolctl.threadpool_limits(1), np.errstate(all="ignore"):
         gap = T / (problem.K - 1)
-        high = math.log(max(float(g.mass) for g in found))
-        low = high - gap - 2
-        while excess(low) < 0:
-            low -= 2 + gap
-        root = scipy.optimize.brentq(excess, low, high, xtol=1e-7)
+        mean = sum(float(g.mass) * g.classes for g in found) / problem.K
+        here = math.log(mean * problem.K / (math.exp(min(gap, 600)) + problem.K - 1))  # the multiplier of equal masses
+        ends, step = [here, here], 0.25
+        while excess(ends[0]) < 0:
+            ends = [ends[0] - step, ends[0]]
+            step *= 2
+        while excess(ends[1]) > 0:
+            ends = [ends[1], ends[1] + step]
+            step *= 2
+        root = scipy.optimize.brentq(excess, *ends, xtol=1e-4)
         excess(root)
     return math.exp(root), seen[root]
 
@@ -263,24 +301,19 @@ def certificate(
     """
     source, reason = blocks if dual is None else dual, ""
     bits = int((digits + 4) * 3.33) + problem.K.bit_length() + 8
-    data: dict[str, Any] = {"schema": "verify.certificate/1", "problem": problem.sha256, **problem.canonical()}
     sizes = [1] * problem.K if full else [g.classes for g in groups(problem)]
     with precision(2 * bits):
         budget = ball(problem.budget2).sqrt() * (1 - arb(10) ** -digits)
         point = _table(sizes, blocks, bits, budget)
         other = None if dual is None else _table(sizes, dual, bits, None)
-        for exponent in range(digits, -1, -1):
-            norm = _dyadics([[source.nu * (1 + arb(10) ** -exponent)]], bits)
-            witness = {"full": full, "norm": norm, "point": point, "dual": other}
-            outcome = verify_certificate(json.dumps(data | {"bounds": None, "facts": None, "witness": witness}))
-            if outcome.outcome == "bounds":
-                break
-            reason = outcome.reason
-        else:
-            raise ValueError(f"no certificate found: {reason}")
-    with precision(outcome.precision):
-        proved = {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts or None}
-        return data | proved | {"witness": witness}, outcome
+        for power in range(digits, -1, -1):
+            norm = _dyadics([[source.nu * (1 + arb(10) ** -power)]], bits)
+            try:
+                data, outcome = prove(offer(problem, {"full": full, "norm": norm, "point": point, "dual": other}))
+                return data | {"facts": outcome.facts or None}, outcome
+            except ValueError as why:
+                reason = str(why)
+    raise ValueError(f"no certificate found: {reason}")
 
 
 def _table(sizes: list[int], blocks: Blocks, bits: int, budget: Any) -> dict[str, Any]:
@@ -298,14 +331,5 @@ def _table(sizes: list[int], blocks: Blocks, bits: int, budget: Any) -> dict[str
 
 
 def _dyadics(table: Table, bits: int) -> dict[str, Any]:
-    """Integers times 2^-P, rounded towards 0, with about ``bits`` bits for the largest entry."""
-    top = max((abs(a.mid()) for row in table for a in row), default=arb(0))
-    mantissa, exponent = (int(part) for part in top.man_exp()) if top != 0 else (0, 0)
-    P = max(0, bits - mantissa.bit_length() - exponent)
-    return {"p": P, "rows": [[_integer(a, P) for a in row] for row in table]}
-
-
-def _integer(value: Any, P: int) -> int:
-    mantissa, exponent = (int(part) for part in value.mid().man_exp())
-    size = abs(mantissa) << exponent + P if exponent + P >= 0 else abs(mantissa) >> -exponent - P
-    return -size if mantissa < 0 else size
+    """Integers times 2^-P with about ``bits`` bits for the largest entry."""
+    return dyadics(table, places(chain(*table), bits))

@@ -26,6 +26,7 @@ __all__ = [
     "Space",
     "State",
     "ball",
+    "block_losses",
     "dual_block",
     "flows_of",
     "from_blocks",
@@ -146,7 +147,9 @@ def _factors(X: Table, cut: float) -> tuple[Table, Table]:
 
 def _product(A: Table, B: Table) -> Table:
     """A B^T."""
-    return [[sum((a * b for a, b in zip(row, column, strict=True)), arb(0)).mid() for column in B] for row in A]
+    if not A[0]:
+        return [[arb(0)] * len(B) for _ in A]
+    return (arb_mat(A) * arb_mat(B).transpose()).mid().tolist()  # type: ignore[no-any-return]
 
 
 # --- the reduced objective ---------------------------------------------------------------------------------------
@@ -164,12 +167,16 @@ class Column:
 
 def losses(space: Space, state: State) -> list[Column]:
     """Probabilities and loss of a class of every cluster."""
+    return block_losses(space, _product(state.A, state.B), state.alpha, state.bias)
+
+
+def block_losses(space: Space, X: Table, gaps: Vector, bias: Vector) -> list[Column]:
+    """As :func:`losses`, for a quotient block."""
     rows, columns, G = space.rows, space.columns, range(len(space.m))
-    X = _product(state.A, state.B)
     out = []
     for g in G:
-        m, alpha = space.m[g], state.alpha[g]
-        y = [X[h][g] / (rows[h] * columns[g]) + state.bias[h] for h in G]
+        m, alpha = space.m[g], gaps[g]
+        y = [X[h][g] / (rows[h] * columns[g]) + bias[h] for h in G]
         own = y[g] + alpha * (m - 1) / m
         others = [space.m[h] * (y[h] - own).exp() if h != g else arb(0) for h in G]
         siblings = (m - 1) * (-alpha).exp()

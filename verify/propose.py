@@ -7,7 +7,7 @@ a dual point aligned to them.
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from theory.problem import Problem
 from verify.balls import precision
 from verify.blocks import BlockPoint
-from verify.kernel import check
+from verify.kernel import Outcome
+from verify.newton import local_at
 from verify.polish import (
     MAX_UNKNOWNS,
     NotConverged,
@@ -38,10 +39,16 @@ from verify.polish import (
     number,
     polish,
 )
+from verify.reduced import reduce
+from verify.refine import refine
+from verify.witness import dyadics, exponent, floor, offer, places, prove
 
 __all__ = ["propose"]
 
 Array = NDArray[Any]
+
+FEW_CLUSTERS = 3
+"""Up to so many clusters high precision alone is as quick as floats with refinement."""
 
 
 def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40) -> dict[str, Any]:
@@ -73,26 +80,52 @@ def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40)
     >>> certificate["bounds"]["lower"][:20], certificate["facts"]["rank"]["lower"]
     ('1.412749214630446276', 6)
     """
+    return proposed(problem, start, digits)[0]
+
+
+def proposed(problem: Problem, start: BlockPoint | None, digits: int) -> tuple[dict[str, Any], Outcome]:
+    """As :func:`propose`, with what the kernel proves from the certificate."""
     spread = problem.clusters[0].size / problem.x2  # its root is the inverse scale of the small probabilities
     scale = abs(spread.numerator.bit_length() - spread.denominator.bit_length())
     with precision(bits := 5 * digits + 128 + scale), mpmath.workprec(bits):
         space = Space.of(problem)
         start = start or plain_start(problem)
         try:
-            state, flows = polish(space, start, digits)
+            state, flows = _polished(problem, space, start, digits)
             shrinks = range(digits, digits // 3, -2)
         except NotConverged:
             digits, shrinks = 17, range(14, 5, -1)
             state, flows = _aligned(problem, space, start)
         state = _fit(problem, space, state, start, digits)
         reason = ""
-        for exponent in shrinks:
-            certificate = _write(problem, space, state, flows, Fraction(1, 10**exponent), digits)
-            answer = check(json.dumps(certificate))
-            if answer["outcome"] == "bounds":
-                return certificate | {"bounds": answer["bounds"], "facts": answer["facts"]}
-            reason = answer["reason"]
+        for power in shrinks:
+            try:
+                return prove(_write(problem, space, state, flows, Fraction(1, 10**power), digits))
+            except ValueError as why:
+                reason = str(why)
     raise ValueError(f"no certificate found: {reason}")
+
+
+def _polished(problem: Problem, space: Space, start: BlockPoint, digits: int) -> tuple[State, Table]:
+    """Optimum to the digits, and its flows: from floats where there are more than a few clusters and floats reach."""
+    if len(space.m) > FEW_CLUSTERS:
+        try:
+            state = _refined(problem, space, start, digits)
+            return state, flows_of(space, losses(space, state))
+        except (NotConverged, ArithmeticError, np.linalg.LinAlgError):
+            pass
+    return polish(space, start, digits)
+
+
+def _refined(problem: Problem, space: Space, start: BlockPoint, digits: int) -> State:
+    r, unit = reduce(problem), max(space.s)
+    means, bias = (np.array([float(number(a)) for a in part.ravel()]) for part in (start.means, start.bias))
+    at = local_at(r, means.reshape(start.means.shape) * r.scale, bias)
+    scaled = replace(space, s=[s / unit for s in space.s], N=space.N / unit, x=space.x / unit.sqrt())
+    _, state = refine(scaled, lambda x: r, at, digits)
+    factor = unit.root(4).mid()
+    state.A, state.B = ([[a * factor for a in row] for row in table] for table in (state.A, state.B))
+    return state
 
 
 def plain_start(problem: Problem) -> BlockPoint:
@@ -189,38 +222,17 @@ def _write(problem: Problem, space: Space, state: State, flows: Table, shrink: F
     H = [[b / ratio / cols[g] for b in row] for g, row in enumerate(state.B)]
     inner = [[a * ball(1 - shrink) for a in row] for row in flows]
     unit = space.x * min(space.s).sqrt() / space.K
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {
+    return offer(
+        problem,
+        {
             "full": False,
-            "flows": _balanced(space, inner, max(0, bits - _log2(unit))),
-            "gaps": _dyadics([state.alpha], bits),
-            "W": _dyadics(W, max(0, bits - _log2(max([abs(a) for row in W for a in row], default=arb(1))))),
-            "H": _dyadics(H, max(0, bits - _log2(max([abs(a) for row in H for a in row], default=arb(1))))),
-            "bias": _dyadics([state.bias], min(ctx.prec, max(bits, bits - _log2(max(abs(b) for b in state.bias))))),
+            "flows": _balanced(space, inner, max(0, bits - exponent(unit))),
+            "gaps": dyadics([state.alpha], bits),
+            "W": dyadics(W, places(itertools.chain(*W), bits)),
+            "H": dyadics(H, places(itertools.chain(*H), bits)),
+            "bias": dyadics([state.bias], min(ctx.prec, max(bits, places(state.bias, bits)))),
         },
-        "facts": None,
-    }
-
-
-def _log2(value: Any) -> int:
-    """Binary exponent of a positive ball (0 for zero)."""
-    mantissa, exponent = value.mid().man_exp()
-    return int(mantissa).bit_length() + int(exponent) if mantissa else 0
-
-
-def _integer(value: Any, P: int) -> int:
-    """Nearest integer below value * 2^P."""
-    mantissa, exponent = (int(part) for part in value.mid().man_exp())
-    shift = exponent + P
-    return mantissa << shift if shift >= 0 else mantissa >> -shift
-
-
-def _dyadics(table: Table, P: int) -> dict[str, Any]:
-    return {"p": P, "rows": [[_integer(a, P) for a in row] for row in table]}
+    )
 
 
 def _balanced(space: Space, flows: Table, P: int) -> dict[str, Any]:
@@ -228,7 +240,7 @@ def _balanced(space: Space, flows: Table, P: int) -> dict[str, Any]:
     G, m = len(space.m), space.m
     unit = math.lcm(*m) if space.bias == "free" else 1
     P += unit.bit_length()
-    rows = [[max(0, _integer(flows[h][g], P)) // unit * unit for g in range(G)] for h in range(G)]
+    rows = [[max(0, floor(flows[h][g], P)) // unit * unit for g in range(G)] for h in range(G)]
     for g in range(G):
         if m[g] == 1:
             rows[g][g] = 0

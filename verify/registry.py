@@ -6,16 +6,26 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from theory.claim import Claim
 from verify.counts import InputError
 
-__all__ = ["ancestors", "claims_in_file", "load", "load_losses", "related", "select"]
+__all__ = [
+    "Claims",
+    "ancestors",
+    "claims_in_file",
+    "load",
+    "load_losses",
+    "related",
+    "require_readable",
+    "select",
+]
 
 SHIPPED = (
     "theory.hong_ling_2023",
@@ -30,10 +40,54 @@ SHIPPED = (
     "theory.beliefs",
 )
 ENTRY_POINTS = "verify.claims"
+LARGEST = 10**6
+"""Bytes of a claim file."""
 
 
-def load(paths: Sequence[Path] = ()) -> dict[str, Claim]:
+class Claims(dict[str, Claim]):
+    """Claims by ID.
+
+    Attributes
+    ----------
+    files : where each claim is stated.
+    outside : IDs that this package does not ship.
+    broken : files that were left out, and why: one sentence that names file and line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, Path] = {}
+        self.outside: set[str] = set()
+        self.broken: dict[Path, str] = {}
+
+    def add(self, modules: Iterable[ModuleType]) -> list[Claim]:
+        """Add all claims of some modules or none of them; the new ones.
+
+        Raises
+        ------
+        InputError
+            If an ID is taken.
+        """
+        stated: dict[str, tuple[Claim, Path]] = {}
+        for module in modules:
+            path = _path_of(module)
+            for claim in _claims_of(module):
+                known, first = stated.get(claim.id, (self.get(claim.id), self.files.get(claim.id)))
+                if known is None:
+                    stated[claim.id] = claim, path
+                elif known is not claim:
+                    raise InputError(f"{_place(path, claim.id)}: claim {claim.id} is stated in {first} already")
+        self |= {name: claim for name, (claim, _) in stated.items()}
+        self.files |= {name: path for name, (_, path) in stated.items()}
+        return [claim for claim, _ in stated.values()]
+
+
+def load(paths: Sequence[Path] = ()) -> Claims:
     """All claims by ID, in the order of their IDs.
+
+    What lies outside this package (a file in ./losses, ./conjectures or a given folder, an installed package) and does
+    not load, or states an ill-formed claim or a taken ID, is left out and listed in ``broken``; :func:`select` refuses
+    what needs it. Files are Python and are executed: one that never ends is not stopped.
 
     Parameters
     ----------
@@ -42,16 +96,71 @@ def load(paths: Sequence[Path] = ()) -> dict[str, Claim]:
     Raises
     ------
     InputError
-        If a claim file does not load, or two files register the same ID.
+        If a folder does not exist.
+
+    Examples
+    --------
+    >>> claims = load()
+    >>> claims["HL23-04"].kind, claims.files["HL23-04"].name, claims.broken
+    ('threshold', 'minority_collapse.py', {})
     """
-    found: dict[str, Claim] = {}
-    for module in _modules(paths):
-        for value in vars(module).values():
-            if not isinstance(value, Claim):
-                continue
-            if found.setdefault(value.id, value) is not value:
-                raise InputError(f"claim {value.id} is registered twice (second time in {module.__name__})")
-    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+    found = Claims()
+    for package in SHIPPED:
+        found.add(_package(importlib.import_module(package)))
+    for path, modules in _sources(paths):
+        try:
+            loaded = list(modules())
+            for module in loaded:
+                _require_sound(module)
+            found.outside |= {claim.id for claim in found.add(loaded)}
+        except InputError as error:
+            found.broken[path] = str(error)
+    for name in sorted(found, key=_order):
+        found[name] = found.pop(name)
+    return found
+
+
+def _claims_of(module: ModuleType) -> list[Claim]:
+    return [value for value in vars(module).values() if isinstance(value, Claim)]
+
+
+def _require_sound(module: ModuleType) -> None:
+    """Refuse a module that states an ill-formed claim."""
+    for claim in _claims_of(module):
+        from verify.soundness import fault
+
+        if broken := fault(claim):
+            raise InputError(f"{_place(_path_of(module), claim.id, broken[0])}: {claim.id}: {broken[1]}")
+
+
+def _path_of(module: ModuleType) -> Path:
+    """The file of a module, as it is seen from the current folder."""
+    path = Path(module.__file__ or module.__name__)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _place(path: Path, identifier: str, field: str = "id") -> str:
+    """File and line of a field of a claim."""
+    from verify.soundness import line_of
+
+    line = line_of(path, identifier, field)
+    return f"{path}:{line}" if line else str(path)
+
+
+def require_readable(claims: Claims, chosen: Iterable[Claim]) -> None:
+    """Refuse claims from outside whose relations have symbols that no reading provides; solves their witnesses.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, symbol, and the nearest one that is provided.
+    """
+    for claim in chosen:
+        if claim.id in claims.outside and claim.status != "note":
+            from verify.soundness import unread
+
+            if broken := unread(claim):
+                raise InputError(f"{_place(claims.files[claim.id], claim.id, broken[0])}: {claim.id}: {broken[1]}")
 
 
 def _order(identifier: str) -> tuple[str, bool, str]:
@@ -60,20 +169,27 @@ def _order(identifier: str) -> tuple[str, bool, str]:
     return series, rest.startswith("R"), rest.rjust(4)
 
 
-def _modules(paths: Sequence[Path]) -> Iterable[ModuleType]:
-    for package in SHIPPED:
-        yield from _package(importlib.import_module(package))
+def _sources(paths: Sequence[Path]) -> Iterable[tuple[Path, Callable[[], Iterable[ModuleType]]]]:
+    """Where claims may come from outside this package: a name, and a function that loads it."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        yield from _package(entry.load())
-    folders = list(paths)
-    yield from load_losses()
-    local = Path("conjectures")
-    if local.is_dir():
-        folders.append(local)
-    for folder in folders:
+        yield Path(entry.value), partial(_installed, entry)
+    folders = [folder for folder in (Path("losses"), Path("conjectures")) if folder.is_dir()]
+    for folder in paths:
         if not folder.is_dir():
             raise InputError(f"--path {folder}: not a folder")
-        yield from (_file(path) for path in sorted(folder.glob("*.py")))
+    for path in dict.fromkeys(path for folder in (*folders, *paths) for path in sorted(folder.glob("*.py"))):
+        yield path, partial(_one, path)
+
+
+def _one(path: Path) -> list[ModuleType]:
+    return [_file(path)]
+
+
+def _installed(entry: importlib.metadata.EntryPoint) -> list[ModuleType]:
+    try:
+        return list(_package(entry.load()))
+    except (Exception, SystemExit) as error:
+        raise InputError(f"installed package {entry.value}: {type(error).__name__}: {error}") from error
 
 
 def load_losses() -> list[ModuleType]:
@@ -96,14 +212,12 @@ def claims_in_file(path: Path) -> list[Claim]:
     InputError
         If the file does not load; the message names the line.
     """
-    shipped = [
-        value
-        for package in SHIPPED
-        for module in _package(importlib.import_module(package))
-        for value in vars(module).values()
-    ]
-    found = (value for value in vars(_file(path)).values() if isinstance(value, Claim))
-    return [claim for claim in found if not any(claim is other for other in shipped)]
+    shipped = {
+        id(claim) for package in SHIPPED for m in _package(importlib.import_module(package)) for claim in _claims_of(m)
+    }
+    module = _file(path)
+    _require_sound(module)
+    return [claim for claim in _claims_of(module) if id(claim) not in shipped]
 
 
 def _package(module: ModuleType) -> Iterable[ModuleType]:
@@ -118,15 +232,21 @@ def _file(path: Path) -> ModuleType:
         raise InputError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path}: the file is larger than {LARGEST // 10**6} MB")
         spec.loader.exec_module(module)
-    except Exception as error:
-        line = _line_of(error, path)
-        raise InputError(f"{path}{line}: {type(error).__name__}: {error}") from error
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        from verify.soundness import hint
+
+        text = str(error) if not isinstance(error, SyntaxError) else str(error.msg)
+        raise InputError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {text}{hint(error)}") from error
     return module
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError) and error.lineno:
+    if isinstance(error, SyntaxError) and error.lineno and error.filename in (str(path), str(path.absolute())):
         return f":{error.lineno}"
     lines, trace = [], error.__traceback__
     while trace is not None:
@@ -136,31 +256,42 @@ def _line_of(error: BaseException, path: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def select(claims: dict[str, Claim], patterns: Sequence[str]) -> list[Claim]:
+def select(claims: Mapping[str, Claim], patterns: Sequence[str]) -> list[Claim]:
     """Claims named by IDs or globs; all of them when no pattern is given.
 
     Raises
     ------
     InputError
-        Naming a pattern that matches nothing, with the nearest ID.
+        If a pattern matches nothing: with the message of the broken file that holds the ID, or the nearest ID. Without
+        a pattern: if any file is broken.
 
     Examples
     --------
     >>> [claim.id for claim in select(load(), ["HL23-03", "HL23-0[34]"])]
     ['HL23-03', 'HL23-04']
     """
+    broken: Mapping[Path, str] = getattr(claims, "broken", {})
     if not patterns:
+        for message in broken.values():
+            raise InputError(message)
         return list(claims.values())
     chosen: dict[str, Claim] = {}
     for pattern in patterns:
         matches = [identifier for identifier in claims if fnmatchcase(identifier, pattern)]
         if not matches:
-            near = get_close_matches(pattern.upper(), list(claims), n=1, cutoff=0.0)
-            raise InputError(
-                f"unknown claim {pattern!r}; did you mean {near[0]}?" if near else "no claims are registered"
-            )
+            raise InputError(_unknown(pattern, claims, broken))
         chosen |= {identifier: claims[identifier] for identifier in matches}
     return list(chosen.values())
+
+
+def _unknown(pattern: str, claims: Mapping[str, Claim], broken: Mapping[Path, str]) -> str:
+    for path, message in broken.items():
+        if path.is_file() and f'"{pattern}"' in path.read_text(encoding="utf-8", errors="replace").replace("'", '"'):
+            return message
+    near = get_close_matches(pattern.upper(), list(claims), n=1, cutoff=0.0)
+    if not near:
+        return "no claims are registered"
+    return f"unknown claim {pattern!r}; did you mean {near[0]}?" + "".join(f" (left out: {path})" for path in broken)
 
 
 def ancestors(claims: dict[str, Claim], identifier: str) -> frozenset[str]:

@@ -12,20 +12,32 @@ __all__ = [
     "Case",
     "Certificate",
     "Check",
+    "CheckedFile",
+    "Checks",
+    "ClaimCertificates",
     "ClaimList",
     "ClaimListing",
     "ClaimMutants",
     "ClaimResult",
     "ClaimShown",
     "DerivationStep",
+    "Discovery",
+    "HuntNote",
+    "HuntOutput",
+    "HuntStage",
     "Interval",
+    "MutantDetail",
     "MutantSummary",
     "MutantsOutput",
     "NewClaim",
     "OptimumOutput",
+    "Refutation",
+    "Refuted",
     "ReplayOutput",
     "RouteResult",
+    "RunCertificates",
     "RunResult",
+    "Shown",
     "ThresholdEntry",
     "ThresholdsOutput",
     "Verdict",
@@ -96,14 +108,18 @@ class ClaimShown(Model):
     assumes: list[str]
     mutants: list[str]
     verdict: Verdict | None
+    hunt: HuntOutput | None = None
+    """What the hunts of this text in ./hunts, or those shipped with the project, found."""
 
 
 class NewClaim(Model):
-    """``verify new``: the file that was written."""
+    """``verify new``: the file that was written, and what its example states."""
 
     schema_: Literal["verify.new/1"] = Field("verify.new/1", alias="schema")
     id: str
     path: str
+    kind: Kind = "threshold"
+    model: str = "ce"
 
 
 class OptimumOutput(Model):
@@ -191,13 +207,56 @@ class RouteResult(Model):
     seconds: float
 
 
+class MutantDetail(Model):
+    """One mutant: what became of it, by which route, at which configuration."""
+
+    mutant: str
+    operator: str = "written"
+    """'written' by hand, or a generic operator."""
+    outcome: Literal["killed", "survived", "equivalent", "vacuous", "timeout"]
+    route: str = ""
+    """The route that kills it."""
+    reason: str = ""
+    """Why it is equivalent, vacuous, or not killed."""
+    configuration: dict[str, Any] | None = None
+    """Canonical problem at which it is killed (``verify mutants`` only)."""
+    certificate: bool = False
+    """Whether a certificate that the kernel checks kills it (``verify mutants`` only)."""
+
+
 class MutantSummary(Model):
-    """Mutants of a claim; ``details`` has one row per mutant: text, outcome, route."""
+    """Mutants of a claim, one row each; ``total`` leaves out the equivalent and the vacuous ones."""
 
     total: int
     killed: int
     survivors: list[str]
-    details: list[dict[str, str]] = []
+    details: list[MutantDetail] = []
+    resolution_certificate: float | None = None
+    """Smallest relative perturbation that a certificate refutes."""
+
+    @property
+    def by_certificate(self) -> int:
+        """How many are killed by what the kernel proves from a certificate (not by an exact rule at a threshold)."""
+        return sum(row.outcome == "killed" and (row.certificate or row.route == "enclosure") for row in self.details)
+
+
+class ClaimCertificates(Model):
+    """The certificates that the enclosure route's evidence for one claim rests on (``verify run --certificates``)."""
+
+    files: list[str]
+    """Entries of the archive: problem hash, content hash; for a refuted claim those of the counterexample."""
+    configurations: int
+    widest: str
+    """Largest relative width of their bounds, rounded up."""
+    from_files: list[str]
+    """What the claim reads that the files prove themselves: bounds and facts."""
+    derived: dict[str, str]
+    """What it reads that was derived outside the kernel from what the files prove, and where."""
+    rejected: list[str]
+    """Files that are missing or that the kernel does not accept, with the reason; then the enclosure does not count."""
+    without: Verdict
+    """Verdict that the other routes support."""
+    without_reason: str
 
 
 class ClaimResult(Model):
@@ -223,6 +282,19 @@ class ClaimResult(Model):
     counterexample: Case | None
     reason: str
     seconds: float
+    certificates: ClaimCertificates | None = None
+
+
+class RunCertificates(Model):
+    """The archive of a run and what the kernel, in processes of its own, says about its entries."""
+
+    archive: str
+    files: int
+    bytes: int
+    accepted: int
+    rejected: list[str]
+    widest: str
+    seconds: float
 
 
 class RunResult(Model):
@@ -234,14 +306,16 @@ class RunResult(Model):
     environment: dict[str, Any]
     claims: list[ClaimResult]
     summary: dict[str, int]
+    certificates: RunCertificates | None = None
 
 
 class ClaimMutants(Model):
-    """Mutants of one claim; ``resolution`` is the smallest relative perturbation that was refuted."""
+    """Mutants of one claim; ``resolution`` is the smallest relative perturbation that was refuted, by which route."""
 
     id: str
     mutants: MutantSummary
     resolution: float | None
+    resolution_route: str = ""
     seconds: float
 
 
@@ -266,6 +340,56 @@ class ReplayOutput(Model):
     reason: str
 
 
+class HuntStage(Model):
+    """One stage of an attack: configurations first tried by it, finished slices, seconds of work."""
+
+    stage: str
+    configurations: int
+    slices: int
+    seconds: float
+
+
+class HuntNote(Model):
+    """A configuration that did not end as a pass or a confirmed violation, and why."""
+
+    outcome: str
+    reason: str
+    configuration: dict[str, Any]
+
+
+class HuntOutput(Model):
+    """``verify hunt``: all hunts of one text of a claim. ``survived`` is no evidence that the claim is true."""
+
+    schema_: Literal["verify.hunt/1"] = Field("verify.hunt/1", alias="schema")
+    claim: str
+    text: str
+    """SHA-256 of what the claim says: hunts of an earlier text do not count."""
+    outcome: Literal["survived", "refuted", "nothing"]
+    """``nothing``: no configuration had content."""
+    seed: int
+    seconds: float
+    """Of work, all workers and hunts together."""
+    configurations: int
+    outcomes: dict[str, int]
+    """holds, undecided, nothing (the claim reads nothing there), violated, suspect, contradicted, error, timeout."""
+    stages: list[HuntStage]
+    every_sum: int
+    """Every count vector of the family with at most so many samples was tried, at a few levels; 0 where none."""
+    coverage: dict[str, int]
+    """Region -> configurations on which the claim holds."""
+    worst_margin: float | None
+    """Largest signed distance to a violation among them, relative; below 0."""
+    worst: dict[str, Any] | None
+    mutants: MutantSummary
+    """Mutants of the claim that the same configurations kill."""
+    resolution: float | None
+    """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    counterexample: Case | None
+    minimal: bool
+    """No class can be removed and no count lowered; null counterexample: false."""
+    notes: list[HuntNote]
+
+
 class Certificate(Model):
     """``verify certify``: a problem and a witness; bounds and facts may be null or weaker than what follows."""
 
@@ -279,15 +403,121 @@ class Certificate(Model):
     facts: dict[str, Any] | None
 
 
+class Shown(Model):
+    """Both sides of a refuted statement, numbers or states, and how far apart the numbers are at least and at most."""
+
+    claimed: Interval | bool | str
+    found: Interval | bool | str
+    margin: Interval | None
+
+
+class Refutation(Model):
+    """``verify certify --refute``: certificates, conditions that they prove, and a statement that they contradict.
+
+    A statement is [left, relation, right], see ``verify/kernel/refutation.py``.
+    """
+
+    schema_: Literal["verify.refutation/1"] = Field("verify.refutation/1", alias="schema")
+    claim: str
+    because: str
+    certificates: list[dict[str, Any]]
+    given: list[list[Any]]
+    says: list[Any]
+    shows: Shown | None
+
+
+class Refuted(Shown):
+    """What the kernel proved of a refutation; ``uses`` are claims that the facts rely on."""
+
+    claim: str
+    because: str
+    given: list[list[Any]]
+    says: list[Any]
+    uses: list[str]
+    problems: list[dict[str, Any]]
+
+
 class Check(Model):
-    """``verify check``: what the kernel says about a certificate."""
+    """``verify check``: what the kernel says about a certificate or a refutation."""
 
     schema_: Literal["verify.check/1"] = Field("verify.check/1", alias="schema")
-    outcome: Literal["bounds", "rejected", "undecided"]
+    outcome: Literal["bounds", "refuted", "rejected", "undecided"]
     problem: str | None
     bounds: Interval | None
     facts: dict[str, Any] | None
     reason: str
+    refutation: Refuted | None = None
+
+
+class CheckedFile(Model):
+    """One line of ``verify check`` over many files; ``width`` is relative, a decimal string rounded up."""
+
+    name: str
+    outcome: Literal["bounds", "refuted", "rejected", "undecided", "unreadable", "skipped"]
+    model: str
+    problem: str | None
+    bounds: Interval | None
+    width: str | None
+    reason: str
+    seconds: float
+
+
+class Checks(Model):
+    """``verify check`` of several files, a folder or an archive; ``summary`` counts by outcome."""
+
+    schema_: Literal["verify.checks/1"] = Field("verify.checks/1", alias="schema")
+    files: list[CheckedFile]
+    summary: dict[str, int]
+    seconds: float
+
+
+class QuantityListing(Model):
+    """A number that ``verify discover`` can be asked for."""
+
+    name: str
+    text: str
+    unknown: str
+    evidence: str
+
+
+class Measurement(Model):
+    """A designed configuration (exact numbers as strings) and the bracket that the kernel proved there."""
+
+    parameters: dict[str, str]
+    value: Interval
+
+
+class ProposalEntry(Model):
+    """A closed form. ``misfit`` is an upper bound on fresh configurations, a lower one on the configuration that killed
+    it; ``common`` is the law where all weight decays are one lam.
+    """
+
+    equation: str
+    common: str | None
+    complexity: int
+    fitted: int
+    tested: int
+    misfit: str | None
+    digits: int
+    killed: dict[str, str] | None
+    verdict: str
+
+
+class Discovery(Model):
+    """``verify discover``; without a quantity only ``quantities`` is filled."""
+
+    schema_: Literal["verify.discover/1"] = Field("verify.discover/1", alias="schema")
+    model: str
+    quantities: list[QuantityListing]
+    quantity: str | None = None
+    seed: int
+    configurations: list[Measurement] = []
+    kind: str = ""
+    proposals: list[ProposalEntry] = []
+    reason: str = ""
+    interrupted: bool = False
+    written: str | None = None
+    seconds: float
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
@@ -298,9 +528,10 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     >>> sorted(json_schemas())[:3]
     ['verify.case.1', 'verify.certificate.1', 'verify.check.1']
     """
-    roots = (Case, Certificate, Check, ClaimList, ClaimShown, MutantsOutput, NewClaim, OptimumOutput, ReplayOutput)
     names = {}
-    for model in (*roots, RunResult, ThresholdsOutput):
+    for model in Model.__subclasses__():
+        if "schema_" not in model.model_fields:
+            continue
         schema = model.model_json_schema(mode="serialization")
         names[str(model.model_fields["schema_"].default).replace("/", ".")] = schema
     return names

@@ -71,13 +71,17 @@ def _ball(value: Any, one: Any) -> Any:
 
 
 def _nuclear(X: Any) -> Any:
-    """Nuclear norm of a matrix of rank two at most."""
+    """Nuclear norm of a matrix of rank two at most: |X|_F^2 <= |X|_*^2 <= 2 |X|_F^2 where the minors may vanish."""
     gram = X.T @ X
     K = len(gram)
     minors = sum(gram[i, i] * gram[j, j] - gram[i, j] * gram[i, j] for i in range(K) for j in range(i))
-    if not minors > 0:
-        return norm(X)
-    return np.sqrt(sum(gram[k, k] for k in range(K)) + 2 * np.sqrt(minors))
+    if minors > 0:
+        return np.sqrt(sum(gram[k, k] for k in range(K)) + 2 * np.sqrt(minors))
+    least = norm(X)
+    if X.dtype != object:
+        return least
+    most = np.sqrt(abs(sum(gram[k, k] for k in range(K)) + 2 * np.sqrt(abs(minors).upper())).upper())
+    return least.union(most)
 
 
 def _costs(optimum: Optimum, inner: Any) -> dict[sp.Symbol, Any]:
@@ -179,7 +183,12 @@ reduction = Claim(
         losses=("ce", "squared"),
         knobs=("weights", "smoothing", "adjustment", "feature_decay", "row_decay", "loss_temperature"),
     ),
-    settings=(THREE.at("1/2"), THREE.at(2), Problem.ce([(9, 2), (4, 2)], 1).with_loss("sparsemax").at(1)),
+    settings=(
+        THREE.at("1/2"),
+        THREE.at(2),
+        Problem.ce([(9, 2), (4, 2)], 1).with_loss("sparsemax").at(1),
+        Problem.ce([(8, 1), (1, 2)], "999/10000"),  # a singular value of .002 beside one of 4
+    ),
     derivation=reduction_derivation,
     rests_on=frozenset(),
     required="proved",

@@ -8,6 +8,7 @@ import typer
 
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed
+from verify.commands.hunting import print_strength
 from verify.counts import InputError
 
 if TYPE_CHECKING:
@@ -18,20 +19,30 @@ __all__ = ["register"]
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A claim, such as HL23-04.")]
 
+KindOption = Annotated[
+    str,
+    typer.Option("--kind", metavar="KIND", help="equality, threshold, structure, bound, limit or ordering."),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="MODEL", help="ce, ce-relu, ce-deep, mse, uf-svm, layer-peeled, ce-sphere or loss."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     common.with_example(app, "list", "verify list")(list_claims)
     common.with_example(app, "show", "verify show HL23-04")(show)
-    common.with_example(app, "new", "verify new MINE-01")(new)
+    common.with_example(app, "new", "verify new MINE-01 --kind equality --model mse")(new)
 
 
 def list_claims(path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
     """All claims, one line each."""
-    from verify import registry
     from verify.schemas import ClaimList, ClaimListing
 
-    claims = registry.load(path or ()).values()
+    _, claims = common.claims_of(path)
     if json:
         rows = [ClaimListing(id=c.id, title=c.title, kind=c.kind, paper=c.paper, status=c.status) for c in claims]
         common.print_json(ClaimList(claims=rows))
@@ -45,9 +56,7 @@ def list_claims(path: Folders = None, json: Json = False, seed: Seed = 0) -> Non
 
 def show(claim: Identifier, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
     """One claim: statement, hypotheses, source, derivation, mutants, last accepted verdict."""
-    from verify import registry
-
-    chosen = registry.select(registry.load(path or ()), [claim])
+    _, chosen = common.claims_of(path, [claim])
     if len(chosen) > 1:
         raise InputError(f"{claim} names {len(chosen)} claims; give one ID")
     shown = _shown(chosen[0])
@@ -58,7 +67,7 @@ def show(claim: Identifier, path: Folders = None, json: Json = False, seed: Seed
 
 
 def _shown(claim: Claim) -> ClaimShown:
-    from verify import ledger
+    from verify import hunt, ledger
     from verify.mutation import generic_mutants
     from verify.schemas import ClaimShown, DerivationStep
 
@@ -81,6 +90,7 @@ def _shown(claim: Claim) -> ClaimShown:
         assumes=list(derivation.assumes) if derivation else [],
         mutants=[mutant.text for mutant in (*claim.mutants, *generic_mutants(claim))],
         verdict=ledger.load().get(claim.id),
+        hunt=hunt.known(claim),
     )
 
 
@@ -109,15 +119,19 @@ def _print(shown: ClaimShown) -> None:
         table.add_row(name if name != before else "", text)
         before = name
     common.console().print(table)
+    if shown.hunt is not None:
+        print_strength(shown.hunt)
 
 
-def new(claim: Identifier, json: Json = False, seed: Seed = 0) -> None:
+def new(
+    claim: Identifier, kind: KindOption = "threshold", model: ModelOption = "ce", json: Json = False, seed: Seed = 0
+) -> None:
     """Write a commented conjecture to ./conjectures; it is found there and runs at once."""
     from verify.scaffold import scaffold
     from verify.schemas import NewClaim
 
-    written = scaffold(claim)
+    written = scaffold(claim, kind=kind, model=model)
     if json:
-        common.print_json(NewClaim(id=claim, path=str(written)))
+        common.print_json(NewClaim(id=claim, path=str(written), kind=kind, model=model))
         return
     common.console().print(f"{written} holds {claim}. Edit it, then: verify run {claim}", soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,19 +14,28 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from verify.counts import InputError, parse_counts, parse_multipliers, parse_number, parse_profile
+from verify.digits import DIGITS, LEAST, MOST
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console
     from rich.table import Table
 
+    from theory.claim import Claim
     from theory.problem import Problem
+    from verify.registry import Claims
 
 __all__ = [
+    "DIGITS",
+    "Digits",
     "Printer",
+    "claims_of",
     "console",
+    "cores",
     "is_placed",
+    "parse_budget",
     "print_json",
+    "printable",
     "problem_of",
     "require_file",
     "with_example",
@@ -46,7 +56,11 @@ OPTIONS = {
 }
 """The models and the options that each has beside --counts and --profile."""
 
+LONGEST = 30 * 24 * 3600
+"""Seconds of the longest budget."""
 DEEPEST = 100
+PROVED_DEPTH = {"ce": 32, "mse": 64}
+"""Most layers that the kernel takes; thresholds need no kernel."""
 WIDEST = 100_000
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"The model: {', '.join(OPTIONS)}.")]
@@ -112,6 +126,15 @@ Temperature = Annotated[str | None, typer.Option(metavar="A", help="Inverse temp
 Families = Annotated[
     int | None, typer.Option(metavar="1|2", help="Families of unit vectors, 1 for u = v (ce-sphere); default 2.")
 ]
+Digits = Annotated[
+    int,
+    typer.Option(
+        "--digits",
+        min=LEAST,
+        max=MOST,
+        help="Digits to prove: a relative width of about 10^-N; where that cannot be met the width reached is said.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 when something is left undecided.")]
@@ -145,8 +168,10 @@ def _describe(
     """The options that describe one problem; see :func:`with_problem`."""
 
 
-def with_problem(command: Callable[..., None]) -> Callable[..., None]:
+def with_problem(command: Callable[..., None], *, required: bool = True) -> Callable[..., None]:
     """Give a command the options that describe a problem; it receives them first, as one dictionary.
+
+    Unless ``required`` the model may be left out, which is then None.
 
     Examples
     --------
@@ -162,6 +187,8 @@ def with_problem(command: Callable[..., None]) -> Callable[..., None]:
 
     hints = {**get_type_hints(_describe, include_extras=True), **get_type_hints(command, include_extras=True)}
     parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in [*shared.values(), *own]]
+    if not required:
+        parameters[0] = parameters[0].replace(default=None)
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: hints[p.name] for p in parameters}
     wrapper.__doc__ = command.__doc__
@@ -198,6 +225,8 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     3
     """
     model = options["model"]
+    if model is None:
+        raise InputError(f"a MODEL is needed, one of {', '.join(OPTIONS)}")
     if model not in OPTIONS:
         raise InputError(f"model {model[:40]!r} is not in this version, which has {', '.join(OPTIONS)}")
     given = {name: value for name, value in options.items() if value is not None}
@@ -210,7 +239,14 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(_as_option(str(error), model)) from None
+
+
+def _as_option(message: str, model: str) -> str:
+    """A sentence about a parameter of a problem, under the name that it has on the command line."""
+    name, _, rest = message.partition(":")
+    known = name.replace(" ", "_") in OPTIONS[model]
+    return f"--{name.replace('_', '-').replace(' ', '-')}:{rest}" if known else message
 
 
 def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], weights_required: bool) -> Problem:
@@ -225,6 +261,8 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
     weights = None if factors is None else parse_multipliers(factors, counts, "class-weights", zero)
     match model:
         case "uf-svm":
+            if dim == 1 and K > 2:
+                raise InputError(f"--dim 1: no point separates {K} classes, for three or more it takes two dimensions")
             return Problem.svm(counts, dim)
         case "layer-peeled":
             e_w, e_h = (parse_number(given.get(name, "1"), f"--{name}") for name in ("ew", "eh"))
@@ -234,7 +272,7 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
                 raise InputError("--counts: model ce-sphere has one vector per class, for example --counts 1x5")
             temperature = parse_number(given.get("temperature", "1"), "--temperature")
             return Problem.sphere(K, dim, temperature, given.get("families", 2))
-    depth = _depth(given)
+    depth = _depth(given, PROVED_DEPTH.get(model, 1) if weights_required else DEEPEST)
     lambda_w, lambda_h = _decays(given, depth, weights_required)
     bias = _bias(given.get("bias", "none"))
     if model == "mse":
@@ -265,10 +303,10 @@ def _with_loss(problem: Problem, counts: list[tuple[int, int]], given: dict[str,
     return problem.with_loss(spec, **numbers, **decays)  # type: ignore[arg-type]
 
 
-def _depth(given: dict[str, Any]) -> int:
+def _depth(given: dict[str, Any], most: int) -> int:
     depth = int(given.get("depth", 1))
-    if not 1 <= depth <= DEEPEST:
-        raise InputError(f"--depth {depth}: a number of layers from 1 to {DEEPEST}")
+    if not 1 <= depth <= most:
+        raise InputError(f"--depth {depth}: a number of layers from 1 to {most}")
     return depth
 
 
@@ -297,7 +335,7 @@ def _decays(given: dict[str, Any], depth: int, required: bool) -> tuple[list[Any
     if lam is not None and (lambda_w is not None or lambda_h is not None):
         raise InputError("--lam stands for all weight decays; give it or --lambda-w and --lambda-h, not both")
     if lam is not None:
-        lambda_w = lambda_h = lam
+        return [parse_number(lam, "--lam")] * depth, parse_number(lam, "--lam")
     if lambda_w is not None and lambda_h is not None:
         layers = [parse_number(item, "--lambda-w") for item in str(lambda_w).split(",")]
         if len(layers) not in (1, depth):
@@ -325,6 +363,51 @@ def is_placed(given: dict[str, Any]) -> bool:
     return not decayed or any(given.get(name) is not None for name in ("lam", "lambda_w", "lambda_h"))
 
 
+def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tuple[Claims, list[Claim]]:
+    """All claims, and those that IDs or globs name (all that load, if there are no patterns).
+
+    Files that are broken and not needed are left out, with one line each on standard error.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, or a broken file is needed.
+    """
+    from verify import registry
+
+    claims = registry.load(paths or ())
+    chosen = list(claims.values()) if patterns is None else registry.select(claims, patterns)
+    for message in claims.broken.values():
+        sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")
+    return claims, chosen
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def parse_budget(text: str) -> float:
+    """Seconds from '90s', '10m', '2h' or a plain number of seconds.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or more than 30 days.
+
+    Examples
+    --------
+    >>> parse_budget("10m")
+    600.0
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text.strip(), re.ASCII)
+    seconds = float(found[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[found[2]] if found else -1.0
+    if not 0 <= seconds <= LONGEST:
+        raise InputError(f"--budget {text[:40]}: a time such as 90s, 10m or 2h, at most 30 days")
+    return seconds
+
+
 def console() -> Console:
     """Console for people; a fixed width where the output is not a terminal."""
     from rich.console import Console
@@ -340,6 +423,18 @@ def table(*headers: str) -> Table:
     for header in headers:
         found.add_column(header, overflow="fold")
     return found
+
+
+def printable(text: str, most: int = 300) -> str:
+    r"""Text from a file for people: no control characters, not longer than ``most``.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m"), printable("x" * 20, 10)
+    ('a\\x1b[31m', 'xxxxx...xx')
+    """
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 4 * most])
+    return line if len(line) <= most else f"{line[: most // 2]}...{line[-most // 5 :]}"
 
 
 class Printer:

@@ -1,14 +1,14 @@
-"""``verify run``, ``verify mutants`` and ``verify replay``: the theorem checker."""
+"""``verify run`` and ``verify replay``: the theorem checker."""
 
 from __future__ import annotations
 
+import json as jsonlib
 import os
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from verify.counts import InputError
 if TYPE_CHECKING:
     from theory.claim import Claim
     from theory.problem import Problem
-    from verify.schemas import Case, ClaimMutants, ClaimResult, ReplayOutput, RunResult
+    from verify.schemas import Case, ClaimResult, MutantSummary, ReplayOutput, RunResult
 
 __all__ = ["register"]
 
@@ -33,13 +33,19 @@ Jobs = Annotated[int, typer.Option(min=0, max=1024, metavar="J", help="Processes
 Routes = Annotated[str | None, typer.Option(metavar="R,...", help="Only these routes.")]
 Report = Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes.")]
 Accept = Annotated[bool, typer.Option("--accept", help="Write the verdicts of this full run to the ledger.")]
+Certificates = Annotated[
+    bool,
+    typer.Option(
+        "--certificates",
+        help="Keep the certificates, let processes that load only the kernel check them, and judge by the outcome.",
+    ),
+]
 CaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A saved case.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     common.with_example(app, "run", "verify run 'HL23-0*' --examples 25")(run)
-    common.with_example(app, "mutants", "verify mutants HL23-04")(mutants)
     common.with_example(app, "replay", "verify replay reports/cases/HL23-R1-0123456789.json")(replay)
 
 
@@ -52,20 +58,24 @@ def run(
     report: Report = Path("reports"),
     strict: Strict = False,
     accept: Accept = False,
+    certificates: Certificates = False,
     json: Json = False,
     seed: Seed = 0,
 ) -> None:
     """Check claims on all routes and write the report."""
-    from verify import engine, registry
+    from verify import registry
     from verify.report import write
     from verify.sampling import PROFILES
 
-    chosen = registry.select(registry.load(path or ()), claims or ())
+    known, chosen = common.claims_of(path, claims or [])
+    registry.require_readable(known, chosen)
     names = _routes(routes)
     drawn = PROFILES["dev"] if examples is None else examples
     full = names is None and drawn >= PROFILES["dev"]
     if accept and not full:
         raise InputError(f"--accept needs a full run: all routes and at least {PROFILES['dev']} examples")
+    if certificates and names is not None and "enclosure" not in names:
+        raise InputError("--certificates needs the route enclosure, which --routes leaves out")
     _require_folder(report)
     printer = common.Printer()
     finished: list[str] = []
@@ -75,23 +85,24 @@ def run(
         verdict = row.verdict or "note"
         printer.line(f"[{len(finished)}/{len(chosen)}] {row.id}  {verdict}  {row.seconds:.1f} s  {row.title}")
 
-    result = engine.run(
-        chosen,
-        examples=drawn,
-        seed=seed,
-        jobs=jobs or _cores(),
-        routes=names,
-        paths=path or (),
-        progress=progress,
-    )
-    saved = _save_cases(result, report)
-    files = write(result, {claim.id: claim for claim in chosen}, report, jobs=jobs or _cores(), paths=path or ())
+    options: dict[str, Any] = {
+        "examples": drawn,
+        "seed": seed,
+        "jobs": jobs or common.cores(),
+        "routes": names,
+        "paths": path or (),
+        "progress": progress,
+    }
+    result = _run(chosen, options, report if certificates else None)
+    by_id = {claim.id: claim for claim in chosen}
+    saved, notes = _save_cases(result, by_id, report)
+    files = write(result, by_id, report, jobs=jobs or common.cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
     failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
     if json:
         common.print_json(result)
     else:
-        _show_run(result, failures, [*files.values(), *saved])
+        _show_run(result, [*notes, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
     if interrupted:
         sys.stderr.write(f"verify: interrupted; the partial report of {len(result.claims)} claims was written.\n")
         raise typer.Exit(130)
@@ -102,10 +113,19 @@ def run(
         raise typer.Exit(3)
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
+def _run(chosen: Sequence[Claim], options: dict[str, Any], archived: Path | None) -> RunResult:
+    """The run, and where the certificates are kept the verdicts that they bear out."""
+    from verify import engine
+
+    if archived is None:
+        return engine.run(chosen, **options)
+    import tempfile
+
+    from verify.certified import settle
+
+    with tempfile.TemporaryDirectory(dir=archived, prefix=".certificates-") as spool:
+        result = engine.run(chosen, certificates=Path(spool), **options)
+        return settle(result, Path(spool), archived, options["jobs"])
 
 
 def _routes(text: str | None) -> list[str] | None:
@@ -132,10 +152,45 @@ def _require_folder(folder: Path) -> None:
         raise InputError(f"--report {folder}: the folder cannot be written")
 
 
-def _save_cases(result: RunResult, folder: Path) -> list[Path]:
+def _save_cases(result: RunResult, claims: Mapping[str, Claim], folder: Path) -> tuple[list[Path], list[str]]:
+    """The counterexamples, with certificates and refutation beside them where those are kept; what could not be."""
     from verify.cases import save
 
-    return [save(row.counterexample, folder / "cases") for row in result.claims if row.counterexample]
+    saved, notes = list[Path](), list[str]()
+    for row in result.claims:
+        if row.counterexample is None:
+            continue
+        saved.append(save(row.counterexample, folder / "cases"))
+        if row.certificates is not None and not row.certificates.rejected:
+            beside, note = _save_beside(row, claims[row.id], saved[-1], folder)
+            saved += beside
+            notes += [note] if note else []
+    return saved, notes
+
+
+def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tuple[list[Path], str]:
+    """Certificates of a counterexample (the problem, those it is compared with or scaled to), and the refutation."""
+    from theory.problem import Problem
+    from verify.archive import read
+    from verify.certified import ARCHIVE, DIGEST
+    from verify.refute import NotCovered, refutation
+
+    if row.certificates is None or row.counterexample is None:
+        return [], ""
+    problem = Problem.from_canonical(row.counterexample.configuration)
+    own = problem.sha256[:DIGEST]
+    others = [name for name in row.certificates.files if not name.startswith(own)]
+    parts = {name: f".companion-{i + 1}" for i, name in enumerate(others)}
+    found = read(folder / ARCHIVE, row.certificates.files)
+    beside = {f"{parts.get(name, '')}.certificate.json": data.decode() for name, data in found.items()}
+    note = ""
+    try:
+        beside[".refutation.json"] = jsonlib.dumps(refutation(claim, problem), separators=(",", ":")) + "\n"
+    except NotCovered as why:
+        note = f"{row.id}: no file refutes it at its counterexample ({str(why).removeprefix(f'{row.id}: ')})"
+    for ending, text in beside.items():
+        common.write_atomically(case.with_name(case.stem + ending), text)
+    return [case.with_name(case.stem + ending) for ending in beside], note
 
 
 def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
@@ -166,18 +221,18 @@ FLOATING = ("certified", "agrees")
 """Verdicts below what the kernel can give."""
 
 
-def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path]) -> None:
+def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
     from verify.report.views import papers
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
-    table = common.table("claim", "verdict", *routes, "worst", "mutants", "s")
+    table = common.table("claim", "verdict", *routes, "worst", "mutants", "by certificate", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
         cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
         worst = f"{max(errors):.1e}" if errors else ""
         killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
-        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, f"{row.seconds:.1f}")
+        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
     out = common.console()
     out.print(table)
     for paper in papers(result):
@@ -192,58 +247,33 @@ def _show_run(result: RunResult, failures: Sequence[str], files: Sequence[Path])
         if row.verdict in FLOATING and proved is not None and proved.decided < proved.configurations:
             text = f"the kernel decides {proved.decided} of {proved.configurations} configurations"
             out.print(f"{row.id} is {row.verdict} only: {text} ({proved.reason})", soft_wrap=True)
-    for failure in failures:
-        out.print(f"FAILED {failure}", soft_wrap=True)
+    for line in (*_certificate_lines(result), *lines):
+        out.print(line, soft_wrap=True)
     for file in files:
         out.print(f"written: {file}", soft_wrap=True)
 
 
-def mutants(claims: Patterns = None, path: Folders = None, json: Json = False, seed: Seed = 0) -> None:
-    """Which mutants are killed, by which route, and the smallest perturbation each claim detects."""
-    from verify import registry
-    from verify.schemas import MutantsOutput
-
-    known = registry.load(path or ())
-    chosen = [claim for claim in registry.select(known, claims or ()) if claim.status not in ("note", "refuted")]
-    printer, rows = common.Printer(), []
-    for claim in chosen:
-        rows.append(_mutants_of(claim, known, seed))
-        printer.line(f"[{len(rows)}/{len(chosen)}] {claim.id}  {rows[-1].seconds:.1f} s")
-    if json:
-        common.print_json(MutantsOutput(seed=seed, claims=rows))
-    else:
-        _show_mutants(rows)
-    if any(row.mutants.survivors for row in rows):
-        raise typer.Exit(1)
+def _proofs(mutants: MutantSummary) -> str:
+    """How many mutants a certificate kills, and the smallest relative perturbation that one refutes."""
+    smallest = mutants.resolution_certificate
+    if not mutants.by_certificate and smallest is None:
+        return ""
+    return f"{mutants.by_certificate}" + ("" if smallest is None else f" ({smallest:.0e})")
 
 
-def _mutants_of(claim: Claim, known: dict[str, Claim], seed: int) -> ClaimMutants:
-    from threadpoolctl import threadpool_limits
-
-    from verify import registry
-    from verify.mutation import judge_mutants
-    from verify.schemas import ClaimMutants
-
-    start = time.process_time()
-    with threadpool_limits(1):
-        avoid = registry.related(known, claim.id) | {claim.id}
-        summary, resolution = judge_mutants(claim, seed=seed, avoid=avoid)
-    seconds = round(time.process_time() - start, 3)
-    return ClaimMutants(id=claim.id, mutants=summary, resolution=resolution, seconds=seconds)
-
-
-def _show_mutants(rows: Sequence[ClaimMutants]) -> None:
-
-    out = common.console()
-    table = common.table("claim", "mutant", "outcome", "route or reason")
-    for row in rows:
-        for line in row.mutants.details:
-            table.add_row(row.id, line["mutant"], line["outcome"], line["route"] or line.get("reason", ""))
-    out.print(table)
-    for row in rows:
-        detects = "-" if row.resolution is None else f"{row.resolution:.0e}"
-        killed = f"{row.mutants.killed} of {row.mutants.total} killed"
-        out.print(f"{row.id}: {killed}, smallest perturbation refuted {detects}")
+def _certificate_lines(result: RunResult) -> Iterator[str]:
+    """What became of the certificates of a run, if they were kept."""
+    found = result.certificates
+    if found is None:
+        return
+    claims = sum(bool(row.certificates and row.certificates.files) for row in result.claims)
+    yield (
+        f"certificates: {found.files} files for {claims} claims in {found.archive}, {found.accepted} accepted by the "
+        f"kernel in processes of its own ({found.seconds:.1f} s), widest relative width {found.widest}"
+    )
+    for row in result.claims:
+        if row.certificates and row.certificates.rejected:
+            yield f"{row.id}: the enclosure does not count, {row.routes['enclosure'].reason}"
 
 
 def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: Json = False, seed: Seed = 0) -> None:
@@ -252,8 +282,7 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
 
     common.require_file(file)
     case, problem = cases.load(file)
-    known = registry.load(path or ())
-    claim = registry.select(known, [case.claim])[0]
+    known, (claim, *_) = common.claims_of(path, [case.claim])
     answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)

@@ -46,7 +46,7 @@ def demand(condition: bool, message: str) -> None:
         raise Rejected(message)
 
 
-def read(text: bytes | str) -> dict[str, Any]:
+def read(text: bytes | str, schema: str = "verify.certificate/1") -> dict[str, Any]:
     """JSON object from text, with caps on what a hostile file could cost; no floats, no repeated keys."""
 
     def integer(digits: str) -> int:
@@ -60,7 +60,7 @@ def read(text: bytes | str) -> dict[str, Any]:
 
     demand(len(text) <= MAX_BYTES, "the file is too large")
     data = json.loads(text, parse_float=integer, parse_constant=integer, parse_int=integer, object_pairs_hook=unique)
-    demand(isinstance(data, dict) and data.get("schema") == "verify.certificate/1", "not a verify.certificate/1 file")
+    demand(isinstance(data, dict) and data.get("schema") == schema, f"not a {schema} file")
     return dict(data)
 
 

@@ -18,9 +18,9 @@ from verify.bracket import Bracket
 from verify.dual import svd
 from verify.loss import Floats
 from verify.loss_rules import Power, collapse_square, merging_power, vanishing_square
-from verify.thresholds import Threshold
+from verify.thresholds import Threshold, closed_form
 
-__all__ = ["around", "at_threshold", "problems", "thresholds"]
+__all__ = ["around", "at_threshold", "collapse_from", "problems", "thresholds"]
 
 NO_FORM = (
     "no closed form exists for this loss: its merging threshold depends on the other classes "
@@ -81,7 +81,8 @@ def _merge(problem: Problem, cluster: Cluster, digits: int) -> Threshold:
     )
     loss = losses.find(problem.loss)
     if not loss.universal:
-        return replace(entry, claim="NR26-04", verdict="undecided", reason=_bracket(problem, cluster, loss))
+        claim = "UC26-09" if problem.loss.startswith("focal") else "NR26-04"
+        return replace(entry, claim=claim, verdict="undecided", reason=_bracket(problem, cluster, loss))
     power = merging_power(problem, cluster)
     ends = power.bracket(digits + 4)
     closed = _closed(power, problem, peeled)
@@ -105,20 +106,22 @@ def _closed(power: Power, problem: Problem, peeled: bool) -> str:
     root = "" if power.root == 1 or not power.exponent else f"*({power.root})**({power.exponent})"
     if peeled:
         return f"{power.rational}{root}"
+    if power.exact is not None:
+        return closed_form(power.exact, problem.N)
     N = str(problem.N) if problem.N.denominator == 1 else f"({problem.N})"
     return f"sqrt({power.rational}{root})/{N}"
 
 
 def _collapse(problem: Problem, digits: int) -> Threshold:
     entry = Threshold(
-        claim="NR26-05",
+        claim="UC26-07" if problem.loss == "hinge" else "NR26-05",
         name="complete_collapse",
         count=None,
         N=problem.N,
         x2=None,
         consequence="From this lam on, all features and classifier rows are zero: every input has the same prediction.",
     )
-    why = "no formula is known for this loss" if problem.bias == "none" else "no formula is known with a bias"
+    why = _no_collapse(problem)
     try:
         ends = collapse_square(problem, digits)
     except ArithmeticError as error:
@@ -134,10 +137,43 @@ def _collapse(problem: Problem, digits: int) -> Threshold:
     return replace(entry, x2=ends, closed_form=closed)
 
 
+def _no_collapse(problem: Problem) -> str:
+    """Why there is no number for complete collapse."""
+    if problem.bias != "none":
+        return "no formula is known with a bias"
+    if problem.loss == "hinge":
+        return "for the hinge a formula is known for at most two kinds of classes, without row decay or adjusted logits"
+    if losses.find(problem.loss).convex:
+        return "no formula is known for this loss"
+    if (least := collapse_from(problem)) is None:
+        return "nothing is known: the loss is not convex"
+    return (
+        f"in lam it is at least {least:.6g}; whether everything is zero from there on is not known, as the loss is "
+        "not convex"
+    )
+
+
+def collapse_from(problem: Problem) -> float | None:
+    """Lam below which zero is not optimal, by the gradient there, for a loss that need not be convex (NR26-06).
+
+    Examples
+    --------
+    >>> round(collapse_from(Problem.ce([(9, 2), (4, 2)], 1).with_loss("focal:2")), 6)
+    0.124888
+    """
+    ends = _norm_at_zero(problem)
+    return None if ends is None else float(ends[0]) ** 0.5 / float(problem.N)
+
+
 def _by_gradient(problem: Problem) -> Bracket | None:
     """Complete collapse of a convex loss that is differentiable at zero, to the accuracy of its gradient in floats."""
+    return _norm_at_zero(problem) if losses.find(problem.loss).convex else None
+
+
+def _norm_at_zero(problem: Problem) -> Bracket | None:
+    """Square of the norm of the gradient at zero, over lam/x, in floats; None where it has no gradient."""
     floats = Floats(problem)
-    if not floats.loss.convex or floats.loss.potential == "max" or problem.bias != "none" or problem.K > MOST_CLASSES:
+    if floats.loss.potential == "max" or problem.bias != "none" or problem.K > MOST_CLASSES:
         return None
     unit = problem.at(1)
     norm = float(svd(Floats(unit).dual(np.zeros((problem.K, problem.K))))[1][0]) / Floats(unit).lam

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["Dots", "Interval", "Marker", "Plot", "Series", "draw", "draw_dots"]
+__all__ = ["Dots", "Interval", "Marker", "Panel", "Plot", "Series", "draw", "draw_dots"]
 
 COLOURS = ("#0b5fa5", "#c4500c", "#197a4b", "#8a3f8f", "#5c6670")
 """One hue per quantity; curve, filled and open markers of one quantity share it."""
@@ -93,21 +93,34 @@ class Plot:
 
 @dataclass(frozen=True)
 class Interval:
-    """One quantity of every row of :class:`Dots`: (least, most), equal for a number."""
+    """One quantity of every row of :class:`Dots`: (least, most), equal for a number.
+
+    An end that is not known is None: an arrow where only the least is known, nothing where neither is.
+    """
 
     label: str
-    ends: Sequence[tuple[float, float]]
+    ends: Sequence[tuple[float | None, float | None]]
     colour: int = 0
 
 
 @dataclass(frozen=True)
-class Dots:
-    """Named rows with positive numbers or ranges on a logarithmic axis; 1 is marked."""
+class Panel:
+    """Quantities of the rows of :class:`Dots` on one axis; ``mark`` is drawn as a dotted line."""
 
-    labels: Sequence[str]
     intervals: Sequence[Interval]
     xlabel: str
+    mark: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Named rows with numbers or ranges, panel beside panel; groups of rows start at ``starts``."""
+
+    labels: Sequence[str]
+    panels: Sequence[Panel]
     text: str
+    starts: Sequence[int] = ()
 
 
 def draw(plot: Plot, key: str) -> str:
@@ -149,8 +162,8 @@ def draw(plot: Plot, key: str) -> str:
     return _embed(buffer.getvalue(), key, plot)
 
 
-DOTS_WIDTH, DOTS_LEFT, DOTS_ROW = 7.8, 2.8, 0.27
-"""Inches: paper, labels, one row."""
+DOTS_WIDTH, DOTS_LEFT, DOTS_GAP, DOTS_ROW = 9.4, 3.05, 0.25, 0.27
+"""Inches: paper, labels, between panels, one row."""
 NICE = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
@@ -159,46 +172,62 @@ def draw_dots(plot: Dots, key: str) -> str:
 
     Examples
     --------
-    >>> plot = Dots(["a"], [Interval("size", [(0.5, 2.0)])], "x", "sizes")
+    >>> plot = Dots(["a"], [Panel([Interval("size", [(0.5, 2.0)])], "x", 1.0)], "sizes")
     >>> draw_dots(plot, "d") == draw_dots(plot, "d"), draw_dots(plot, "d")[:5]
     (True, '<svg ')
     """
     with matplotlib.rc_context(STYLE):
         height = TOP + ROW * 1.4 + DOTS_ROW * len(plot.labels) + TICKS
         figure = Figure(figsize=(DOTS_WIDTH, height))
-        span = (DOTS_WIDTH - DOTS_LEFT - 0.15) / DOTS_WIDTH
-        box = (DOTS_LEFT / DOTS_WIDTH, TICKS / height, span, DOTS_ROW * len(plot.labels) / height)
-        axes = figure.add_axes(box)
-        axes.axvline(1, color="#333333", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-        _rows_of_dots(axes, plot)
-        axes.set_xlabel(plot.xlabel, labelpad=3)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(plot.intervals), borderaxespad=0.2, borderpad=0)
+        count = len(plot.panels)
+        span = (DOTS_WIDTH - DOTS_LEFT - 0.15 - DOTS_GAP * (count - 1)) / count
+        for i, panel in enumerate(plot.panels):
+            left = DOTS_LEFT + i * (span + DOTS_GAP)
+            box = (left / DOTS_WIDTH, TICKS / height, span / DOTS_WIDTH, DOTS_ROW * len(plot.labels) / height)
+            axes = figure.add_axes(box)
+            axes.axvline(panel.mark, color="#333333", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+            for start in plot.starts:
+                axes.axhline(start - 0.5, color="#8a867a", linewidth=0.8)
+            _rows_of_dots(axes, panel)
+            axes.set_yticks(range(len(plot.labels)), plot.labels if i == 0 else [""] * len(plot.labels))
+            axes.tick_params(axis="y", length=0)
+            axes.set_ylim(len(plot.labels) - 0.5, -0.5)
+            axes.set_xlabel(panel.xlabel, labelpad=3)
+            if i == 0:
+                ncols = len(panel.intervals)
+                axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, borderpad=0)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _embed(buffer.getvalue(), key, Plot(plot.xlabel, plot.text, ()))
+    return _embed(buffer.getvalue(), key, Plot(" and ".join(p.xlabel for p in plot.panels), plot.text, ()))
 
 
-def _rows_of_dots(axes: Axes, plot: Dots) -> None:
-    """Numbers as markers, ranges as bars between two; the rows are read from the top."""
-    shift = 0.72 / max(2, len(plot.intervals))
-    for i, one in enumerate(plot.intervals):
+def _rows_of_dots(axes: Axes, panel: Panel) -> None:
+    """Numbers as markers, ranges as bars between two, open ranges as arrows; the rows are read from the top."""
+    shift = 0.72 / max(2, len(panel.intervals))
+    for i, one in enumerate(panel.intervals):
         colour, marker = COLOURS[one.colour % len(COLOURS)], "os^"[i % 3]
-        centre = (len(plot.intervals) - 1) / 2
-        rows = [y + (i - centre) * shift for y in range(len(plot.labels))]
-        lower, upper = zip(*one.ends, strict=True)
-        axes.hlines(rows, lower, upper, color=colour, linewidth=1.8)
-        for ends, label in ((upper, ""), (lower, one.label)):
-            style: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 5, "color": colour}
-            axes.plot(ends, rows, label=label or None, **style)
-    numbers = [end for one in plot.intervals for pair in one.ends for end in pair]
-    axes.set_xscale("log")
-    axes.set_xlim(min(numbers) / 1.25, max(numbers) * 1.25)
-    ticks = [tick for tick in NICE if min(numbers) / 1.25 <= tick <= max(numbers) * 1.25]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.set_yticks(range(len(plot.labels)), plot.labels)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(plot.labels) - 0.5, -0.5)
+        centre = (len(panel.intervals) - 1) / 2
+        style: dict[str, Any] = {"linestyle": "none", "marker": marker, "markersize": 5, "color": colour}
+        label: str | None = one.label
+        for y, (low, high) in enumerate(one.ends):
+            place = y + (i - centre) * shift
+            if low is None:
+                continue
+            axes.plot([low], [place], label=label, **style)
+            label = None
+            if high is None:
+                arrow = {"arrowstyle": "->", "color": colour, "linewidth": 1.4}
+                axes.annotate("", (low * 1.6, place), (low, place), arrowprops=arrow)
+            elif high > low:
+                axes.plot([low, high], [place, place], color=colour, linewidth=1.8)
+                axes.plot([high], [place], **style)
+    numbers = [end for one in panel.intervals for pair in one.ends for end in pair if end is not None]
+    if panel.log:
+        axes.set_xscale("log")
+        axes.set_xlim(min(numbers) / 1.25, max(numbers) * 1.25)
+        ticks = [tick for tick in NICE if min(numbers) / 1.25 <= tick <= max(numbers) * 1.25]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
 
 
 def _data(axes: Axes, plot: Plot) -> None:

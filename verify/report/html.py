@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from theory.claim import Claim
-from verify.report.cures import NEEDS, dots, example_in_words, rows
+from verify.report.cure_table import dots, example_in_words, rows
+from verify.report.cures import NEEDS
 from verify.report.experiments import Experiment
 from verify.report.figures import Plot, draw, draw_dots
 from verify.report.graph import Node
@@ -147,7 +148,7 @@ def render_cures(context: Context) -> str:
         "cures.html.j2",
         context,
         INDEX,
-        rows=found,
+        groups=found,
         example=example_in_words(),
         verdict=context.verdict,
         figure=Markup(draw_dots(dots(found), "cures")),

@@ -9,7 +9,7 @@ from theory.claim import Claim
 from theory.derivation import Lemma, Step
 from verify.engine import reached, summarise
 from verify.report.words import MEANING, citation, in_words, scientific, short
-from verify.schemas import ClaimResult, RouteResult, RunResult
+from verify.schemas import ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult
 
 __all__ = ["Cell", "ClaimView", "Paper", "StepView", "Tile", "attention", "claim_view", "papers", "tiles"]
 
@@ -75,6 +75,8 @@ class ClaimView:
     citation: str
     counterexample: str
     resolution: str
+    proofs: str = ""
+    certificates: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,54 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
         citation=citation(claim.paper),
         counterexample=in_words(result.counterexample.configuration) if result.counterexample else "",
         resolution=scientific(result.resolution),
+        proofs=_proofs(result.mutants),
+        certificates=_certificates(result.certificates),
     )
+
+
+def _proofs(mutants: MutantSummary) -> str:
+    """Which part of the mutants a certificate kills, down to which perturbation."""
+    smallest = mutants.resolution_certificate
+    if not mutants.by_certificate and smallest is None:
+        return ""
+    return f"{mutants.by_certificate} by certificates" + (f", down to {scientific(smallest)}" if smallest else "")
+
+
+NAMES = {
+    "bounds": "bounds on the value",
+    "contrasts": "states of the clusters",
+    "gram_classifier": "Gram matrix of the classifier",
+    "gram_features": "Gram matrix of the features",
+    "singular_values": "singular values",
+    "spread": "spread inside the classes",
+    "exact_contrasts": "states exactly at a threshold",
+    "exact_zero": "whether zero is optimal exactly at a threshold",
+    "merged": "which classes coincide",
+    "zero": "which features vanish",
+    "point": "an explicit point",
+}
+
+
+def _certificates(evidence: ClaimCertificates | None) -> tuple[tuple[str, str], ...]:
+    """What the enclosure's evidence rests on: name and sentence of every row; empty without files."""
+    if evidence is None or not (evidence.files or evidence.rejected):
+        return ()
+    count, bad = len(evidence.files), len(evidence.rejected)
+    files = f"{count} for {evidence.configurations} configurations, widest relative width {evidence.widest}"
+    accepted = (
+        "every one accepted by the kernel" if not bad else f"{bad} missing or rejected: the enclosure is not counted"
+    )
+    rows = [("files", f"{files}; {accepted}")]
+    if evidence.from_files:
+        rows.append(("read off the files", ", ".join(map(_named, evidence.from_files))))
+    if evidence.derived:
+        text = "; ".join(f"{_named(name)} ({place})" for name, place in evidence.derived.items())
+        rows.append(("derived outside the kernel from what the files prove", text))
+    return (*rows, ("verdict without the files", evidence.without))
+
+
+def _named(name: str) -> str:
+    return NAMES.get(name, name.removeprefix("facts.").replace("_", " "))
 
 
 def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
@@ -167,7 +216,8 @@ def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
     if row is not None and row.verdict == "undecided" and row.reason:
         return Cell("", row.reason)
     if row is not None:
-        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else "")
+        files = len(result.certificates.files) if route == "enclosure" and result.certificates else 0
+        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else f"{files} files" if files else "")
     if claim.along is not None and route in ("convex", "nonconvex"):
         return Cell("", "sizes beyond floating point")
     return Cell("", "not run")

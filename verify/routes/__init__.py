@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify.counts import InputError
+from verify.digits import DIGITS
 
-__all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "solve"]
+__all__ = ["COSTLY", "PREFIXES", "SOLVERS", "certify", "enclose", "solve"]
 
 SOLVERS = ("enclosure", "exact", "nonconvex", "convex")
 """Routes that solve, strongest evidence first; the symbolic route checks derivations instead."""
@@ -48,13 +51,34 @@ def solve(route: str, problem: Problem, seed: int = 0, avoid: frozenset[str] = f
     return module.solve(problem, seed=seed, avoid=avoid)  # type: ignore[no-any-return]
 
 
-def certify(problem: Problem) -> tuple[dict[str, Any], Any]:
+def certify(problem: Problem, digits: int = DIGITS) -> tuple[dict[str, Any], Any]:
     """Certificate of a problem and the kernel's outcome.
+
+    Parameters
+    ----------
+    problem : the problem.
+    digits : the relative width of the bounds is about ``10**-digits`` where the proposer of the model reaches that.
 
     Raises
     ------
     ValueError
-        If the kernel accepts no certificate.
+        If the kernel accepts no certificate; an :class:`~verify.counts.InputError` where it has too many groups.
     """
-    module = import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")
-    return module.certify(problem)  # type: ignore[no-any-return]
+    return _enclosure(problem).certify(problem, digits)  # type: ignore[no-any-return]
+
+
+def enclose(problem: Problem, digits: int = DIGITS) -> Optimum:
+    """What route *enclosure* says from a certificate of so many digits; not remembered."""
+    return _enclosure(problem).solve(problem, digits=digits)  # type: ignore[no-any-return]
+
+
+def _enclosure(problem: Problem) -> ModuleType:
+    """Module of the route, for a problem that the kernel does not refuse for its size."""
+    from verify.kernel import MAX_GROUPS
+
+    sphere, peeled = problem.key == "ce-sphere", problem.key == "layer-peeled"
+    kinds = {c.size * c.weight for c in problem.clusters} if peeled else problem.clusters
+    count, what = (problem.K, "vectors") if sphere else (len(kinds), "masses" if peeled else "(size, weight) pairs")
+    if count > MAX_GROUPS:
+        raise InputError(f"{count} different {what} are given, the kernel accepts at most {MAX_GROUPS}")
+    return import_module(f"verify.routes.{PREFIXES[problem.key]}enclosure")

@@ -14,10 +14,10 @@ for two classes of equal size and where zero is proved optimal; elsewhere the tr
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,9 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.deep import Best, Curve, best_codes, best_scale, code_factors, cross_curve, frame_curve, price
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.routes import deep_nonconvex
+from verify.witness import dyadics, floor, offer, places, prove
 
 __all__ = ["certify", "solve"]
 
@@ -61,11 +62,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     bits = int(digits * 3.33) + 40
     with precision(bits):
         data = _write(problem, bits)
-    outcome = verify_certificate(json.dumps(data))
-    if outcome.outcome != "bounds":
-        raise ValueError(outcome.reason)
-    with precision(outcome.precision):
-        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
+    return prove(data)
 
 
 def _curves(problem: Problem) -> Iterator[Curve]:
@@ -83,20 +80,16 @@ def _curves(problem: Problem) -> Iterator[Curve]:
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
     """Certificate without bounds and facts."""
     P = bits + SPARE
-    rows = [[_floor(low, P), _floor(high, P) + 1] for low, high in (best_scale(c).bracket for c in _curves(problem))]
+    rows = [[floor(low, P), floor(high, P) + 1] for low, high in (best_scale(c).bracket for c in _curves(problem))]
     factors, bias = _point(problem)
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {
-            "factors": [_dyadics(factor, bits) for factor in factors],
-            "bias": _dyadics([bias], bits),
+    return offer(
+        problem,
+        {
+            "factors": [dyadics(factor, places(chain(*factor), bits)) for factor in factors],
+            "bias": dyadics([bias], places(bias, bits)),
             "brackets": {"p": P, "rows": rows},
         },
-        "facts": None,
-    }
+    )
 
 
 def _point(problem: Problem) -> tuple[list[list[list[Any]]], list[Any]]:
@@ -143,17 +136,6 @@ def _descended(problem: Problem) -> tuple[list[list[list[Any]]], list[Any]]:
         raise ValueError(found.reason)
     factors = [[[arb(float(x)) for x in row] for row in factor] for factor in (*point.layers, point.H)]
     return factors, [arb(float(x)) for x in point.b]
-
-
-def _floor(value: Any, P: int) -> int:
-    return int((value.mid() * arb(2) ** P).floor().unique_fmpz())
-
-
-def _dyadics(table: list[list[Any]], bits: int) -> dict[str, Any]:
-    """Integers times 2^-P with about ``bits`` bits for the largest entry."""
-    logs = [float(abs(x.mid()).log()) for row in table for x in row if x.mid() != 0]
-    P = max(0, bits - int(max(logs, default=0.0) / math.log(2)))
-    return {"p": P, "rows": [[_floor(x, P) for x in row] for row in table]}
 
 
 @lru_cache(maxsize=512)

@@ -43,4 +43,7 @@ def solve_at_scale(route: str, problem: Problem, scale: int) -> Optimum:
         return enclosure.solve(problem, digits=digits)
     from verify.routes import exact
 
-    return exact.solve_digits(problem, digits)
+    try:
+        return exact.solve_digits(problem, digits)
+    except ValueError as why:
+        return Optimum(problem, "exact", reason=str(why))

@@ -6,10 +6,10 @@ Everything the kernel gets is a guess. What follows from the proved modes for (W
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import mpmath
@@ -21,9 +21,10 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball, fraction
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.mse import Mode, from_root, minimise, modes, separable, stationary
 from verify.mse_minimiser import facts, penalised
+from verify.witness import dyadics, offer, places, prove
 
 __all__ = ["certify", "solve"]
 
@@ -54,19 +55,8 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     """
     bits = int(digits * 3.33) + 16 if separable(problem) or len(problem.clusters) <= FEW else FLOAT_BITS
     with precision(2 * bits + 64):
-        data = {
-            "schema": "verify.certificate/1",
-            "problem": problem.sha256,
-            **problem.canonical(),
-            "bounds": None,
-            "witness": _witness(problem, bits),
-            "facts": None,
-        }
-    outcome = verify_certificate(json.dumps(data))
-    if outcome.outcome != "bounds":
-        raise ValueError(outcome.reason)
-    with precision(outcome.precision):
-        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
+        data = offer(problem, _witness(problem, bits))
+    return prove(data)
 
 
 def _witness(problem: Problem, bits: int) -> dict[str, Any]:
@@ -91,11 +81,8 @@ def _witness(problem: Problem, bits: int) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Sequence[Any]], bits: int) -> dict[str, Any]:
-    """Integers times 2^-P with about ``bits`` bits for the largest entry, rounded down."""
-    exact = [[entry if isinstance(entry, Fraction) else fraction(entry.mid()) for entry in row] for row in rows]
-    largest = max((abs(entry) for row in exact for entry in row), default=Fraction(0)) or Fraction(1)
-    P = max(0, bits + largest.denominator.bit_length() - largest.numerator.bit_length())
-    return {"p": P, "rows": [[(entry.numerator << P) // entry.denominator for entry in row] for row in exact]}
+    """Integers times 2^-P with about ``bits`` bits for the largest entry."""
+    return dyadics(rows, places(chain(*rows), bits))
 
 
 @dataclass

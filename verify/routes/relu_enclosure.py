@@ -6,8 +6,6 @@ them rest on no claim.
 
 from __future__ import annotations
 
-import json
-import math
 from fractions import Fraction
 from math import isqrt
 from typing import Any
@@ -17,9 +15,10 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.relu import ClassScalars, class_scalars, exact, exact_states, fano, near_optimal
 from verify.routes.enclosure import MAX_LOGITS, expand
+from verify.witness import dyadics, exponent, offer, prove
 
 __all__ = ["certify", "solve"]
 
@@ -44,12 +43,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     (['alive', 'alive', 'alive', 'dead'], (3, 3), True)
     """
     bits = int((digits + 4) * 3.33) + 8
-    data = _write(problem, bits)
-    outcome = verify_certificate(json.dumps(data))
-    if outcome.outcome != "bounds":
-        raise ValueError(outcome.reason)
-    with precision(outcome.precision):
-        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
+    return prove(_write(problem, bits))
 
 
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
@@ -73,19 +67,17 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
             lengths.append((ratio * s.margin.mid()).sqrt())
             norms.append((s.margin.mid() / ratio).sqrt())
         rows = [[norm * (K - 1) / K for norm in norms], [-norm / K for norm in norms]]
-        return {
-            "schema": "verify.certificate/1",
-            "problem": problem.sha256,
-            **problem.canonical(),
-            "bounds": None,
-            "witness": {
-                "errors": {"p": P, "rows": [errors]},
-                "kept": {"p": 0, "rows": [kept]},
-                "W": _dyadics(rows, bits),
-                "H": _dyadics([lengths], bits),
-            },
-            "facts": None,
-        }
+        least = min((exponent(x) for x in (*rows[0], *rows[1], *lengths) if x != 0), default=0)
+        P_point = max(0, bits - least)
+    return offer(
+        problem,
+        {
+            "errors": {"p": P, "rows": [errors]},
+            "kept": {"p": 0, "rows": [kept]},
+            "W": dyadics(rows, P_point),
+            "H": dyadics([lengths], P_point),
+        },
+    )
 
 
 def _halvings(value: Fraction) -> int:
@@ -102,13 +94,6 @@ def _kept(problem: Problem, scalars: list[ClassScalars]) -> list[int]:
             kept[g] = min(room, problem.clusters[g].classes)
             room -= kept[g]
     return kept
-
-
-def _dyadics(table: list[list[Any]], bits: int) -> dict[str, Any]:
-    """Integers times 2^-P with about ``bits`` bits for the smallest entry that is not zero."""
-    logs = [float(abs(a).log().mid()) for row in table for a in row if a != 0]
-    P = max(0, bits - int(min(logs, default=0.0) / math.log(2)))
-    return {"p": P, "rows": [[int((a.mid() * arb(2) ** P).floor().unique_fmpz()) for a in row] for row in table]}
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:

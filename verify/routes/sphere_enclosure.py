@@ -13,7 +13,6 @@ Balls for EVERY minimiser, d >= n - 1 only: ``logits``, ``gram_features``, ``gra
 
 from __future__ import annotations
 
-import json
 from math import inf
 from typing import Any
 
@@ -24,12 +23,13 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import MAX_GROUPS, Outcome, interval, verify_certificate
+from verify.kernel import MAX_GROUPS, Outcome
 from verify.kernel.sphere import read
 from verify.routes.sphere_nonconvex import LARGEST, best_point
 from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum
-from verify.sphere_kernels import extended, hermite, inner_products, promise, truncation
+from verify.sphere_kernels import SHARE, extended, hermite, inner_products, promise, truncation
 from verify.sphere_measures import divergences
+from verify.witness import dyadics, offer, prove
 
 __all__ = ["certify", "solve"]
 
@@ -37,6 +37,7 @@ Array = NDArray[Any]
 MOST_DIGITS = 100
 SEARCHED = 12
 """Most vectors for which a descent looks for a better point than the configuration with a name."""
+
 HOT = 8
 """Largest temperature for which divergences are integrated."""
 SHARP = {"n-gon": 6, "orthoplex": 12}
@@ -44,13 +45,14 @@ WARM = 6
 """Codes with most vectors, and the largest temperature, at which a kernel that proves them optimal is searched for."""
 
 
-def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome]:
+def certify(problem: Problem, digits: int = 40, share: int | None = None) -> tuple[dict[str, Any], Outcome]:
     """Certificate of a problem and what the kernel proves from it.
 
     Parameters
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
     digits : digits of the point and of the kernel, at most 100 are used.
+    share : a kernel that touches exp(a t) is lowered by 2^-share; default by the digits, less where that fails.
 
     Raises
     ------
@@ -65,39 +67,26 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     """
     if problem.K > MAX_GROUPS:
         raise ValueError(f"more than {MAX_GROUPS} vectors are too many for a certificate")
-    bits = int(3.33 * min(digits, MOST_DIGITS)) + int(2 * problem.temperature) + 32
+    digits = min(digits, MOST_DIGITS)
+    bits, fine = int(3.33 * digits) + int(2 * problem.temperature) + 32, share or int(3.4 * digits) + 8
+    shares = sorted({fine, (fine + SHARE) // 2, SHARE}, reverse=True) if fine > SHARE else [fine]
     with precision(2 * bits + 64):
         U, V = _point(problem)
-        offers = [_write(problem, U, V, mu, bits) for mu in (*_kernels(problem, bits), [])]
-    outcome = Outcome("undecided")
+        kernels = _kernels(problem, bits, shares)
+        offers = [_write(problem, U, V, mu, bits) for mu in (*kernels, [])]
+    reason = ""
     for data in offers:
-        outcome = verify_certificate(json.dumps(data))
-        if outcome.outcome == "bounds":
-            with precision(outcome.precision):
-                return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
-    raise ValueError(outcome.reason)
+        try:
+            return prove(data)
+        except ValueError as why:
+            reason = str(why)
+    raise ValueError(reason)
 
 
 def _write(problem: Problem, U: Array, V: Array, mu: list[Any], bits: int) -> dict[str, Any]:
     """Certificate without bounds and facts."""
-    pair = problem.families == 2
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {
-            "U": _dyadics(U, bits),
-            "V": _dyadics(V if pair else V[:0], bits),
-            "kernel": _dyadics(np.array([mu], dtype=object), 2 * bits),
-        },
-        "facts": None,
-    }
-
-
-def _dyadics(table: Array, bits: int) -> dict[str, Any]:
-    scale = arb(2) ** bits
-    return {"p": bits, "rows": [[int((x * scale).mid().floor().unique_fmpz()) for x in row] for row in table]}
+    second = V if problem.families == 2 else V[:0]
+    return offer(problem, {"U": dyadics(U, bits), "V": dyadics(second, bits), "kernel": dyadics([mu], 2 * bits)})
 
 
 def _point(problem: Problem) -> tuple[Array, Array]:
@@ -114,31 +103,35 @@ def _point(problem: Problem) -> tuple[Array, Array]:
     return exactly(U), exactly(V)
 
 
-def _kernels(problem: Problem, bits: int) -> list[list[Any]]:
+def _kernels(problem: Problem, bits: int, shares: list[int]) -> list[list[Any]]:
     """Coefficients mu_k worth offering, the best bound first."""
     if problem.families == 2 or problem.dim >= problem.K - 1 or problem.dim == 1:
         return []
     found = [truncation(problem, bits)]
     if problem.K <= SEARCHED:
         for name, V in codes(problem).items():
-            found.append(hermite(problem, inner_products(V)))
-            if SHARP.get(name, 0) >= problem.K and promise(problem, found[-1]) == -inf and problem.temperature <= WARM:
-                found.append(extended(problem, V))
+            touching = [hermite(problem, inner_products(V), share) for share in shares]
+            known = SHARP.get(name, 0) >= problem.K and problem.temperature <= WARM
+            if known and promise(problem, touching[0]) == -inf:
+                touching += extended(problem, V, shares)
+            found = touching + found  # of kernels that promise the same in floats the closest comes first
     values = [(promise(problem, mu), mu) for mu in found]
-    return [mu for value, mu in sorted(values, key=lambda pair: -pair[0]) if value > -inf]
+    return [mu for value, mu in sorted(values, key=lambda pair: -round(pair[0], 12)) if value > -inf]
 
 
 # --- the route -----------------------------------------------------------------------------------------------------
 
 
-def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:
+def solve(
+    problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int | None = None
+) -> Optimum:
     """Rigorous bounds, and for d >= n - 1 inner products of every minimiser (route ``enclosure``).
 
     Parameters
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
     seed, avoid : not used; the proof relies on no claim.
-    digits : digits of the certificate, at most 100 are used.
+    digits : digits of the certificate, at most 100 are used; default 40, where a kernel touches exp(a t) 27.
 
     Examples
     --------
@@ -147,7 +140,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     ('5.60781414050937', True)
     """
     try:
-        certificate, outcome = certify(problem, digits)
+        certificate, outcome = certify(problem, share=SHARE) if digits is None else certify(problem, digits)
     except ValueError as why:
         return Optimum(problem, "enclosure", reason=str(why))
     with precision(outcome.precision):

@@ -6,26 +6,32 @@ rest on no claim. Facts: see :mod:`verify.routes.svm_exact`.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from flint import arb, arb_mat
+from numpy.typing import NDArray
 
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.kernel import Outcome, interval, verify_certificate
+from verify.kernel import Outcome
 from verify.kernel.tables import Blocks
 from verify.routes import svm_nonconvex
 from verify.routes.enclosure import MAX_LOGITS, expand
+from verify.routes.sphere_nonconvex import best_point
+from verify.sphere import n_gon
 from verify.svm import block_table, class_means, orthogonal, roots, singular_values
+from verify.witness import dyadics, offer, prove
 
 __all__ = ["certify", "solve"]
 
+LARGEST_CODE, WARMTH = 64, 20
+"""Most classes for which a code of unit vectors is sought where d < K - 1, and the temperature of that."""
 ENOUGH = 1 + 2.0**-40
 """Stretch that makes up for the rounding of a floating-point point."""
 Table = list[list[Any]]
+Array = NDArray[Any]
 MAX_VALUES = 10_000
 """Most classes for a list of singular values."""
 GUARD = 16
@@ -37,7 +43,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
 
     Parameters
     ----------
-    problem : model ``uf-svm`` with at most 256 different sizes (with d < K - 1: at most 8 classes).
+    problem : model ``uf-svm`` with at most 256 different sizes (with 1 < d < K - 1: at most 256 classes).
     digits : the dual point is pulled into its feasible set, and the primal point stretched, by about 10^-digits.
 
     Raises
@@ -51,12 +57,7 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     >>> outcome.rank, bool(outcome.upper - outcome.lower < arb(10) ** -35)
     ((999, 999), True)
     """
-    data = _write(problem, int((digits + 2) * 3.33) + 8)
-    outcome = verify_certificate(json.dumps(data))
-    if outcome.outcome != "bounds":
-        raise ValueError(outcome.reason)
-    with precision(outcome.precision):
-        return data | {"bounds": interval(outcome.lower, outcome.upper), "facts": outcome.facts}, outcome
+    return prove(_write(problem, int((digits + 2) * 3.33) + 8))
 
 
 def _write(problem: Problem, bits: int) -> dict[str, Any]:
@@ -67,15 +68,8 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
     with precision(2 * P + 64):
         arrays = _points(problem, bits)
         narrow = problem.dim < problem.K - 1
-        witness = {name: _dyadics(table, P) for name, table in (_narrow(problem, arrays) if narrow else arrays).items()}
-    return {
-        "schema": "verify.certificate/1",
-        "problem": problem.sha256,
-        **problem.canonical(),
-        "bounds": None,
-        "witness": {"full": narrow, **witness},
-        "facts": None,
-    }
+        witness = {name: dyadics(table, P) for name, table in (_narrow(problem, arrays) if narrow else arrays).items()}
+    return offer(problem, {"full": narrow, **witness})
 
 
 def _points(problem: Problem, bits: int) -> dict[str, Table]:
@@ -94,24 +88,31 @@ def _points(problem: Problem, bits: int) -> dict[str, Table]:
 
 
 def _narrow(problem: Problem, arrays: dict[str, Table]) -> dict[str, Table]:
-    """For d < K - 1, every class alone: the same dual point, and the best point that a descent finds."""
+    """For d < K - 1, every class alone: the same dual point, and the best point known."""
     owner = [(g, k) for g, cluster in enumerate(problem.clusters) for k in cluster.members]
-    found = svm_nonconvex.solve(problem)
-    if found.point is None:
-        raise ValueError(found.reason)
-    W, H = found.point.W, class_means(problem, found.point.H)
+    W, H = _narrow_point(problem)
     flows = [[arrays["flows"][h][g] * (j != k) for g, k in owner] for h, j in owner]
     columns = {"W": W, "H": H.T}
     floats = {name: [[arb(float(x)) * ENOUGH for x in table[k]] for _, k in owner] for name, table in columns.items()}
     return {"flows": flows, "gaps": [[arb(0)] * problem.K], **floats}
 
 
-def _dyadics(table: list[list[Any]], P: int) -> dict[str, Any]:
-    """Integers times 2^-P, rounded down."""
-    return {
-        "p": P,
-        "rows": [[int((entry.mid() * arb(2) ** P).floor().unique_fmpz()) for entry in row] for row in table],
-    }
+def _narrow_point(problem: Problem) -> tuple[Array, Array]:
+    """Feasible W (K, d) and H (d, K): the end of a descent, else a code of unit vectors, scaled."""
+    if problem.dim == 1:
+        raise ValueError("d = 1: on a line no three classes have margins of at least 1, there is no feasible point")
+    found = svm_nonconvex.solve(problem)
+    if found.point is not None:
+        return found.point.W, class_means(problem, found.point.H)
+    K, d = problem.K, problem.dim
+    if K <= LARGEST_CODE:
+        U = best_point(Problem.sphere(K, d, WARMTH, 1), 0, 2)[0]
+    else:
+        U = np.vstack([np.eye(d), -np.eye(d)])[:K] if 2 * d >= K else n_gon(K).astype(float)
+    closest = float(np.max(U @ U.T - 2 * np.eye(K)))
+    tilt = float(problem.N / K) ** 0.25
+    root = (1 - closest) ** -0.5
+    return U * root * tilt, U.T * root / tilt
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:
@@ -169,7 +170,7 @@ def _arrays(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         return expand(problem, blocks, zeros)[0]
 
     return {
-        "logits": table(outcome.logits),  # type: ignore[arg-type]
+        "logits": table(outcome.logits),
         "gram_classifier": table(outcome.found["classifier"]),
         "gram_features": table(outcome.found["features"]),
         "spread": outcome.found["spread"],

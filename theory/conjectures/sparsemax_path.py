@@ -1,0 +1,140 @@
+"""Sparsemax is linear in the weight decay until its first direction dies, and ends at the logits of an ETF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading, Root
+from theory.conjectures.hinge_limit import R0, value_of
+from theory.conjectures.vanishing_decay import frame_steps, max_margin
+from theory.derivation import Derivation, Identity, Lemma
+from theory.loss_observables import LINEAR, UNBIASED, WIDE, loss_parameters, predictions, vanishes
+from theory.observables import rational
+from theory.optimum import Optimum
+from theory.problem import Problem
+from theory.symbols import F, K, N, dead, lam, x
+
+__all__ = ["sparse"]
+
+least = sp.Symbol("m", positive=True)
+"""Least eigenvalue of P D P on the complement of 1."""
+
+
+def sparse_readings(optimum: Optimum, power: int = 1) -> Iterator[Reading]:
+    """Whether the predictions are I - x R, and the x up to which they should be (``power`` 2: R^2, which is wrong).
+
+    Examples
+    --------
+    >>> list(sparse_readings(Optimum(SPARSE, "exact")))
+    []
+    """
+    problem, p = optimum.problem, predictions(optimum)
+    if p is None or not all(entry.is_finite() for entry in p.ravel()):
+        return
+    one = 0 * p[0, 0] + 1
+    size, R = max_margin(problem, one)
+    level = np.sqrt(one * problem.x2.numerator / problem.x2.denominator)
+    rest = p - (np.eye(problem.K, dtype=int) * one - level * (R if power == 1 else R @ R))
+    sizes = sorted(problem.sizes)
+    low = rational(sizes[0])
+    found: dict[sp.Symbol, Any] = {**loss_parameters(problem), R0: size, dead: vanishes(abs(rest).sum())}
+    value = value_of(optimum)
+    if value is not None:
+        found[F] = value
+    if sizes[0] == sizes[1]:
+        yield {**found, least: low}
+        return
+    equation = sum((1 / (rational(n) - least) for n in sizes), sp.Integer(0))
+    yield {**found, least: Root(least, equation, low, rational(sizes[1]))}
+
+
+def sparse_derivation() -> Derivation:
+    """On its full support sparsemax is the squared loss of centred logits, which soft-thresholds P D^(1/2)."""
+    sigma, slope = sp.symbols("sigma theta", positive=True)
+    return Derivation(
+        steps=(
+            *frame_steps(),
+            Lemma("on the full support the prediction is P z + 1/K", "projection on the simplex"),
+            Lemma(
+                "so P D^(1/2) - X = x U with U the polar factor of X: U is that of P D^(1/2) while x is at most every "
+                "singular value",
+                "NR26-01",
+            ),
+            Identity("each singular value: sigma - x, and the residual is x", sigma - (sigma - x), x),
+            Identity(
+                "prediction: e_k - x R e_k; its wrong entries are -x R_ck > 0, the own one 1 - x R_kk, where "
+                "x R_kk <= x/sigma_min (1 - 1/K) < 1: full support. With x = sigma",
+                1 - sigma * (1 / sigma) * (1 - 1 / K),
+                1 / K,
+            ),
+            Identity(
+                "value: residual |x U|^2/2 and penalty x sum(sigma - x), over N",
+                (K - 1) * x**2 / 2 + x * (R0 - (K - 1) * x),
+                x * R0 - (K - 1) * x**2 / 2,
+            ),
+            Lemma(
+                "beyond the least singular value, sqrt(m), that direction of X would have to be negative: the "
+                "residual there is sigma < x, and the predictions differ",
+                "NR26-01",
+            ),
+            Identity(
+                "m: eigenvector y of P D P, (n_k - m) y_k = c for all k, and sum y_k = 0",
+                (slope - least) * (1 / (slope - least)),
+                sp.Integer(1),
+            ),
+        )
+    )
+
+
+SPARSE = Problem.ce([(9, 2), (4, 2)], 1).with_loss("sparsemax")
+SPARSE_MANY = Problem.ce([14, 6, 5, 1], 1).with_loss("sparsemax")
+
+sparse = Claim(
+    id="UC26-08",
+    title="Sparsemax is linear in the weight decay until the first direction dies",
+    kind="threshold",
+    paper="conjectures",
+    statement=(
+        r"p^* = I - \lambda N R,\ R = (P D P)^{+1/2} \iff (\lambda N)^2 \leq m, \text{ the least eigenvalue of } P D P"
+        r" \text{ on } 1^\perp",
+        r"\text{and then } Z^* = P - \lambda N R,\quad F = \lambda R_0 - \tfrac12 (K - 1) \lambda^2 N",
+        r"m = n_{\min} \text{ if repeated, else } \sum_k \frac{1}{n_k - m} = 0",
+    ),
+    relations=(
+        sp.Equivalent(dead, x**2 <= least),
+        sp.Ge(F, lam * R0 - (K - 1) * lam**2 * N / 2, evaluate=False),
+    ),
+    read=sparse_readings,
+    hypotheses=(
+        Hypothesis(
+            "sparsemax with one-hot labels and no knob, class weights 1",
+            lambda p: (
+                p.loss == "sparsemax"
+                and not (p.smoothing or p.targets or p.adjustment or p.scaling)
+                and p.loss_temperature == 1
+                and all(run.weight == run.feature_decay == run.row_decay == 1 for run in p.runs)
+            ),
+            dropped=SPARSE.with_loss("sparsemax", loss_temperature=2).at(1),
+        ),
+        LINEAR,
+        UNBIASED,
+        WIDE,
+    ),
+    witness=SPARSE.at(1),
+    family=Family(sizes="any", bias=("none",), near=("merge",), model="loss", losses=("sparsemax",)),
+    settings=(SPARSE_MANY.at("2.1"), SPARSE_MANY.at("2.3"), SPARSE_MANY.at("1e-4")),
+    derivation=sparse_derivation,
+    rests_on=frozenset({"NR26-01", "UC26-03"}),
+    required="proved",
+    source="ours; beyond the papers",
+    mutants=(
+        Mutant("R^2 in place of R", read=lambda optimum: sparse_readings(optimum, 2)),
+        Mutant("until the largest direction dies", (sp.Equivalent(dead, x**2 <= least * K),)),
+    ),
+    note="'Dead' stands for the statement that the predictions are I - lam N R, to 8 digits. With decay to 0 the "
+    "logits end at P itself, as for the hinge: no logarithm.",
+)

@@ -1,0 +1,174 @@
+"""How strong an attack was that a claim survived: the coverage map, the mutants it kills, the smallest step it sees."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from theory.claim import Claim
+from theory.problem import Problem
+from verify import cases
+from verify.counts import InputError
+from verify.evidence import significant
+from verify.hunt.campaign import journal_of
+from verify.hunt.journal import Journal, text_of
+from verify.hunt.pressing import huntable, movable
+from verify.hunt.progress import Progress, read
+from verify.hunt.stages import STAGES
+from verify.judge import Finding
+from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
+
+__all__ = ["SHIPPED", "known", "shipped", "summarise"]
+
+SHIPPED = "hunts"
+"""Folder of the package with the summaries of shipped hunts."""
+
+
+def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
+    """Everything the hunts of a claim found, as plain data.
+
+    Parameters
+    ----------
+    claim : the claim.
+    progress : the fold of its journal.
+    seed : of the last hunt.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> summarise(load()["HL23-04"], Progress()).outcome
+    'nothing'
+    """
+    margin, worst = progress.worst[0] if progress.worst else (None, None)
+    passed = progress.outcomes["holds"]
+    return HuntOutput(
+        claim=claim.id,
+        text=text_of(claim),
+        outcome="refuted" if progress.violation is not None else "survived" if passed else "nothing",
+        seed=seed,
+        seconds=round(sum(progress.seconds.values()), 1),
+        configurations=progress.configurations,
+        outcomes=dict(sorted(progress.outcomes.items())),
+        stages=[
+            HuntStage(
+                stage=stage,
+                configurations=progress.tried[stage],
+                slices=len(progress.slices[stage]),
+                seconds=round(progress.seconds[stage], 1),
+            )
+            for stage in STAGES
+        ],
+        every_sum=_every_sum(progress),
+        coverage=dict(sorted(progress.coverage.items())),
+        worst_margin=significant(margin),
+        worst=worst,
+        mutants=_mutants(claim, progress),
+        resolution=_resolution(claim, progress),
+        counterexample=_case(claim, progress),
+        minimal=progress.shrunk is not None and progress.shrunk.minimal,
+        notes=[HuntNote(outcome=o, reason=r, configuration=c) for o, r, c in progress.notes],
+    )
+
+
+def _every_sum(progress: Progress) -> int:
+    """Slices of ``smallest`` go by the sum of the counts, in two series; the last may have left its sum unfinished."""
+
+    def reached(index: int) -> int:
+        while index in progress.slices["smallest"]:
+            index += 2
+        return progress.samples.get(index - 2, 1) - 1
+
+    return min(reached(0), reached(1))
+
+
+def _mutants(claim: Claim, progress: Progress) -> MutantSummary:
+    names = [mutant.text for mutant in huntable(claim)]
+    survivors = [name for name in names if name not in progress.killed]
+    return MutantSummary(total=len(names), killed=len(names) - len(survivors), survivors=survivors)
+
+
+def _resolution(claim: Claim, progress: Progress) -> float | None:
+    """Per relation the coarser of its two directions; the finest of these."""
+    names = movable(claim)
+    found = [progress.detected.get(name, 0) for name in names]
+    finest = max((min(pair) for pair in zip(found[::2], found[1::2], strict=True)), default=0)
+    return 10.0**-finest if finest else None
+
+
+def _case(claim: Claim, progress: Progress) -> Case | None:
+    found = progress.shrunk
+    if found is None:
+        return None
+    problem = Problem.from_canonical(found.configuration)
+    if not 0 <= found.relation < len(claim.relations):
+        raise InputError(f"hunts of {claim.id}: the claim has no relation {found.relation + 1}")
+    finding = Finding(found.relation, "violated", observed=found.observed, predicted=found.predicted)
+    return cases.build(claim.id, problem, finding, found.route, str(claim.relations[found.relation]))
+
+
+def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
+    """The hunts of the present text of a claim: those in a folder, else the shipped ones; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If the journal in the folder is damaged.
+    """
+    journal, progress = Journal(journal_of(claim, folder)), Progress()
+    read(journal, progress)
+    if progress.header is not None and progress.header.text == text_of(claim):
+        return summarise(claim, progress)
+    found = shipped(claim.id)
+    return found if found is not None and found.text == text_of(claim) else None
+
+
+def shipped(identifier: str) -> HuntOutput | None:
+    """The summary of hunts that is shipped for a claim, whatever its text was.
+
+    Examples
+    --------
+    >>> shipped("NONE-01") is None
+    True
+    """
+    file = files("verify").joinpath(SHIPPED, f"{identifier}.json")
+    try:
+        return HuntOutput.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, ValidationError) as error:
+        raise InputError(f"{SHIPPED}/{identifier}.json: not a summary of hunts ({error})") from None
+
+
+def save_case(claim: Claim, found: HuntOutput, folder: Path) -> tuple[list[Path], str]:
+    """Save the counterexample, if there is one, beside the journal, with a refutation that the kernel accepts.
+
+    Returns
+    -------
+    The files, and why there is no refutation ('' where there is one).
+    """
+    if found.counterexample is None:
+        return [], ""
+    from verify.refute import NotCovered, refutation
+
+    case = cases.save(found.counterexample, folder / "cases")
+    try:
+        data = refutation(claim, Problem.from_canonical(found.counterexample.configuration))
+    except NotCovered as why:
+        return [case], str(why)
+    file = case.with_name(f"{case.stem}.refutation.json")
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return [case, file], ""
+
+
+def ship(found: HuntOutput) -> Path:
+    """Write a summary into the package, to be committed."""
+    folder = Path(str(files("verify").joinpath(SHIPPED)))
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{found.claim}.json"
+    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path

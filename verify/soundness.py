@@ -1,0 +1,283 @@
+"""Is a claim well formed? One sentence that names the field and the rule it breaks.
+
+:func:`fault` looks at the claim alone and runs when its file is loaded; :func:`unread` solves its witness once and runs
+before a command that needs the readings.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+import theory.claim
+from theory.claim import Asymptotic, Claim, Family, Hypothesis, Kind, Mutant, Status
+from theory.problem import Problem
+from theory.symbols import dead
+from verify.sampling import NEAR
+
+__all__ = ["fault", "hint", "line_of", "unread"]
+
+REQUIRED = ("proved", "enclosed", "certified", "agrees", "refuted")
+SIZES = ("two", "clusters", "distinct", "balanced", "any")
+BIASES = ("none", "free", "penalised")
+MODELS = ("ce", "ce-relu", "ce-deep", "mse", "uf-svm", "layer-peeled", "ce-sphere", "loss")
+TYPES: tuple[tuple[str, Any, str], ...] = (
+    ("id", str, "a string"),
+    ("title", str, "a string"),
+    ("paper", str, "a string"),
+    ("statement", tuple, "a tuple of LaTeX strings"),
+    ("relations", tuple, "a tuple of relations"),
+    ("hypotheses", tuple, "a tuple of Hypothesis"),
+    ("settings", tuple, "a tuple of Problem"),
+    ("mutants", tuple, "a tuple of Mutant"),
+    ("witness", (Problem, type(None)), "a Problem"),
+    ("family", (Family, type(None)), "a Family"),
+    ("rests_on", frozenset, "a frozenset of IDs"),
+    ("note", str, "a string"),
+    ("source", str, "a string"),
+)
+ITEMS = (
+    ("statement", str, "a LaTeX string"),
+    ("hypotheses", Hypothesis, "a Hypothesis"),
+    ("settings", Problem, "a Problem"),
+    ("mutants", Mutant, "a Mutant"),
+    ("rests_on", str, "an ID"),
+)
+FUNCTIONS = ("read", "derivation", "along", "companions")
+
+Fault = tuple[str, str]
+"""A field of the claim (with the number of its item after a dot), and one sentence."""
+
+
+def fault(claim: Claim) -> Fault | None:
+    """The first rule that a claim breaks.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from theory.hong_ling_2023.minority_collapse import law, threshold
+    >>> fault(threshold) is None
+    True
+    >>> fault(replace(law, kind="equalities"))
+    ('kind', "unknown kind 'equalities'; did you mean equality?")
+    >>> fault(replace(law, relations=(False,)))[1][:55]
+    'relation 1 is the Python value False: == and != compare'
+    """
+    for check in (_types, _words, _family, _relations, _hypotheses):
+        for found in check(claim):
+            return found
+    return None
+
+
+def _types(claim: Claim) -> Iterator[Fault]:
+    for name, kind, words in TYPES:
+        value = getattr(claim, name)
+        if not isinstance(value, kind):
+            advice = f"; write ({_brief(value)},)" if kind is tuple and not isinstance(value, list) else ""
+            yield name, f"{name} is {words}, not {_kind(value)}{advice}"
+    for name, kind, words in ITEMS:
+        for i, item in enumerate(getattr(claim, name), 1):
+            if not isinstance(item, kind):
+                yield f"{name}.{i}", f"item {i} of {name} is {words}, not {_kind(item)}"
+    for name in FUNCTIONS:
+        value = getattr(claim, name)
+        if value is not None and not callable(value):
+            yield name, f"{name} is a function, not {_kind(value)}"
+    if claim.status != "note" and claim.read is None:
+        yield "id", "read is missing: a function that yields readings of an optimum"
+
+
+def _words(claim: Claim) -> Iterator[Fault]:
+    yield from _unknown("kind", claim.kind, get_args(Kind))
+    yield from _unknown("status", claim.status, get_args(Status))
+    yield from _unknown("required", claim.required, REQUIRED)
+
+
+def _unknown(name: str, value: Any, known: tuple[str, ...], field: str = "") -> Iterator[Fault]:
+    if value not in known:
+        yield field or name, f"unknown {name} {value!r}{_nearest(str(value), known)}"
+
+
+def _nearest(value: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(value, known, n=1, cutoff=0.4)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known) or 'none'}"
+
+
+def _family(claim: Claim) -> Iterator[Fault]:
+    family = claim.family
+    if family is None:
+        return
+    yield from _unknown("model", family.model, MODELS, "family")
+    yield from _unknown("sizes", family.sizes, SIZES, "family")
+    for name in ("bias", "near", "depths", "families", "losses", "knobs"):
+        value = getattr(family, name)
+        if not isinstance(value, tuple) and not (name == "near" and value is None):
+            yield "family", f"{name} of the family is a tuple, not {_kind(value)}; write ({_brief(value)},)"
+    for bias in family.bias:
+        yield from _unknown("bias", bias, BIASES, "family")
+    for name in family.near or ():
+        yield from _unknown("threshold in near", name, NEAR.get(family.model, (name,)), "family")
+
+
+def _relations(claim: Claim) -> Iterator[Fault]:
+    if claim.status != "note" and not claim.relations:
+        yield "relations", "relations is empty: there is nothing to check"
+    for i, relation in enumerate(claim.relations, 1):
+        if said := _relation(relation, claim):
+            yield f"relations.{i}", f"relation {i} {said}"
+    for i, mutant in enumerate(claim.mutants, 1):
+        for relation in mutant.relations or ():
+            if said := _relation(relation, claim):
+                yield f"mutants.{i}", f"a relation of the mutant {mutant.text!r} {said}"
+
+
+def _relation(relation: Any, claim: Claim) -> str:
+    """What is wrong with one relation; empty if nothing is."""
+    if isinstance(relation, bool):
+        return (
+            f"is the Python value {relation}: == and != compare expressions at once; "
+            "write sp.Eq(left, right, evaluate=False) or sp.Ne(...)"
+        )
+    if relation in (sp.true, sp.false):
+        return f"is already {str(relation).lower()}: build it with evaluate=False so that it is checked on optima"
+    if not isinstance(relation, Relational | sp.Equivalent | Asymptotic):
+        return f"is {_kind(relation)}, not a relation: sp.Eq, sp.Le, ..., sp.Equivalent(dead, ...), Asymptotic"
+    if isinstance(relation, sp.Equivalent) and (dead not in relation.args or len(relation.args) != 2):
+        return "has the wrong form: a threshold is sp.Equivalent(dead, condition) with dead of theory.symbols"
+    if isinstance(relation, Asymptotic) != (claim.along is not None):
+        return "and along belong together: Asymptotic needs along(problem, L), and along needs Asymptotic"
+    parts = [relation.lhs, relation.rhs] if isinstance(relation, Asymptotic) else [relation]
+    floats = sorted({str(number) for part in parts for number in sp.sympify(part).atoms(sp.Float)})
+    if floats:
+        text = floats[0].rstrip("0")
+        return f"holds the float {text}: write the exact number, such as sp.Rational('{text}')"
+    return ""
+
+
+def _hypotheses(claim: Claim) -> Iterator[Fault]:
+    for hypothesis in claim.hypotheses:
+        if not callable(hypothesis.holds):
+            yield "hypotheses", f"hypothesis {hypothesis.text!r}: holds is a function of a problem"
+        if not isinstance(hypothesis.dropped, str | Problem):
+            yield "hypotheses", f"hypothesis {hypothesis.text!r}: dropped is a Problem, or why there is none"
+    given = [("witness", claim.witness), *(("settings", problem) for problem in claim.settings)]
+    for name, problem in given:
+        if problem is None:
+            continue
+        for hypothesis in claim.hypotheses:
+            if said := _broken(hypothesis, problem):
+                which = "the witness" if name == "witness" else f"the problem {problem.canonical()}"
+                yield name, f"{which} {said}"
+    if claim.status != "note" and claim.witness is None:
+        yield "id", "witness is missing: a problem that satisfies every hypothesis"
+
+
+def _broken(hypothesis: Hypothesis, problem: Problem) -> str:
+    try:
+        holds = hypothesis.holds(problem)
+    except Exception as error:  # code of the user
+        return f"cannot be asked for hypothesis {hypothesis.text!r}: {type(error).__name__}: {error}"
+    return "" if holds else f"breaks the hypothesis {hypothesis.text!r}"
+
+
+def unread(claim: Claim, seed: int = 0) -> Fault | None:
+    """The first relation with a symbol that no reading of the witness or a setting provides.
+
+    Every route is asked, strongest first, until all symbols are found.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from theory.hong_ling_2023.minority_collapse import law
+    >>> m, p = sp.symbols("m_0 p")
+    >>> unread(replace(law, relations=(sp.Eq(p, m, evaluate=False),)))[1]
+    'relation 1 has the symbol m_0, which no reading provides; the nearest is sigma'
+    """
+    wanted = {s for relation in claim.relations for s in relation.free_symbols}
+    provided = _provided(claim, wanted, seed)
+    for i, relation in enumerate(claim.relations, 1):
+        for symbol in sorted(relation.free_symbols - provided, key=str):
+            return (
+                f"relations.{i}",
+                f"relation {i} has the symbol {symbol}, which no reading provides{_like(symbol, provided)}",
+            )
+    return None
+
+
+def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> set[sp.Symbol]:
+    from verify.findings import optimum_for, routes_of
+
+    found: set[sp.Symbol] = set()
+    for problem in dict.fromkeys(p for p in (claim.witness, *claim.settings) if p is not None):
+        for route in routes_of(claim):
+            if wanted <= found:
+                return found
+            optimum = optimum_for(claim, problem, route, seed, frozenset({claim.id}))
+            found |= {symbol for reading in claim.readings(optimum) for symbol in reading}
+    return found
+
+
+def _like(symbol: sp.Symbol, provided: set[sp.Symbol]) -> str:
+    names = {str(other): other for other in provided}
+    if str(symbol) in names:
+        return f"; a reading has {symbol} with other assumptions: import the symbol instead of making a new one"
+    near = get_close_matches(str(symbol), sorted(names), n=1, cutoff=0.0)
+    return f"; the nearest is {near[0]}" if near else "; the readings are empty there"
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__name__} {_brief(value)}"
+
+
+def _brief(value: Any) -> str:
+    text = " ".join(str(value).split()) if isinstance(value, str | int | float | sp.Basic) else "..."
+    return text if len(text) <= 40 else f"{text[:36]} ..."
+
+
+def hint(error: BaseException) -> str:
+    """The nearest known name for a misspelt field or import; empty if there is nothing to suggest.
+
+    Examples
+    --------
+    >>> hint(TypeError("Family.__init__() got an unexpected keyword argument 'modle'"))
+    '; did you mean model?'
+    """
+    text = str(error)
+    if isinstance(error, TypeError) and "unexpected keyword argument" in text:
+        owner, name = text.split(".")[0], text.rsplit("'", 2)[-2]
+        known: Callable[..., Any] | None = getattr(theory.claim, owner, None)
+        return "" if known is None else _nearest(name, tuple(f.name for f in fields(known)))  # type: ignore[arg-type]
+    if isinstance(error, ImportError) and error.name and "cannot import name" in text:
+        import importlib
+
+        public = [name for name in vars(importlib.import_module(error.name)) if not name.startswith("_")]
+        return _nearest(text.split("'")[1], tuple(public))
+    return ""
+
+
+def line_of(path: Path, identifier: str, field: str) -> int | None:
+    """The line of a field of a claim in its file, else of the call that makes the claim."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        given = {word.arg: word.value for word in node.keywords}
+        first = node.args[0] if node.args else given.get("id")
+        named = [v for v in (first, given.get("id")) if isinstance(v, ast.Constant)]
+        if any(value.value == identifier for value in named):
+            name, _, position = field.partition(".")
+            value = given.get(name)
+            if isinstance(value, ast.Tuple) and position and int(position) <= len(value.elts):
+                value = value.elts[int(position) - 1]
+            return node.lineno if value is None else value.lineno
+    return None
