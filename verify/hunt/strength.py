@@ -110,7 +110,7 @@ def _case(claim: Claim, progress: Progress) -> Case | None:
 
 
 def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
-    """The hunts of the present text of a claim: those in a folder, else the shipped ones; None where there are none.
+    """The longer hunt of the present text of a claim: the one in a folder or the shipped one; None where there is none.
 
     Raises
     ------
@@ -119,10 +119,11 @@ def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
     """
     journal, progress = Journal(journal_of(claim, folder)), Progress()
     read(journal, progress)
-    if progress.header is not None and progress.header.text == text_of(claim):
-        return summarise(claim, progress)
-    found = shipped(claim.id)
-    return found if found is not None and found.text == text_of(claim) else None
+    found = [shipped(claim.id)]
+    if progress.header is not None and progress.header.claim == claim.id:
+        found.append(summarise(claim, progress).model_copy(update={"text": progress.header.text}))
+    current = [one for one in found if one is not None and one.text == text_of(claim)]
+    return max(current, key=lambda one: one.seconds, default=None)
 
 
 def shipped(identifier: str) -> HuntOutput | None:
@@ -167,8 +168,10 @@ def save_case(claim: Claim, found: HuntOutput, folder: Path) -> tuple[list[Path]
 
 def ship(found: HuntOutput) -> Path:
     """Write a summary into the package, to be committed."""
-    folder = Path(str(files("verify").joinpath(SHIPPED)))
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{found.claim}.json"
-    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path = Path(str(files("verify").joinpath(SHIPPED))) / f"{found.claim}.json"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--accept: {path} cannot be written ({error.strerror})") from None
     return path
