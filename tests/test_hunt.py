@@ -535,6 +535,19 @@ def test_a_refuted_claim_saves_a_case_that_replays(tmp_path, capsys, monkeypatch
     assert json.loads(capsys.readouterr().out)["minimal"]
 
 
+def test_the_report_tells_how_a_conjecture_was_hunted(tmp_path, monkeypatch):
+    from verify.engine import check
+    from verify.report.views import claim_view
+
+    monkeypatch.chdir(tmp_path)
+    result = check(TRUE, examples=0, routes=["enclosure"], mutants=False)
+    assert claim_view(TRUE, result).hunted == ""
+    hunt(TRUE, 60, jobs=0, watch=until(lambda progress: progress.configurations > 5))
+    assert claim_view(TRUE, result).hunted.startswith("Hunted and not refuted, which is no proof: ")
+    (tmp_path / "hunts" / "PLANT-TRUE.jsonl").write_text("damaged\n")
+    assert claim_view(TRUE, result).hunted == ""
+
+
 def test_hunts_of_another_text_are_not_shown(tmp_path):
     hunt(TRUE, 0, jobs=0, folder=tmp_path)
     assert known(TRUE, tmp_path).claim == TRUE.id

@@ -21,7 +21,7 @@ from verify.hunt.stages import STAGES
 from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
 
-__all__ = ["SHIPPED", "known", "shipped", "summarise"]
+__all__ = ["SHIPPED", "known", "save_case", "sentence", "ship", "shipped", "summarise"]
 
 SHIPPED = "hunts"
 """Folder of the package with the summaries of shipped hunts."""
@@ -124,6 +124,27 @@ def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
         found.append(summarise(claim, progress).model_copy(update={"text": progress.header.text}))
     current = [one for one in found if one is not None and one.text == text_of(claim)]
     return max(current, key=lambda one: one.seconds, default=None)
+
+
+def sentence(found: HuntOutput) -> str:
+    """The strength of an attack in one sentence.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> sentence(summarise(load()["CJ26-01"], Progress()))
+    'Not hunted yet.'
+    """
+    if found.outcome == "nothing":
+        return "Not hunted yet."
+    verb = "Refuted by a hunt" if found.outcome == "refuted" else "Hunted and not refuted, which is no proof"
+    parts = [
+        f"{found.configurations} configurations in {len(found.coverage)} regions, {found.seconds / 60:.0f} minutes",
+        f"every count vector with at most {found.every_sum} samples" if found.every_sum else "",
+        f"{found.mutants.killed} of {found.mutants.total} mutants killed",
+        f"resolution {found.resolution:.0e}" if found.resolution else "",
+    ]
+    return f"{verb}: {'; '.join(filter(None, parts))}."
 
 
 def shipped(identifier: str) -> HuntOutput | None:
