@@ -24,7 +24,7 @@ from theory.problem import Problem
 from theory.symbols import dead, n, p, q, w, x
 from verify import cli, registry
 from verify.counts import InputError
-from verify.hunt import attack, campaign, known, stages, summarise
+from verify.hunt import attack, campaign, known, ship, shipped, stages, summarise
 from verify.hunt.attack import Target, confirm, examine
 from verify.hunt.campaign import hunt
 from verify.hunt.coverage import region
@@ -91,6 +91,16 @@ TRUE = replace(threshold, **OPEN, id="PLANT-TRUE", family=FAMILY)
 
 def target(claim: Claim) -> Target:
     return Target(claim, 0, frozenset({claim.id}))
+
+
+def until(enough):
+    """Interrupt a hunt as soon as its progress is enough."""
+
+    def watch(progress, left, stage):
+        if enough(progress):
+            raise KeyboardInterrupt
+
+    return watch
 
 
 def progress_of(path: Path) -> Progress:
@@ -172,7 +182,8 @@ def test_the_simplest_number_of_an_interval():
 
 
 def test_a_true_claim_survives_and_its_strength_is_told(tmp_path):
-    found = summarise(TRUE, hunt(TRUE, 600 if NIGHTLY else 5, jobs=0, folder=tmp_path).progress)
+    stop = None if NIGHTLY else until(lambda progress: progress.configurations > 100)
+    found = summarise(TRUE, hunt(TRUE, 600, jobs=0, folder=tmp_path, watch=stop).progress)
     assert found.outcome == "survived"
     assert not {"violated", "suspect", "contradicted", "error", "timeout"} & found.outcomes.keys()
     assert sum(found.coverage.values()) == found.outcomes["holds"] > 30
@@ -250,7 +261,7 @@ def test_a_reader_that_fails_or_hangs_is_no_pass(tmp_path, monkeypatch):
     assert examine(target(broken), SAID).outcome == "error"
     monkeypatch.setattr("verify.hunt.worker.LIMIT", 0.2)
     slow = replace(TRUE, id="PLANT-SLOW", read=hanging, settings=())
-    found = summarise(slow, hunt(slow, 0.5, jobs=0, folder=tmp_path).progress)
+    found = summarise(slow, hunt(slow, 60, jobs=0, folder=tmp_path, watch=until(bool)).progress)
     assert found.outcome == "nothing"
     assert set(found.outcomes) == {"timeout"}
     assert found.notes[0].reason == "more than 0.2 s"
@@ -260,14 +271,10 @@ def test_a_reader_that_fails_or_hangs_is_no_pass(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_hunt_loses_nothing_and_the_next_one_goes_on(tmp_path):
-    def stop(progress, left, stage):
-        if progress.configurations > 20:
-            raise KeyboardInterrupt
-
-    first = hunt(TRUE, 60, jobs=0, folder=tmp_path, watch=stop)
+    first = hunt(TRUE, 60, jobs=0, folder=tmp_path, watch=until(lambda progress: progress.configurations > 20))
     assert first.interrupted
     before = first.progress.configurations
-    again = hunt(TRUE, 1, jobs=0, folder=tmp_path)
+    again = hunt(TRUE, 60, jobs=0, folder=tmp_path, watch=until(lambda progress: progress.configurations > before))
     assert again.progress.configurations > before
     assert len({line["digest"] for line in lines(again.journal)[1:] if line["kind"] == "trial"}) >= before
 
@@ -304,7 +311,8 @@ def test_a_killed_hunt_loses_at_most_the_configuration_under_way(tmp_path):
     with journal.open("ab") as file:
         file.write(b'{"kind":"trial","stage":"smal')
     (claim,) = registry.claims_in_file(tmp_path / "conjectures" / "mine.py")
-    resumed = hunt(claim, 1, jobs=0, seed=3, folder=tmp_path / "hunts")
+    more = until(lambda progress: progress.configurations > len(tried))
+    resumed = hunt(claim, 60, jobs=0, seed=3, folder=tmp_path / "hunts", watch=more)
     after = [line["digest"] for line in lines(journal) if line["kind"] == "trial"]
     assert after[: len(tried)] == tried
     assert len(after) > len(tried)
@@ -483,10 +491,7 @@ def test_a_hung_worker_is_ended_and_its_configuration_is_a_timeout(tmp_path, mon
     monkeypatch.setattr(campaign, "HUNG", 0.5)
     (claim,) = registry.claims_in_file(tmp_path / "mine.py")
 
-    def stop(progress, left, stage):
-        if progress.outcomes["timeout"]:
-            raise KeyboardInterrupt
-
+    stop = until(lambda progress: progress.outcomes["timeout"])
     ended = hunt(claim, 60, jobs=1, folder=tmp_path / "hunts", paths=(tmp_path,), watch=stop)
     assert dict(ended.progress.outcomes) == {"timeout": 1}
     assert summarise(claim, ended.progress).notes[0].reason.startswith("more than 0.5 s, ended from outside")
@@ -497,7 +502,7 @@ def test_the_command_says_what_it_found_and_show_repeats_it(tmp_path, capsys, mo
     (tmp_path / "conjectures").mkdir()
     (tmp_path / "conjectures" / "mine.py").write_text(CONJECTURE)
     monkeypatch.setattr("verify.hunt.campaign.Remote", lambda target, paths, path: campaign.Inline(target, path))
-    assert cli.run(["hunt", "MINE-01", "--budget", "1", "--json"]) == 0
+    assert cli.run(["hunt", "MINE-01", "--budget", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     jsonschema.validate(found, json_schemas()["verify.hunt.1"])
     assert (found["claim"], found["outcome"]) == ("MINE-01", "survived")
@@ -530,6 +535,19 @@ def test_a_refuted_claim_saves_a_case_that_replays(tmp_path, capsys, monkeypatch
     assert json.loads(capsys.readouterr().out)["minimal"]
 
 
+def test_the_report_tells_how_a_conjecture_was_hunted(tmp_path, monkeypatch):
+    from verify.engine import check
+    from verify.report.views import claim_view
+
+    monkeypatch.chdir(tmp_path)
+    result = check(TRUE, examples=0, routes=["enclosure"], mutants=False)
+    assert claim_view(TRUE, result).hunted == ""
+    hunt(TRUE, 60, jobs=0, watch=until(lambda progress: progress.configurations > 5))
+    assert claim_view(TRUE, result).hunted.startswith("Hunted and not refuted, which is no proof: ")
+    (tmp_path / "hunts" / "PLANT-TRUE.jsonl").write_text("damaged\n")
+    assert claim_view(TRUE, result).hunted == ""
+
+
 def test_hunts_of_another_text_are_not_shown(tmp_path):
     hunt(TRUE, 0, jobs=0, folder=tmp_path)
     assert known(TRUE, tmp_path).claim == TRUE.id
@@ -539,3 +557,25 @@ def test_hunts_of_another_text_are_not_shown(tmp_path):
 def test_a_claim_without_a_family_cannot_be_hunted(capsys, tmp_path):
     assert cli.run(["hunt", "UC26-R1", "--budget", "0", "--hunts", str(tmp_path)]) == 2
     assert "no family" in capsys.readouterr().err
+
+
+def test_shipped_hunts_are_of_the_present_claims_and_the_longer_hunt_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr("verify.hunt.strength.files", lambda package: tmp_path)
+    some = until(lambda progress: progress.configurations > 5)
+    long = summarise(TRUE, hunt(TRUE, 60, jobs=0, folder=tmp_path / "long", watch=some).progress)
+    ship(long)
+    assert known(TRUE, tmp_path / "none") == long
+    hunt(TRUE, 0, jobs=0, folder=tmp_path / "short")
+    assert known(TRUE, tmp_path / "short").configurations == long.configurations > 0
+    (tmp_path / "hunts" / "PLANT-TRUE.json").write_text("{}")
+    with pytest.raises(InputError, match="not a summary"):
+        known(TRUE, tmp_path / "none")
+
+
+def test_every_shipped_hunt_belongs_to_the_claim_as_it_is():
+    for file in (Path(stages.__file__).parents[1] / "hunts").glob("*.json"):
+        found = shipped(file.stem)
+        assert found.text == text_of(CLAIMS[file.stem]), f"{file.name}: the claim has changed, hunt it again"
+        assert found.outcome == "survived"
+        assert sum(found.coverage.values()) == found.outcomes["holds"]
+        assert file.stat().st_size < 60_000
