@@ -55,10 +55,11 @@ def certify(
     common.write_atomically(output, text)
     from verify.digits import shortfall
     from verify.kernel import check as kernel
+    from verify.statements import key_of
 
     answer = kernel(text)
     checking.report(answer, text.encode(), json, f"{output}: {len(text)} bytes")
-    short = shortfall(answer["bounds"], digits, answer["reason"]) if answer["bounds"] else ""
+    short = shortfall(answer["bounds"], digits, answer["reason"], key_of(data)) if answer["bounds"] else ""
     if short and not json:
         common.console().print(f"asked were {digits} digits; {short}", soft_wrap=True)
 

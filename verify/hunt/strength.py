@@ -142,9 +142,27 @@ def shipped(identifier: str) -> HuntOutput | None:
         raise InputError(f"{SHIPPED}/{identifier}.json: not a summary of hunts ({error})") from None
 
 
-def save_case(found: HuntOutput, folder: Path) -> list[Path]:
-    """Save the counterexample, if there is one, beside the journal."""
-    return [] if found.counterexample is None else [cases.save(found.counterexample, folder / "cases")]
+def save_case(claim: Claim, found: HuntOutput, folder: Path) -> tuple[list[Path], str]:
+    """Save the counterexample, if there is one, beside the journal, with a refutation that the kernel accepts.
+
+    Returns
+    -------
+    The files, and why there is no refutation ('' where there is one).
+    """
+    if found.counterexample is None:
+        return [], ""
+    from verify.refute import NotCovered, refutation
+
+    case = cases.save(found.counterexample, folder / "cases")
+    try:
+        data = refutation(claim, Problem.from_canonical(found.counterexample.configuration))
+    except NotCovered as why:
+        return [case], str(why)
+    file = case.with_name(f"{case.stem}.refutation.json")
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return [case, file], ""
 
 
 def ship(found: HuntOutput) -> Path:
