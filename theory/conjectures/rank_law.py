@@ -67,4 +67,7 @@ rank_law = Claim(
     source=SOURCE,
     note="Proved for two sizes and, with equality, for the squared loss (NR26-23). The conjecture also covers label "
     "smoothing, logit adjustment and other losses, which are not tried here.",
+    survivors={
+        "*(relation 1)*": "what survives is a lower bound below this one",
+    },
 )
