@@ -432,8 +432,8 @@ more_data = Claim(
     note="At fixed lam enough data collapses everything: x grows like N, sqrt(n_max) like a root. "
     "With lam = c/N a cluster is collapsed iff c >= sqrt(n_c), so more data cures it.",
     survivors={
-        "dropped term: Max(0, *": "without the cap the roots are not real where the cluster is collapsed for every size: "
-        "the formula has no value there",
+        "dropped term: Max(0, *": "without the cap the roots are not real where the cluster is collapsed for every "
+        "size: the formula has no value there",
     },
 )
 
