@@ -168,4 +168,7 @@ hinge = Claim(
     ),
     note="'Dead' stands for the statement that the optimum is V. Observed through the value, which leaves lam R_0 like "
     "the square of the distance from x_0: the check tells x_0 from 1.002 x_0, no better.",
+    survivors={
+        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

@@ -137,4 +137,7 @@ sparse = Claim(
     ),
     note="'Dead' stands for the statement that the predictions are I - lam N R, to 8 digits. With decay to 0 the "
     "logits end at P itself, as for the hinge: no logarithm.",
+    survivors={
+        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )
