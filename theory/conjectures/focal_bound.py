@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import sympy as sp
@@ -116,7 +117,7 @@ focal = Claim(
             ),
             dropped="the formula is that of one loss",
         ),
-        LINEAR,
+        replace(LINEAR, dropped="with H >= 0 the penalty of the logits is another norm (NR26-15)"),
         UNBIASED,
     ),
     witness=FOUR.at(5),
