@@ -58,7 +58,7 @@ def focal_derivation() -> Derivation:
         steps=(
             Lemma(
                 "at a merged minimiser (equal rows, equal mean features) moving along a contrast adds its norm to the "
-                "nuclear norm and lowers the loss by the mean of w sqrt(n) psi(p)/x times it, so some psi(p) is at most "
+                "nuclear norm and lowers the loss by the mean of w sqrt(n) psi(p)/x times it: some psi(p) is at most "
                 "x/(w sqrt(n)); p is the probability of the own class of a sample, at most 1/k",
                 "NR26-04",
             ),
