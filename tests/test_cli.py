@@ -23,7 +23,7 @@ from verify.judge import Finding
 from verify.schemas import json_schemas
 
 SCHEMAS = Path(verify.engine.__file__).parent / "json_schemas"
-COMMANDS = ["list", "show", "run", "mutants", "replay", "new", "optimum", "thresholds", "certify", "check"]
+COMMANDS = ["list", "show", "run", "mutants", "replay", "new", "optimum", "thresholds", "certify", "check", "discover"]
 CE = ["ce", "--counts", "120x4,25x3", "--lam", "0.0105"]
 
 
@@ -191,7 +191,7 @@ def test_nothing_is_left_behind_when_a_certificate_cannot_be_written(call, tmp_p
 
 
 def test_a_new_conjecture_is_found_and_runs_at_once(call, no_report):
-    assert call("new", "MINE-01")[0] == 0
+    assert call("new", "MINE-01", "--kind", "equality")[0] == 0
     assert refused(call("new", "MINE-01"))
     assert "MINE-01" in call("list")[1]
     code, out, _ = call("run", "MINE-01", "--examples", "2", "--routes", "enclosure", "--jobs", "1", "--json")
@@ -203,7 +203,8 @@ def test_a_conjecture_that_does_not_load_is_one_sentence_with_its_line(call, tmp
     folder = tmp_path / "conjectures"
     folder.mkdir()
     (folder / "broken.py").write_text("x = 1\ny = 1 / 0\n")
-    answer = call("list")
+    assert call("list")[0] == 0
+    answer = call("run")
     assert refused(answer)
     assert "broken.py:2" in answer[2]
 

@@ -15,7 +15,7 @@ import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Kind, Mutant
 from theory.problem import Problem
-from theory.vocabulary import *  # noqa: F403
+from theory.vocabulary import *
 from theory.vocabulary import __all__ as SYMBOLS
 from theory.vocabulary import class_readings
 
@@ -56,9 +56,10 @@ def conjecture(identifier: str, *relations: Any, model: str = "ce", **more: Any)
     identifier : its ID.
     relations : SymPy relations between symbols of :mod:`theory.vocabulary`.
     model : a key of :data:`EXAMPLES`.
-    more : fields of :class:`theory.claim.Claim` that replace the defaults: title (the formula), kind (equality, threshold,
-        limit or bound, by the first relation), statement (the formula in LaTeX), witness, family, hypotheses (the model and
-        no bias, beside those that are given), read, required ('agrees': two independent routes), mutants (generic ones).
+    more : fields of :class:`theory.claim.Claim` that replace the defaults: title (the formula), kind (equality,
+        threshold, limit or bound, by the first relation), statement (the formula in LaTeX), witness, family, hypotheses
+        (the model and no bias, beside those that are given), read, required ('agrees': two independent routes), mutants
+        (generic ones only).
 
     Raises
     ------

@@ -3,8 +3,8 @@
 A reading speaks of a class k, of n samples and loss weight w, and of another class l; every ordered pair of clusters
 gives one (two classes of one cluster too). What a model or a route does not know is left out.
 
-======================  ==============================================================================================
-exact, of the problem   K, N; n, w, k of the class (k: how many classes are like it), n_l, w_l of the other; n_max, n_min
+======================  ============================================================================================
+exact, of the problem   K, N; n, w, k of the class (k: how many are like it), n_l, w_l of the other; n_max, n_min
 with weight decay       x = lambda N, lam = sqrt(lambda_W lambda_H), lW, lH; mu for a penalised bias
 several layers          M, Lam (product of all decays), G = (n Lam)^(1/(M+1))
 layer-peeled            e = sqrt(E_W E_H), T = K e; ce-sphere: d, a (K is the number of vectors)
@@ -12,8 +12,8 @@ loss                    eps (smoothing)
 observed, numbers       F; z_own, z_wrong, margin, p_own, p_wrong of class k; z_own2, p_own2 of class l;
                         Gram entries ww, ww2, ww12, hh, hh2, hh12; p, q, alpha of a class that has a twin;
                         nu (multiplier of the nuclear budget)
-observed, states        dead: the twins of the class coincide (ce-relu, mse: its features vanish; several layers: all do)
-======================  ==============================================================================================
+observed, states        dead: the twins of the class coincide (ce-relu, mse: its features vanish; layers: all vanish)
+======================  ============================================================================================
 """
 
 from __future__ import annotations

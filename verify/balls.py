@@ -63,7 +63,7 @@ def ball(expression: Any, env: Env) -> arb:
     """
     value = _walk(sp.sympify(expression) if not isinstance(expression, arb) else expression, env)
     if not value.is_finite():
-        raise Undecided(expression, "is not finite on the given balls")
+        raise Undecided("a formula is not finite on the given balls")
     return value
 
 

@@ -27,6 +27,7 @@ LEAST = {K: 2, k: 1, kA: 1, kB: 1}
 """Smallest values of the symbols that count classes; an expression that is >= 0 above them is so at them."""
 ABOVE = {K: 1}
 """Values that they certainly exceed."""
+FACTORS = (sp.Integer(2), sp.Rational(1, 2))
 BELOW = (sp.Le, sp.Lt)
 STRICT = (sp.Lt, sp.Gt)
 
@@ -99,10 +100,9 @@ def _residual(relation: Relational) -> sp.Expr:
 
 
 def _constant_factor(one: sp.Expr, two: sp.Expr, *, positive: bool = False) -> bool:
-    """Whether two = c one with c certainly not 0 (or certainly positive) for all values of the symbols."""
-    factor = sp.cancel(sp.together(two / one)) if one != 0 else sp.Integer(0)
-    sign = _positive(factor) or (not positive and _positive(-factor))
-    return sign and _zero(two - factor * one)
+    """Whether two = c one with one of the factors that a mutant may put in front of both sides."""
+    factors = FACTORS if positive else (*FACTORS, *(-c for c in FACTORS))
+    return any(_zero(two - c * one) for c in factors)
 
 
 def _positive(expression: sp.Expr, *, strict: bool = True) -> bool:

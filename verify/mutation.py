@@ -6,7 +6,7 @@ relative 1e-3 and 1e-6 to either side, strict for non-strict, an inequality reve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, Literal
@@ -21,10 +21,19 @@ from verify.routes import COSTLY
 from verify.sampling import around
 from verify.schemas import MutantDetail, MutantSummary
 
-__all__ = ["LADDER", "explained", "generic_mutants", "judge_mutants", "moved", "probes", "sharp_relations"]
+__all__ = [
+    "LADDER",
+    "explained",
+    "generic_mutants",
+    "judge_mutants",
+    "moved",
+    "probes",
+    "root_symbols",
+    "sharp_relations",
+]
 
 STEPS = (sp.Rational(1, 1000), sp.Rational(1, 10**6))
-LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18))
+LADDER = tuple(sp.Rational(1, 10**e) for e in (3, 6, 9, 12, 15, 18, 24, 30, 36))
 """Relative perturbations tried to find the smallest one that is refuted (``resolution``)."""
 LIMIT_STEPS = (sp.Rational(1, 100),)
 OFFSETS = (Fraction(0), *(sign * Fraction(int(step.p), 4 * int(step.q)) for step in STEPS for sign in (1, -1)))
@@ -127,7 +136,7 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     resolution : smallest relative perturbation of a prediction or threshold that was refuted.
     """
     field = probes(claim)
-    roots = _root_symbols(claim, seed, avoid)
+    roots = root_symbols(claim, seed, avoid)
     killed, survivors, details = 0, [], []
     smallest: list[float] = []
     certified: list[float] = []
@@ -135,15 +144,8 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     for mutant in mutants:
         route = None if mutant.equivalent else _killer(claim, mutant, field, seed, avoid)
         reason = mutant.equivalent
-        if (
-            route is None
-            and mutant.text.startswith(STRICTNESS)
-            and mutant.relations
-            and mutant.relations[0].free_symbols & roots
-        ):
-            reason = "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
         if route is None:
-            reason = reason or explained(claim, mutant)
+            reason = reason or explained(claim, mutant, roots)
         if reason:
             details.append(_row(mutant, "equivalent", reason=reason))
             continue
@@ -166,8 +168,8 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     return summary, min(smallest + refuted, default=None)
 
 
-def explained(claim: Claim, mutant: Mutant) -> str:
-    """The reason that a claim gives for the survival of a mutant; empty if there is none.
+def explained(claim: Claim, mutant: Mutant, roots: Collection[sp.Symbol] = ()) -> str:
+    """Why a mutant survives: because no rational problem lies on a root, or as the claim says; empty if unknown.
 
     Examples
     --------
@@ -175,6 +177,9 @@ def explained(claim: Claim, mutant: Mutant) -> str:
     >>> explained(load()["HL23-04"], Mutant("threshold times 2"))
     ''
     """
+    strict = mutant.operator == "strictness" and mutant.relations and isinstance(mutant.relations[0], sp.Equivalent)
+    if strict and mutant.relations and not mutant.relations[0].free_symbols.isdisjoint(roots):
+        return "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
     return next((why for pattern, why in claim.survivors.items() if fnmatchcase(mutant.text, pattern)), "")
 
 
@@ -192,7 +197,7 @@ def sharp_relations(claim: Claim, field: list[Problem], seed: int, avoid: frozen
     return frozenset(f.relation for f in findings if f.outcome != "undecided")
 
 
-def _root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
+def root_symbols(claim: Claim, seed: int, avoid: frozenset[str]) -> set[sp.Symbol]:
     """Parameters that are roots of an equation, read off the witness."""
     if claim.along is not None or claim.witness is None:
         return set()

@@ -27,8 +27,8 @@ STRICT = {sp.Ge: sp.Gt, sp.Gt: sp.Ge, sp.Le: sp.Lt, sp.Lt: sp.Le}
 REVERSED = {sp.Le: sp.Gt, sp.Lt: sp.Ge, sp.Ge: sp.Lt, sp.Gt: sp.Le, sp.Ne: sp.Eq}
 HALF = sp.Rational(1, 2)
 
-Change = tuple[str, str, sp.Expr]
-"""Operator, what was changed, the whole expression after it."""
+Text = str | tuple[sp.Expr, sp.Expr]
+"""What was changed, in words or as (before, after): long formulas are printed only if they are chosen."""
 
 
 def operator_mutants(claim: Claim, integers: Collection[sp.Symbol] = ()) -> Iterator[Mutant]:
@@ -69,13 +69,16 @@ def wrong_relations(relation: Any, integers: Collection[sp.Symbol] = ()) -> Iter
     >>> [text for _, text, _ in wrong_relations(sp.Le(x, y - 1, evaluate=False))][-2:]
     ['strict for non-strict', 'the other way round']
     """
-    seen, found = [relation], dict[str, list[tuple[str, Any]]]()
+    seen: set[Any] = {relation, sp.true, sp.false}
+    found: dict[str, list[tuple[Text, Any]]] = {}
     for operator, text, wrong in _every(relation, integers):
-        if wrong not in (*seen, sp.true, sp.false) and not _undefined(wrong):
-            seen.append(wrong)
+        if wrong not in seen and not _undefined(wrong):
+            seen.add(wrong)
             found.setdefault(operator, []).append((text, wrong))
     for operator in OPERATORS:
-        yield from ((operator, text, wrong) for text, wrong in _spread(found.get(operator, [])))
+        for text, wrong in _spread(found.get(operator, [])):
+            words = text if isinstance(text, str) else f"{_short(text[0])} becomes {_short(text[1])}"
+            yield operator, words, wrong
 
 
 def _undefined(relation: Any) -> bool:
@@ -89,13 +92,13 @@ def _spread(rows: list[Any]) -> list[Any]:
     return [rows[i * (len(rows) - 1) // (PER_OPERATOR - 1)] for i in range(PER_OPERATOR)]
 
 
-def _every(relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, str, Any]]:
+def _every(relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, Any]]:
     if isinstance(relation, Asymptotic):
-        for side, rebuild in (
-            (relation.lhs, lambda new: Asymptotic(new, relation.rhs, relation.order)),
-            (relation.rhs, lambda new: Asymptotic(relation.lhs, new, relation.order)),
-        ):
-            yield from ((op, text, rebuild(new)) for op, text, new in _changes(side, relation, integers))
+        if not relation.lhs.is_Symbol:
+            for op, text, new in _changes(relation.lhs, relation, integers):
+                yield op, text, Asymptotic(new, relation.rhs, relation.order)
+        for op, text, new in _changes(relation.rhs, relation, integers):
+            yield op, text, Asymptotic(relation.lhs, new, relation.order)
     elif isinstance(relation, sp.Equivalent):
         (condition,) = (part for part in relation.args if part != dead)
         for operator, text, wrong in _condition(condition, integers):
@@ -105,13 +108,13 @@ def _every(relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str
         yield from _comparison(relation, integers)
 
 
-def _comparison(relation: Relational, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, str, Any]]:
+def _comparison(relation: Relational, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, Any]]:
     sides: tuple[tuple[sp.Expr, Callable[[sp.Expr], Any]], ...] = (
         (relation.lhs, lambda new: relation.func(new, relation.rhs, evaluate=False)),
         (relation.rhs, lambda new: relation.func(relation.lhs, new, evaluate=False)),
     )
     for side, rebuild in sides:
-        if not side.is_Symbol:
+        if side is relation.rhs or not side.is_Symbol:  # a symbol on the left is observed: the right side is predicted
             yield from ((op, text, rebuild(new)) for op, text, new in _changes(side, relation, integers))
     if type(relation) in STRICT:
         yield "strictness", "strict for non-strict", STRICT[type(relation)](*relation.args, evaluate=False)
@@ -119,7 +122,7 @@ def _comparison(relation: Relational, integers: Collection[sp.Symbol]) -> Iterat
         yield "reversed", "the other way round", REVERSED[type(relation)](*relation.args, evaluate=False)
 
 
-def _condition(condition: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, str, Any]]:
+def _condition(condition: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, Any]]:
     """Of the condition of a state: its comparisons changed, a part of 'and' or 'or' dropped."""
     if isinstance(condition, sp.And | sp.Or):
         for i, part in enumerate(condition.args):
@@ -134,19 +137,19 @@ def _condition(condition: Any, integers: Collection[sp.Symbol]) -> Iterator[tupl
         yield from _comparison(condition, integers)
 
 
-def _changes(side: sp.Expr, relation: Any, integers: Collection[sp.Symbol]) -> Iterator[Change]:
+def _changes(side: sp.Expr, relation: Any, integers: Collection[sp.Symbol]) -> Iterator[tuple[str, Text, sp.Expr]]:
     """Every change of one side."""
     if side.is_number and side == 0:
         return
     for name, new in (("sign", -side), ("factor", 2 * side), ("factor", side / 2)):
-        yield name, _becomes(side, new), new
+        yield name, (side, new), new
     for path, node in _nodes(side):
         for name, new in _node_changes(node, integers):
             try:
                 whole = _replaced(side, path, new)
             except ValueError:  # SymPy refuses what is not real, such as Max of a square root of -1 - K
                 continue
-            yield name, _becomes(node, new), whole
+            yield name, (node, new), whole
     symbols = sorted(relation.free_symbols - {dead}, key=str)
     for one, two in combinations(symbols, 2):
         if (one.is_positive, two.is_positive) == (True, True) and {one, two} & side.free_symbols:
@@ -189,10 +192,6 @@ def _replaced(expression: sp.Expr, path: tuple[int, ...], new: sp.Expr) -> sp.Ex
     arguments = list(expression.args)
     arguments[first] = _replaced(arguments[first], tuple(rest), new)
     return expression.func(*arguments)
-
-
-def _becomes(old: sp.Expr, new: sp.Expr) -> str:
-    return f"{_short(old)} becomes {_short(new)}"
 
 
 def _short(expression: Any) -> str:

@@ -85,9 +85,9 @@ class Claims(dict[str, Claim]):
 def load(paths: Sequence[Path] = ()) -> Claims:
     """All claims by ID, in the order of their IDs.
 
-    What lies outside this package (a file in ./losses, ./conjectures or a given folder, an installed package) and does not
-    load, or states an ill-formed claim or a taken ID, is left out and listed in ``broken``; :func:`select` refuses what
-    needs it. Files are Python and are executed: one that never ends is not stopped.
+    What lies outside this package (a file in ./losses, ./conjectures or a given folder, an installed package) and does
+    not load, or states an ill-formed claim or a taken ID, is left out and listed in ``broken``; :func:`select` refuses
+    what needs it. Files are Python and are executed: one that never ends is not stopped.
 
     Parameters
     ----------
@@ -262,8 +262,8 @@ def select(claims: Mapping[str, Claim], patterns: Sequence[str]) -> list[Claim]:
     Raises
     ------
     InputError
-        If a pattern matches nothing: with the message of the broken file that holds the ID, or the nearest ID. Without a
-        pattern: if any file is broken.
+        If a pattern matches nothing: with the message of the broken file that holds the ID, or the nearest ID. Without
+        a pattern: if any file is broken.
 
     Examples
     --------

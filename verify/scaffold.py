@@ -81,8 +81,8 @@ def scaffold(identifier: str, folder: Path = FOLDER, kind: str = "threshold", mo
     Raises
     ------
     InputError
-        If the ID has another form or is taken, kind or model are unknown or make no sense together, or the file cannot be
-        written.
+        If the ID has another form or is taken, kind or model are unknown or make no sense together, or the file cannot
+        be written.
 
     Examples
     --------

@@ -198,7 +198,7 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     >>> from theory.hong_ling_2023.minority_collapse import law
     >>> m, p = sp.symbols("m_0 p")
     >>> unread(replace(law, relations=(sp.Eq(p, m, evaluate=False),)))[1]
-    "relation 1 has the symbol m_0, which no reading provides; the nearest is mu"
+    'relation 1 has the symbol m_0, which no reading provides; the nearest is sigma'
     """
     wanted = {s for relation in claim.relations for s in relation.free_symbols}
     provided = _provided(claim, wanted, seed)

@@ -24,7 +24,7 @@ from theory.symbols import dead
 from verify.equivalence import why_equivalent
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import Finding
-from verify.mutation import LADDER, explained, generic_mutants, moved, probes, sharp_relations
+from verify.mutation import LADDER, explained, generic_mutants, moved, probes, root_symbols, sharp_relations
 from verify.operators import OPERATORS, operator_mutants
 from verify.routes import COSTLY
 from verify.sampling import around
@@ -36,6 +36,8 @@ BUDGET = 300.0
 """Seconds for one claim."""
 LIMIT = 30.0
 """Seconds for one mutant."""
+LONGEST = 400
+"""Characters of a relation up to which exact algebra is tried."""
 MODERATE = 12
 """Most classes for the costly routes."""
 UNDEFINED = "is not finite"
@@ -83,7 +85,8 @@ def every_mutant(
     >>> [mutant.operator for mutant in every_mutant(load()["HL23-04"])][::8]
     ['written', 'moved', 'factor', 'swapped symbols']
     """
-    found, seen = list(claim.mutants), {m.relations for m in claim.mutants if m.relations and m.problem is None}
+    found = list(claim.mutants)
+    seen: set[Any] = {mutant.relations for mutant in claim.mutants if mutant.relations and mutant.problem is None}
     for mutant in (*generic_mutants(claim, sharp), *operator_mutants(claim, integers)):
         if mutant.relations is None or mutant.relations not in seen:
             found.append(mutant)
@@ -135,13 +138,16 @@ class _Survey:
     deadline: float
     extra: Sequence[Problem]
     fields: list[Problem] = field(default_factory=list)
+    drawn: set[Problem] = field(default_factory=set)
+    """Problems close to thresholds, which are not for the costly routes."""
+    roots: set[sp.Symbol] = field(default_factory=set)
 
     def run(self) -> ClaimMutants:
         start = time.process_time()
         self.fields = list(dict.fromkeys([*probes(self.claim), *filter(self.claim.applies, self.extra)]))
-        rows = []
-        for mutant in self.mutants():
-            rows.append(self.judge(mutant))
+        self.drawn = set(self.fields) - {self.claim.witness, *self.claim.settings, *self.extra}
+        self.roots = root_symbols(self.claim, self.seed, self.avoid)
+        rows = [self.judge(mutant) for mutant in self.mutants()]
         resolution, route, certified = self.resolution()
         counted = [row for row in rows if row.outcome not in ("equivalent", "vacuous")]
         summary = MutantSummary(
@@ -187,22 +193,21 @@ class _Survey:
             return row.model_copy(update={"outcome": "vacuous", "reason": f"no value: {error}"})
 
     def fate(self, mutant: Mutant) -> dict[str, Any]:
-        """Outcome of a mutant and what belongs to it; costly routes are asked last, and not about a proved equivalence."""
+        """Outcome of a mutant and what belongs to it; costly routes are asked last, and only without a reason."""
         wrong = self.claim.mutated(mutant)
         seen: Counter[str] = Counter()
         places = list(dict.fromkeys([*([mutant.problem] if mutant.problem is not None else []), *self.fields]))
-        reason = ""
-        for route in routes_of(self.claim):
-            if route in COSTLY and not reason:
-                reason = mutant.equivalent or self.proof(mutant) or explained(self.claim, mutant)
-            if (route in COSTLY and reason) or not places:
-                break
+        routes = routes_of(self.claim)
+        for route in (route for route in routes if route not in COSTLY):
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        reason = reason or mutant.equivalent or self.proof(mutant) or explained(self.claim, mutant)
-        if reason:
+        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.proof(mutant):
             return {"outcome": "equivalent", "reason": reason}
+        for route in (route for route in routes if route in COSTLY):
+            killer, places = self.attack(wrong, places, route, seen)
+            if killer is not None:
+                return {"outcome": "killed"} | killer
         if set(seen) <= {UNDEFINED}:
             why = "the formula has no value" if seen else "nothing to compare"
             return {"outcome": "vacuous", "reason": f"{why} at any configuration"}
@@ -211,10 +216,10 @@ class _Survey:
     def attack(
         self, wrong: Claim, places: list[Problem], route: str, seen: Counter[str]
     ) -> tuple[dict[str, Any] | None, list[Problem]]:
-        """How one route kills a mutant, and the places it leaves to weaker routes; its findings are counted in ``seen``."""
+        """How one route kills a mutant, and the places it leaves to weaker routes; findings are counted in ``seen``."""
         opened = []
         for problem in places:
-            if route in COSTLY and problem.K > MODERATE:
+            if route in COSTLY and (problem.K > MODERATE or problem in self.drawn):
                 continue
             findings = findings_for(wrong, problem, route, self.seed, self.avoid)
             violated = next((f for f in findings if f.outcome == "violated"), None)
@@ -237,10 +242,12 @@ class _Survey:
         }
 
     def proof(self, mutant: Mutant) -> str:
-        """Why exact algebra says that the changed relation is not wrong."""
+        """Why exact algebra says that the changed relation is not wrong; empty without a proof, or if it is long."""
         if mutant.relations is None or len(mutant.relations) != 1:
             return ""
         (wrong,) = mutant.relations
+        if len(str(wrong)) > LONGEST:
+            return ""
         proofs = (why_equivalent(relation, wrong) for relation in self.claim.relations if _alike(relation, wrong))
         return next((reason for reason in proofs if reason), "")
 

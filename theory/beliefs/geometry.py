@@ -107,8 +107,11 @@ etf = Claim(
             problem=SMALL,
         ),
     ),
-    note="Z itself is no multiple of the ETF either unless all sizes (and weights) agree. As lambda falls the means "
-    "tend to the SELI geometry (HL23-16, TH22), which is not an ETF.",
+    note="For equal sizes every class pulls equally hard and a regular simplex is best. With unequal sizes a large "
+    "class shapes the classifier more than a small one and the angles differ: for a simplex of three classes all "
+    "cosines would be -1/2. That it cannot be repaired is exact: were Z a multiple of I - J/K, the optimality "
+    "condition would make n_i + n_j the same for all pairs, so that all sizes agree. A small lambda does not "
+    "help: the means tend to the SELI geometry (HL23-16, TH22), which is not an ETF.",
 )
 
 aligned = Claim(
@@ -137,8 +140,11 @@ aligned = Claim(
             problem=SMALL,
         ),
     ),
-    note="W W^T is the square root of X X^T for X = Z D^(1/2), Hbar^T Hbar is D^(-1/2) (X^T X)^(1/2) D^(-1/2). As "
-    "lambda falls they align for equal sizes and for two classes only.",
+    note="W and H are the two halves of X = Z D^(1/2): W W^T is the square root of X X^T, and the class means have the "
+    "Gram matrix D^(-1/2) (X^T X)^(1/2) D^(-1/2). The sizes D stand on the side of the features only. For equal "
+    "sizes that makes no difference and row and mean of a class are parallel; for unequal sizes the two square "
+    "roots have different directions, by up to nine degrees in the example. As lambda falls they align for equal sizes "
+    "and for two classes only.",
 )
 
 
@@ -183,8 +189,11 @@ zero_features = Claim(
     mutants=(
         Mutant("chance level at merging", relations=(sp.Eq(cost, sp.log(K), evaluate=False),), problem=MERGED.at(6)),
     ),
-    note="Merged features vanish only once the direction between the groups has died (HL23-08), with ReLU features, "
-    "or with the squared loss without a bias.",
+    note="Merging takes away what tells the small classes from each other, not what tells them from the others. That "
+    "direction between the groups has a larger singular value and dies later (HL23-08); until then the merged "
+    "classes share features that are not zero, and their loss is below log K because the large classes are ruled "
+    "out. Merged features vanish only once that direction has died too, with ReLU features, or with the squared "
+    "loss without a bias.",
 )
 
 
@@ -251,5 +260,9 @@ accuracy = Claim(
             problem=CORRECT.at("3.9999"),
         ),
     ),
-    note="Exactly merged classes are tied, so they do cost accuracy; nearly merged ones do not.",
+    note="Accuracy asks whether the own logit is the largest, by however little. Two rows s + u and s - v with a long "
+    "common part s are nearly parallel and still differ by u + v, which separates the classes. Just below the "
+    "merging threshold that is what happens: at 0.98 of it every class is predicted correctly and the cosine is "
+    "0.90, at 0.995 it is 0.97. Exactly merged classes are tied, so they do cost accuracy; nearly merged ones do "
+    "not.",
 )

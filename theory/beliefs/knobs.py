@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import sympy as sp
 
-from theory.claim import Claim, Hypothesis, Reading
+from theory.claim import Claim, Family, Hypothesis, Reading
 from theory.loss_observables import WIDE, loss_cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -64,15 +64,18 @@ logit_adjustment = Claim(
         PLAIN,
         WIDE,
         Hypothesis("log-prior shifts", lambda p: p.adjustment > 0, dropped="nothing is adjusted: HL23-04"),
+        Hypothesis("not all of one size", lambda p: len(p.clusters) > 1, dropped="equal shifts change nothing at all"),
     ),
     witness=SIZES.with_loss(adjustment=1).at("5.05"),
-    family=None,
+    family=Family(sizes="clusters", bias=("none",), near=("merge",), model="loss", knobs=("adjustment",)),
     settings=(SEPARATE, SIZES.with_loss(adjustment=2).at("5.05")),
     rests_on=frozenset({"NR26-02"}),
     required="refuted",
     source="a belief; sizes (20, 20, 5, 5, 5)",
-    note="The threshold is the one of plain cross-entropy for every tau: separate at 0.98 sqrt(5), merged at "
-    "1.02 sqrt(5), with and without. Log-prior shifts do move complete collapse (NR26-06), and under a norm constraint "
+    note="Classes of one size get one and the same shift, so it cancels where they are compared: the difference of own "
+    "and sibling probability is 1 - lambda N/sqrt(n) with and without log-prior shifts, and it ends at the same "
+    "decay (NR26-02). The threshold is the one of plain cross-entropy for every tau: separate at 0.98 sqrt(5), "
+    "merged at 1.02 sqrt(5). Log-prior shifts do move complete collapse (NR26-06), and under a norm constraint "
     "they act through the multiplier (NR26-11).",
 )
 
@@ -98,14 +101,15 @@ label_smoothing = Claim(
         Hypothesis("smoothed labels", lambda p: p.smoothing > 0, dropped="one-hot labels: HL23-04"),
     ),
     witness=SMOOTH,
-    family=None,
+    family=Family(sizes="clusters", bias=("none",), near=("merge",), model="loss", knobs=("smoothing",)),
     settings=(SMOOTH.at("2.5"),),
     rests_on=frozenset({"NR26-02"}),
     required="refuted",
     source="a belief; sizes (15, 15, 4, 4), smoothing 0.2, lam = 0.9 * 2/38",
-    note="Plain cross-entropy separates the minority there, smoothing merges it: the threshold is multiplied "
-    "by 1 - eps. "
-    "Under a norm constraint the effect has the opposite sign in all cases tried (CJ26-07).",
+    note="A smoothed label asks for less: own and sibling probability shall differ by 1 - eps, not by 1. Weight decay "
+    "takes lambda N/sqrt(n) off that difference, so it is used up earlier and the threshold is multiplied by 1 - "
+    "eps. In the example plain cross-entropy separates the minority and smoothing merges it. Under a norm "
+    "constraint the effect has the opposite sign in all cases tried (CJ26-07).",
 )
 
 HEAVY = Problem.ce([(25, 3), (4, 2)], 1).with_loss("margin:12")
@@ -130,12 +134,13 @@ margins = Claim(
         Hypothesis("a margin of 12", lambda p: p.loss == "margin:12", dropped="smaller margins gain less"),
     ),
     witness=HEAVY.at("14.44"),
-    family=None,
+    family=Family(sizes="clusters", bias=("none",), near=("merge",), model="loss", losses=("margin:12",)),
     settings=(HEAVY.at("5.76"), HEAVY.at(9)),
     rests_on=frozenset({"NR26-04"}),
     required="refuted",
     source="a belief; sizes (25, 25, 25, 4, 4)",
-    note="The gain never exceeds the factor k/(k-1) = 2, and at 1.9 times the plain threshold margins of 2 "
-    "and of 12 are "
-    "both merged. A moderate gain is real: at 1.2 both are separate, at 1.5 only 12 is.",
+    note="A margin makes a merged class look wrong, which pushes its features apart; but the push is a probability and "
+    "cannot exceed that of a prediction that is certainly wrong, however large the margin. So the gain never "
+    "exceeds the factor k/(k-1) = 2 (the bracket of NR26-04): at 1.9 times the plain threshold margins of 2 and "
+    "of 12 are both merged. A moderate gain is real: at 1.2 both are separate, at 1.5 only 12 is.",
 )

@@ -116,8 +116,10 @@ ratio_only = Claim(
     required="refuted",
     source=SOURCE,
     mutants=(Mutant("the ratio decides at a fixed lam N", relations=(SAME_FIXED,), problem=RATIO.at(3)),),
-    note="lambda N = sqrt(n_B) is the threshold (HL23-04). In the layer-peeled model at fixed budgets the belief is "
-    "true (FA21-04).",
+    note="What counts is lambda N against sqrt(n_B), the threshold of HL23-04. Four times as many samples of every "
+    "class leave the ratio alone, but multiply lambda N by four and sqrt(n_B) by two only: a minority that was "
+    "separate merges. So a larger data set needs a smaller decay, and no ratio is safe or unsafe by itself. In "
+    "the layer-peeled model at fixed budgets the belief is true (FA21-04).",
 )
 
 
@@ -195,7 +197,10 @@ oversampling = Claim(
             problem=Problem.ce([(30, 5)], "0.04"),
         ),
     ),
-    note="Copies enlarge N and pay feature decay. At lambda = 1/25 in the example no number of copies helps (HL23-19).",
+    note="Copies raise the threshold of the copied class like sqrt(f n), but they also enlarge N, and lambda N grows "
+    "like f: with enough copies it wins. The comparison is a quadratic in sqrt(f n), so a class is separate only "
+    "between its two roots, in the example for 1.91 < f < 29.4. Copies enlarge N and pay feature decay. At lambda "
+    "= 1/25 in the example there are no roots and no number of copies helps (HL23-19).",
 )
 
 
@@ -239,7 +244,9 @@ adding_data = Claim(
         Mutant("harmless up to the ratio 5", relations=(NO_RISE,), problem=Problem.ce([(9, 2), (4, 3)], "0.05")),
         Mutant("harmful at a fixed lam N too", relations=(sp.Eq(merged_fixed, 1, evaluate=False),), problem=HARMLESS),
     ),
-    note="N grows and with it lambda N. With lambda N fixed majority data does not move the merging of a minority.",
+    note="The loss is a mean over all samples. More majority data leaves the terms of the minority as they are, but N "
+    "grows and with it lambda N: each of them weighs less against the same weight decay, until lambda N passes "
+    "sqrt(n_B). With lambda N fixed majority data does not move the merging of a minority.",
 )
 
 
@@ -299,7 +306,10 @@ copies = Claim(
     required="refuted",
     source=SOURCE,
     mutants=(Mutant("equivalent at the same lam N", relations=(SAME_FIXED,), problem=WEIGHTED.at(20)),),
-    note="Copies also pay feature decay and enlarge N. True in the layer-peeled model (FA21-10).",
+    note="A weight multiplies the loss of a class and nothing else. Copies do that too, but every copy has a feature "
+    "of its own that pays weight decay, and N grows. The thresholds are f sqrt(n)/N with a weight and sqrt(f "
+    "n)/N_f with copies; the first is larger by more than sqrt(f). The belief is true in the layer-peeled model "
+    "(FA21-10), where features are budgeted per class.",
 )
 
 
@@ -368,8 +378,11 @@ inverse_weights = Claim(
             problem=Problem.ce([(60, 2), (6, 3)], "0.02"),
         ),
     ),
-    note="First merging: 0.0107583 with inverse-frequency weights, 0.0136083 without, 0.0250082 with weights "
-    "proportional to n^(-1/2), which are the best. With 2 x 60 and 3 x 6 inverse frequency is better than nothing.",
+    note="Weights 1/n make every class count alike in the loss, but merging is decided by w sqrt(n), which then is "
+    "proportional to 1/sqrt(n): now the LARGEST classes merge first, and earlier than the small ones did before. "
+    "First merging in the example: 0.0107583 with inverse-frequency weights, 0.0136083 without, 0.0250082 with "
+    "weights proportional to n^(-1/2), which make w sqrt(n) equal and are the best. With 2 x 60 and 3 x 6 inverse "
+    "frequency is better than nothing.",
 )
 
 
@@ -443,5 +456,9 @@ same_collapse = Claim(
             problem=Problem.ce([(10, 2), 1], 1).at("9.99"),
         ),
     ),
-    note="The bounds agree where the largest size is repeated; they are the root of sum_k 1/(n_k - m) = 0 and n_max.",
+    note="Both losses give up at some decay, but they see different matrices at Z = 0. The gradient of cross-entropy "
+    "there is label minus uniform prediction, a centred matrix whose squared norm is the root m of sum_k 1/(n_k - "
+    "m) = 0, below the largest size. The squared loss without a bias is not centred and lets go of the largest "
+    "class last, at n_max. Between the two cross-entropy has collapsed and the squared loss has not. The bounds "
+    "agree where the largest size is repeated.",
 )

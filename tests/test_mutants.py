@@ -1,0 +1,189 @@
+"""Mutation testing of claims: operators change what they say, proofs are proofs, outcomes are told apart."""
+
+import time
+from dataclasses import replace
+
+import jsonschema
+import pytest
+import sympy as sp
+from planted import planted
+from test_workbench import HEAD, call, write
+
+from theory.claim import Asymptotic, Mutant
+from theory.hong_ling_2023.minority_collapse import law, threshold
+from theory.problem import Problem
+from theory.symbols import K, alpha, dead, n, p, q, w, x
+from verify import survey as module
+from verify.equivalence import SAME, WEAKER, why_equivalent
+from verify.mutation import judge_mutants
+from verify.operators import OPERATORS, PER_OPERATOR, operator_mutants, wrong_relations
+from verify.schemas import MutantsOutput, json_schemas
+from verify.survey import survey, time_limit
+
+AVOID = frozenset({"HL23-03", "HL23-04"})
+LAW = replace(planted()["PLANT-UNDERIVED"], mutants=(), family=None)
+y = sp.Symbol("y", positive=True)
+
+
+def names(relation, operator, integers=()):
+    return [text for name, text, _ in wrong_relations(relation, integers) if name == operator]
+
+
+@pytest.mark.parametrize(
+    ("relation", "operator", "texts"),
+    [
+        (sp.Eq(y, x, evaluate=False), "sign", ["x becomes -x"]),
+        (sp.Eq(y, x, evaluate=False), "factor", ["x becomes 2*x", "x becomes x/2"]),
+        (
+            sp.Eq(y, 1 / x, evaluate=False),
+            "exponent",
+            ["1/x becomes x**(-2)", "1/x becomes 1/sqrt(x)", "1/x becomes x"],
+        ),
+        (sp.Eq(y, x / n, evaluate=False), "swapped symbols", ["n and x in x/n", "n and y in x/n", "x and y in x/n"]),
+        (sp.Eq(y, x + n, evaluate=False), "dropped term", ["n + x becomes x", "n + x becomes n"]),
+        (sp.Eq(y, sp.Max(0, x - n), evaluate=False), "dropped term", None),
+        (sp.Equivalent(dead, sp.And(x > 1, n > y)), "dropped term", ["without n > y", "without x > 1"]),
+        (sp.Le(y, x, evaluate=False), "strictness", ["strict for non-strict"]),
+        (sp.Equivalent(dead, x >= n), "strictness", ["strict for non-strict"]),
+        (sp.Lt(y, x, evaluate=False), "reversed", ["the other way round"]),
+        (Asymptotic(y, x), "sign", ["x becomes -x"]),
+    ],
+)
+def test_an_operator_changes_what_it_says(relation, operator, texts):
+    found = names(relation, operator)
+    assert found if texts is None else found == texts
+
+
+def test_off_by_one_is_for_whole_numbers_only():
+    relation = sp.Eq(y, x / K, evaluate=False)
+    assert names(relation, "off by one") == []
+    assert names(relation, "off by one", [K]) == ["K becomes K + 1", "K becomes K - 1"]
+
+
+def test_no_mutant_is_the_claim_nor_another_mutant():
+    for relation in (*law.relations, *threshold.relations):
+        wrong = [changed for _, _, changed in wrong_relations(relation, [n])]
+        assert relation not in wrong
+        assert len(set(wrong)) == len(wrong)
+    counts = [name for name, _, _ in wrong_relations(law.relations[0], [n])]
+    assert max(counts.count(name) for name in OPERATORS) <= PER_OPERATOR
+
+
+def test_texts_of_mutants_are_different():
+    texts = [mutant.text for mutant in operator_mutants(law, [n])]
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("relation", "wrong", "reason"),
+    [
+        (sp.Eq(p, q), sp.Eq(2 * p, 2 * q, evaluate=False), SAME),
+        (sp.Eq(p - q, 0, evaluate=False), sp.Eq(q - p, 0, evaluate=False), SAME),
+        (sp.Eq(x, sp.sqrt(n) * y), sp.Eq(x, sp.sqrt(n * y**2), evaluate=False), SAME),
+        (sp.Eq(p, q), sp.Eq(p, 2 * q), None),
+        (sp.Eq(x, y), sp.Eq(x, y * (1 + sp.Rational(1, 10**30))), None),
+        (sp.Lt(x, y), sp.Le(x, y), WEAKER),
+        (sp.Le(x, y), sp.Lt(x, y), None),
+        (sp.Le(x, y), sp.Le(x, y + 1), WEAKER),
+        (sp.Le(x, y), sp.Lt(x, y + 1), WEAKER),
+        (sp.Le(x, y + 1), sp.Le(x, y), None),
+        (sp.Ge(x, y), sp.Ge(x, y / 2), WEAKER),
+        (sp.Le(x, K - 1), sp.Le(x, 2 * K - 3), WEAKER),
+        (sp.Le(x, K - 1), sp.Le(x, 2 * K - 4), None),
+        (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, 2 * x >= 2 * n, evaluate=False), SAME),
+        (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, x >= n / 2), None),
+        (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, x > n), None),
+        (Asymptotic(x, y), Asymptotic(x + 1, y + 1), SAME),
+        (Asymptotic(x, y), Asymptotic(x, 2 * y), None),
+    ],
+)
+def test_only_what_is_proved_is_called_equivalent(relation, wrong, reason):
+    assert why_equivalent(relation, wrong) == reason
+
+
+def fate(claim, mutant, **options):
+    found = survey(replace(claim, mutants=(mutant,)), avoid=AVOID, **options)
+    return next(row for row in found.mutants.details if row.mutant == mutant.text)
+
+
+WRONG = Mutant("n for sqrt(n)", relations=(sp.Eq(p - q, sp.Max(0, 1 - x / (w * n)), evaluate=False),))
+TRUE = Mutant("another true statement", relations=(sp.Le(q, p, evaluate=False),))
+NOTHING = Mutant("nothing to read", relations=(sp.Eq(sp.Symbol("never_read"), 0, evaluate=False),))
+UNDEFINED = Mutant("no value", relations=(sp.Eq(p, sp.log(-x), evaluate=False),))
+
+
+def test_outcomes_are_told_apart(monkeypatch):
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    killed = fate(LAW, WRONG)
+    assert (killed.outcome, killed.route, killed.certificate) == ("killed", "enclosure", True)
+    assert Problem.from_canonical(killed.configuration).K >= 2
+    assert fate(LAW, TRUE).outcome == "survived"
+    assert fate(LAW, NOTHING).outcome == fate(LAW, UNDEFINED).outcome == "vacuous"
+    assert fate(LAW, WRONG, budget=0).outcome == "timeout"
+
+
+def test_a_reason_explains_a_survivor_and_never_hides_a_kill(monkeypatch):
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    claim = replace(LAW, survivors={"*": "because"})
+    assert (fate(claim, TRUE).outcome, fate(claim, TRUE).reason) == ("equivalent", "because")
+    assert fate(claim, WRONG).outcome == "killed"
+    summary, _ = judge_mutants(replace(claim, mutants=(TRUE, WRONG)), seed=0, avoid=AVOID)
+    assert [row.outcome for row in summary.details[:2]] == ["equivalent", "killed"]
+
+
+def test_a_slow_mutant_is_a_timeout_and_no_kill(monkeypatch):
+    def slow(optimum):
+        time.sleep(5)
+        yield {p: sp.Integer(3), q: sp.Integer(0)}
+
+    monkeypatch.setattr(module, "LIMIT", 0.2)
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    row = fate(LAW, Mutant("slow", read=slow))
+    assert (row.outcome, row.route) == ("timeout", "")
+
+
+def test_the_clock_is_switched_off_again():
+    with time_limit(0.05):
+        pass
+    time.sleep(0.1)
+    with pytest.raises(module.OutOfTime), time_limit(0.05):
+        time.sleep(1)
+
+
+def test_a_blind_spot_of_the_probes_is_found_and_a_problem_there_closes_it():
+    blind = replace(LAW, settings=())
+    weighted = Problem.ce([(9, 2), (4, 2)], "0.06", weights=[(1, 2), (2, 2)])
+    missed = survey(replace(blind, witness=Problem.ce([(9, 2), (4, 2)], "0.03")), avoid=AVOID)
+    assert any("1/w becomes w" in text for text in missed.mutants.survivors)
+    assert not any(
+        "1/w" in text for text in survey(replace(blind, settings=(weighted,)), avoid=AVOID).mutants.survivors
+    )
+
+
+def test_the_resolution_is_that_of_the_strongest_route():
+    found = survey(replace(threshold, mutants=()), avoid=AVOID)
+    assert (found.mutants.survivors, found.resolution_route) == ([], "enclosure")
+    assert found.resolution == found.mutants.resolution_certificate <= 1e-12
+    assert sum(row.certificate for row in found.mutants.details) > 15
+
+
+def test_survivors_are_listed_and_fail_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "a.py", f'{HEAD}mine = conjecture("A-1", sp.Le(F, 10 * sp.log(K)))\n')
+    code, out, err = call("mutants", "A-1", "--jobs", "1")
+    assert (code, err) == (1, "")
+    assert "survived" in out
+    assert "killed" in out
+    code, out, _ = call("mutants", "A-1", "--jobs", "1", "--json", "--budget", "1m")
+    jsonschema.validate(
+        MutantsOutput.model_validate_json(out).model_dump(mode="json"), json_schemas()["verify.mutants.1"]
+    )
+    for wrong in ("soon", "-1", "1y"):
+        code, out, err = call("mutants", "A-1", "--budget", wrong)
+        assert (code, out) == (2, "")
+        assert "--budget" in err
+
+
+def test_a_gap_in_a_bound_shows_as_survivors():
+    loose = replace(LAW, relations=(sp.Le(alpha, 1000, evaluate=False),))
+    assert any(text.startswith("factor") for text in survey(loose, avoid=AVOID).mutants.survivors)
