@@ -390,6 +390,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs) -> True": SHAPE,
         "len(p) == 2 -> True": SHAPE,
         "digits <= 5 * MAX_DIGITS -> True": TIME,
+        "sum(found.values()) >= 2 -> True": "a problem of one class has bounds too",
+        'isinstance(data, dict) and set(data) == {"p", "rows"} -> True': "what is not read proves nothing",
+        'set(data) == {"p", "rows"} -> True': "what is not read proves nothing",
+        "all(isinstance(row, list) for row in table) -> True": SHAPE,
+        "width <= 4 * MAX_GROUPS and all(len(row) == width for row in table) -> True": SHAPE,
+        "width <= 4 * MAX_GROUPS -> True": TIME,
+        "len(row) == width -> True": SHAPE,
     },
     "tables": {
         "len(W[0]) == len(H[0]) -> True": SHAPE,
