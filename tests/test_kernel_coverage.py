@@ -291,14 +291,15 @@ MORE: dict[str, tuple[Battery, ...]] = {
     "peeled": (_alone,),
     "fenchel_young": (_loss,),
 }
+LOG = "the log of a negative ball is not finite"
 GUARD = "a guard against faults of the kernel itself"
 SHAPE = "what it lets through ends in the catch-all: a length or a type does not fit"
 TIME = "a cap on work: it changes how long a hostile file takes (test_kernel_work), not what is proved"
 EQUIVALENT: dict[str, dict[str, str]] = {
     "ce": {
-        "all(entry >= 0 for row in flows for entry in row) -> True": "the log of a negative ball is not finite",
-        "entry >= 0 -> True": "the log of a negative ball is not finite",
-        "rest[g] <= group.mass -> True": "the log of a negative ball is not finite",
+        "all(entry >= 0 for row in flows for entry in row) -> True": LOG,
+        "entry >= 0 -> True": LOG,
+        "rest[g] <= group.mass -> True": LOG,
         "m[g] == 1 -> False": "for a class alone the condition follows from the norm of the block",
         'problem.bias != "none" -> True': "without a bias nothing is done inside",
         "least <= most -> True": GUARD,
@@ -306,7 +307,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "not (moves and vanishes) -> True": GUARD,
     },
     "relu": {
-        "0 <= t <= 1 -> True": "the log of a negative ball is not finite",
+        "0 <= t <= 1 -> True": LOG,
         "problem.clusters[h].classes > (h == c) -> True": "the product of a class with itself decides nothing more",
         "h == c -> False": "the product of a class with itself decides nothing more",
         "h == c -> True": "the largest product of a class is that with its own cluster or with a wider one",
@@ -340,7 +341,6 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "rows >= 1 -> True": SHAPE,
         "sum(len(rows) * len(rows[0]) for _, rows in layers) <= 16 * MAX_GROUPS**2 -> True": TIME,
         'bias == "free" -> True': "squares are used for a free bias only",
-        "mode.mu[0] == mode.mu[1] -> True": "a bracket would have to start exactly at a tie and leave the state open",
         "task.kept[g] > 0 -> True": "a tangent at any point is a bound",
     },
     "deep": {
@@ -359,9 +359,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "2 <= K <= MAX_GROUPS -> True": "a problem of one class has bounds too; for many classes: " + TIME,
         "name in LOSSES -> True": SHAPE,
         'bias != "free" -> True': SHAPE,
-        'task.potential == "softplus" -> False': "the log of a negative ball is not finite",
-        "all(0 <= entry <= 1 << P for row in dual for entry in row) -> True": "the log of a negative ball is not finite",
-        "0 <= entry <= 1 << P -> True": "the log of a negative ball is not finite",
+        'task.potential == "softplus" -> False': LOG,
+        "all(0 <= entry <= 1 << P for row in dual for entry in row) -> True": LOG,
+        "0 <= entry <= 1 << P -> True": LOG,
         "x.mid() < 0 -> True": "two spellings of one function",
         "x.mid() < 0 -> False": "two spellings of one function",
         "column[j] != y[k][j] -> True": "it skips products with 0",
@@ -390,6 +390,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs) -> True": SHAPE,
         "len(p) == 2 -> True": SHAPE,
         "digits <= 5 * MAX_DIGITS -> True": TIME,
+        "sum(found.values()) >= 2 -> True": "a problem of one class has bounds too",
+        'isinstance(data, dict) and set(data) == {"p", "rows"} -> True': "what is not read proves nothing",
+        'set(data) == {"p", "rows"} -> True': "what is not read proves nothing",
+        "all(isinstance(row, list) for row in table) -> True": SHAPE,
+        "width <= 4 * MAX_GROUPS and all(len(row) == width for row in table) -> True": SHAPE,
+        "width <= 4 * MAX_GROUPS -> True": TIME,
+        "len(row) == width -> True": SHAPE,
     },
     "tables": {
         "len(W[0]) == len(H[0]) -> True": SHAPE,

@@ -42,7 +42,7 @@ def reduced(problem: Problem) -> dict[str, Any]:
 
 
 def spans(problem: Problem) -> list[tuple[Any, int]]:
-    """(price of the feature of a contrast over that of its row, number of classes) per group, as the file orders them."""
+    """(price of the feature of a contrast over that of its row, number of classes) per group, as the file has them."""
     if problem.model != "layer-peeled":
         ratio = problem.lambda_h / problem.lambda_w if problem.model == "ce" else Fraction(1)
         return [(ratio * c.size, c.classes) for c in problem.clusters]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from faulty_kernel import SOURCES, load
+from test_kernel_forms import full
 
 import verify.kernel
 from theory.problem import Problem
-from verify.balls import precision
 from verify.kernel import check, verify_certificate
 from verify.routes import svm_enclosure
 
@@ -62,15 +62,11 @@ def certificates(problem: Problem) -> list[dict[str, Any]]:
     if problem.dim < problem.K - 1:
         return found
     found.append(svm_enclosure.certify(problem, digits=1)[0])
-    with precision(300):
-        arrays = svm_enclosure._narrow(problem, svm_enclosure._points(problem, 60))
-        witness = {name: svm_enclosure._dyadics(table, 120) for name, table in arrays.items()}
-    alone = json.dumps(found[0] | {"witness": {"full": True, **witness}, "bounds": None, "facts": None})
     shifted = json.loads(json.dumps(found[0]["witness"]))
     if shifted["W"]["rows"][0]:
         for row in shifted["W"]["rows"]:
             row[0] += 1 << (shifted["W"]["p"] - 12)
-    texts = (alone, json.dumps(found[0] | {"witness": shifted, "bounds": None, "facts": None}))
+    texts = (full(problem), json.dumps(found[0] | {"witness": shifted, "bounds": None, "facts": None}))
     proved = [(text, check(text)) for text in texts]
     return [*found, *(json.loads(text) | {"bounds": p["bounds"], "facts": p["facts"]} for text, p in proved)]
 
