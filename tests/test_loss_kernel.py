@@ -188,6 +188,7 @@ REJECTED = (
     file(BUDGET, INSIDE | {"W": [[BIG], [0], [0]]}),
     file(BUDGET, INSIDE | {"H": [[BIG], [0], [0]]}),
     file(BUDGET, INSIDE | {"dual": moved(UNIT), "nu": [[1]]}),
+    file(BUDGET, INSIDE | {"nu": [[-UNIT // 8]]}),  # as a norm it exceeds that of the matrix 0; its price is a gain
     file(BUDGET, INSIDE, feature_decay=[["2", 3]]),
     file(BUDGET, INSIDE, row_decay=[["2", 3]]),
     file(
@@ -368,6 +369,7 @@ FAULTS = [
     ("column) + constant(task, k))", "column))"),
     ("inner + constant(task, k))", "inner)"),
     ("demand(count_above(M, nu) == 0", "demand(True"),
+    ('demand(task.arrays["nu"][1][0][0] > 0, "nu is not a norm")', "pass"),
     ("demand(count_above(M, ball(task.first * task.second).sqrt()) == 0", "demand(True"),
     ("value -= nu * task.K", "value -= nu"),
     ("/ ball(2 * task.penalty)", "/ ball(task.penalty)"),
