@@ -73,18 +73,7 @@ def regimes(model: str) -> dict[str, Make]:
         case "ce" | "ce-relu":
             return _cross_entropy(model, around)
         case "mse":
-            lam = Fraction(1, 1000)
-            return {
-                "two": lambda K: Problem.mse(two(K), [lam / K] * 3, lam / K),
-                "free": lambda K: Problem.mse(two(K), [lam / K] * 3, lam / K, "free"),
-                "ratio": lambda K: Problem.mse(two(K, 10**6, 1), [lam / K] * 3, lam / K, "free"),
-                "distinct": lambda K: Problem.mse(distinct(K), [lam / K] * 3, lam / K, "free"),
-                "deep": lambda K: Problem.mse(distinct(K), [lam * 9] * 9, lam * 9, "free"),
-                "penalty": lambda K: Problem.mse(two(K), lam / K, lam / K, Fraction(1, 10)),
-                "narrow": lambda K: Problem.mse(distinct(K), [lam / K] * 3, lam / K, "free", K // 2),
-                "tie": lambda K: beside(Problem.mse(two(K), 1), Fraction(0)),
-                **around(lambda K: Problem.mse(two(K), [1, 1], 1)),
-            }
+            return _squared(around)
         case "uf-svm":
             return {
                 "two": lambda K: Problem.svm(two(K)),
@@ -116,6 +105,21 @@ def regimes(model: str) -> dict[str, Make]:
                 "two classes": lambda K: Problem.ce([(7, 2)], ["0.05"] * 2, "0.05"),
                 "equal": lambda K: Problem.ce([(7, K)], [Fraction(1, 10 * K)] * 2, Fraction(1, 10 * K)),
             }
+
+
+def _squared(around: Callable[..., dict[str, Make]]) -> dict[str, Make]:
+    lam = Fraction(1, 1000)
+    return {
+        "two": lambda K: Problem.mse(two(K), [lam / K] * 3, lam / K),
+        "free": lambda K: Problem.mse(two(K), [lam / K] * 3, lam / K, "free"),
+        "ratio": lambda K: Problem.mse(two(K, 10**6, 1), [lam / K] * 3, lam / K, "free"),
+        "distinct": lambda K: Problem.mse(distinct(K), [lam / K] * 3, lam / K, "free"),
+        "deep": lambda K: Problem.mse(distinct(K), [lam * 9] * 9, lam * 9, "free"),
+        "penalty": lambda K: Problem.mse(two(K), lam / K, lam / K, Fraction(1, 10)),
+        "narrow": lambda K: Problem.mse(distinct(K), [lam / K] * 3, lam / K, "free", K // 2),
+        "tie": lambda K: beside(Problem.mse(two(K), 1), Fraction(0)),
+        **around(lambda K: Problem.mse(two(K), [1, 1], 1)),
+    }
 
 
 def _cross_entropy(model: str, around: Callable[..., dict[str, Make]]) -> dict[str, Make]:

@@ -28,7 +28,7 @@ def width(bounds: dict[str, str]) -> Fraction:
 
 REASONS = {
     "ce-deep": "with several layers the bounds known meet only for two equal classes and where zero is optimal",
-    "ce-sphere": "the lower bound for so few dimensions is not attained by all codes, and is proved to 100 digits at most",
+    "ce-sphere": "with so few dimensions the lower bound is not attained by all codes, and proved to 100 digits",
     "uf-svm": "below K - 1 dimensions the lower bound is that of wider features",
     "layer-peeled": "with so few dimensions the lower bound is that of wider features",
     "loss": "the point of this loss comes from floating-point numbers",

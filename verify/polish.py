@@ -15,17 +15,17 @@ from typing import Any
 import mpmath
 import numpy as np
 import scipy.linalg
-from flint import arb, arb_mat, ctx, fmpq
+from flint import arb, arb_mat, ctx
 
 from theory.problem import Problem
 from verify.blocks import BlockPoint
+from verify.bracket import ball
 
 __all__ = [
     "MAX_UNKNOWNS",
     "NotConverged",
     "Space",
     "State",
-    "ball",
     "block_losses",
     "dual_block",
     "flows_of",
@@ -110,11 +110,6 @@ class State:
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------
-
-
-def ball(value: Fraction) -> Any:
-    """Ball that holds a rational."""
-    return arb(fmpq(value.numerator, value.denominator))
 
 
 def number(value: Any) -> Any:

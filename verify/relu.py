@@ -12,11 +12,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb
 from numpy.typing import NDArray
 
 from theory.optimum import State
 from theory.problem import Cluster, Problem
+from verify.bracket import ball
 from verify.kernel import decay
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "class_scalars",
     "classifier_gram",
     "columns",
-    "exact",
     "exact_states",
     "fano",
     "near_optimal",
@@ -43,11 +43,6 @@ class ClassScalars:
     error: Any
     margin: Any
     alive: bool
-
-
-def exact(value: Fraction | int) -> Any:
-    """Ball around a rational."""
-    return arb(fmpq(value.numerator, value.denominator))
 
 
 def is_dead(problem: Problem, cluster: Cluster) -> bool:
@@ -83,11 +78,11 @@ def class_scalars(problem: Problem) -> list[ClassScalars]:
     """
     K, found = problem.K, []
     for c in problem.clusters:
-        omega = exact(c.weight * c.size / problem.N)
+        omega = ball(c.weight * c.size / problem.N)
         if is_dead(problem, c):
-            found.append(ClassScalars(omega, exact(Fraction(K - 1, K)), arb(0), False))
+            found.append(ClassScalars(omega, ball(Fraction(K - 1, K)), arb(0), False))
             continue
-        t = exact(problem.lam2 * c.size * (K - 1) / K).sqrt() / omega
+        t = ball(problem.lam2 * c.size * (K - 1) / K).sqrt() / omega
         margin = arb.max(((K - 1) * (1 / t - 1)).log(), arb(0))  # positive, though perhaps below the precision
         found.append(ClassScalars(omega, t, margin, True))
     return found
@@ -129,8 +124,8 @@ def classifier_gram(problem: Problem, probabilities: Array, gram_features: Array
     probabilities : (K, K) array of balls, softmax of the logits of each class mean in its column.
     gram_features : (K, K) array of balls, Hbar^T Hbar.
     """
-    omega = np.array([exact(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)])
-    pull = (np.eye(problem.K, dtype=int) - probabilities) * (omega / exact(problem.lambda_w))
+    omega = np.array([ball(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)])
+    pull = (np.eye(problem.K, dtype=int) - probabilities) * (omega / ball(problem.lambda_w))
     return np.asarray(pull @ gram_features @ pull.T)
 
 
@@ -163,19 +158,19 @@ def near_optimal(problem: Problem, errors: Sequence[Any], margins: Sequence[Any]
     dict
         ``gram_features``, ``gram_classifier`` ((K, K) arrays of balls) and ``spread``.
     """
-    K, lambda_w = problem.K, exact(problem.lambda_w)
+    K, lambda_w = problem.K, ball(problem.lambda_w)
     distance = (2 * gap / lambda_w).sqrt().abs_upper()
     squares = []
     for cluster, t, margin in zip(problem.clusters, errors, margins, strict=True):
-        omega = exact(cluster.weight * cluster.size / problem.N)
+        omega = ball(cluster.weight * cluster.size / problem.N)
         price = omega * t * t * K / (K - 1) / lambda_w
         pull = (t * margin + arb(0).union(gap / omega)) / price
-        error = (t * exact(Fraction(K, K - 1)).sqrt() * distance / price).abs_upper()
+        error = (t * ball(Fraction(K, K - 1)).sqrt() * distance / price).abs_upper()
         largest = (error + (error * error + 4 * pull.abs_upper()).sqrt()) / 2  # of |hbar_k|
         squares.append(pull + arb(0, 1) * (error * largest).upper())
     gram = columns(problem, squares, squares)
     t = columns(problem, errors, errors).diagonal()
-    omega = [exact(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)]
+    omega = [ball(w * n / problem.N) for w, n in zip(problem.weights, problem.sizes, strict=True)]
     for k, l in np.ndindex(K, K):
         if k != l:
             price = omega[k] * omega[l] * t[k] * t[l] * K / (lambda_w * (K - 1) ** 2)
@@ -185,5 +180,5 @@ def near_optimal(problem: Problem, errors: Sequence[Any], margins: Sequence[Any]
     norms = [classifier[k, k].abs_upper().sqrt() for k in range(K)]
     for k, l in np.ndindex(K, K):
         classifier[k, l] += arb(0, 1) * ((norms[k] + norms[l] + distance) * distance).upper()
-    spread = arb(0).union((2 * gap / exact(problem.lambda_h)).sqrt())
+    spread = arb(0).union((2 * gap / ball(problem.lambda_h)).sqrt())
     return {"gram_features": gram, "gram_classifier": classifier, "spread": spread}

@@ -128,6 +128,9 @@ class OptimumOutput(Model):
     Above 1000 classes, or without logits, long lists come in runs: ``counts`` and ``bias`` as [value, repeat] in class
     order, ``singular_values`` as [value, repeat], ``zero`` as [first, last], and a group of ``merged`` as first, last
     (first, last, first, last, ... when its classes are scattered).
+
+    The ends of ``value`` have the digits that were proved: with ``--digits N`` a relative width of about 10^-N, and
+    where it is wider ``reason`` says how wide and why. Lists of numbers are floats with at most 12 digits.
     """
 
     schema_: Literal["verify.optimum/1"] = Field("verify.optimum/1", alias="schema")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from theory.problem import Problem
 from verify.balls import Undecided
-from verify.relu import class_scalars, exact, fano
+from verify.bracket import ball
+from verify.relu import class_scalars, fano
 
 __all__ = ["NAMES", "Slacks", "slacks"]
 
@@ -97,7 +98,7 @@ def _balls(values: Array) -> Array:
 def _labels(problem: Problem, columns: int) -> tuple[list[int], list[Any]]:
     """Class and number of samples of each column of H."""
     if columns == problem.K:
-        return list(range(problem.K)), [exact(n) for n in problem.sizes]
+        return list(range(problem.K)), [ball(n) for n in problem.sizes]
     if problem.N.denominator == 1 and columns == problem.N:
         return [k for k, n in enumerate(problem.sizes) for _ in range(int(n))], [arb(1)] * columns
     raise ValueError(f"H: expected {problem.K} or {problem.N} columns, got {columns}")
@@ -108,9 +109,9 @@ def _square(values: Array) -> Any:
 
 
 def _slacks(problem: Problem, W: Array, H: Array, labels: list[int], repeats: Sequence[Any]) -> Slacks:
-    K, N = problem.K, exact(problem.N)
-    lambda_w, lambda_h = exact(problem.lambda_w), exact(problem.lambda_h)
-    sizes, weights = [exact(n) for n in problem.sizes], [exact(w) for w in problem.weights]
+    K, N = problem.K, ball(problem.N)
+    lambda_w, lambda_h = ball(problem.lambda_w), ball(problem.lambda_h)
+    sizes, weights = [ball(n) for n in problem.sizes], [ball(w) for w in problem.weights]
     mean = W.sum(axis=0) / K
     centred = W - mean
     Z = W @ H

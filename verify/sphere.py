@@ -5,20 +5,19 @@ Matrices of vectors have one vector per row; Z[i, j] = <u_i, v_j>.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb
 from numpy.typing import NDArray
 
 from theory.problem import Problem
+from verify.bracket import ball
 from verify.kernel.sphere import Task, is_simplex, stability
 
 __all__ = [
     "ON_A_LINE",
     "codes",
-    "exact",
     "log_c",
     "loss",
     "loss_and_gradient",
@@ -37,11 +36,6 @@ __all__ = [
 Array = NDArray[Any]
 ALLOWANCE = 1e-14
 """Relative rounding allowed for in an objective evaluated in floats."""
-
-
-def exact(value: Fraction | int) -> Any:
-    """Ball around a rational."""
-    return arb(fmpq(value.numerator, value.denominator))
 
 
 MOST_PRODUCTS = 250_000
@@ -117,7 +111,7 @@ def simplex_value(problem: Problem) -> Any:
     '2.244217187588'
     """
     n = problem.K
-    return n * ((n - 1) * (-exact(problem.temperature * n / (n - 1))).exp()).log1p()
+    return n * ((n - 1) * (-ball(problem.temperature * n / (n - 1))).exp()).log1p()
 
 
 def log_c(dim: int, a: Any) -> Any:
@@ -141,7 +135,7 @@ def uniform_bound(problem: Problem) -> Any:
     >>> uniform_bound(Problem.sphere(7, 2, 3, families=1)).str(13, radius=False)
     '3.718524396081'
     """
-    n, a = problem.K, exact(problem.temperature)
+    n, a = problem.K, ball(problem.temperature)
     return n * (arb(n).log() + log_c(problem.dim, a) - a)
 
 
@@ -172,11 +166,11 @@ def point_facts(problem: Problem, U: Array, V: Array) -> dict[str, Any]:
         "point_gram": cross,
         "point_features": U @ U.T,
         "point_classifier": V @ V.T,
-        "slacks": slacks(cross.T, exact(problem.temperature)),
+        "slacks": slacks(cross.T, ball(problem.temperature)),
     }
     if problem.dim >= 2:
         facts |= {
-            "log_c": log_c(problem.dim, exact(problem.temperature)),
+            "log_c": log_c(problem.dim, ball(problem.temperature)),
             "uniform_bound": uniform_bound(problem),
         }
     return facts

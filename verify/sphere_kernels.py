@@ -22,8 +22,9 @@ from flint import arb, arb_mat, arb_poly
 from numpy.typing import NDArray
 
 from theory.problem import Problem
+from verify.bracket import ball
 from verify.kernel.sphere import MAX_DEGREE, harmonics
-from verify.sphere import exact, log_c
+from verify.sphere import log_c
 
 __all__ = ["extended", "hermite", "inner_products", "promise", "truncation"]
 
@@ -67,7 +68,7 @@ def truncation(problem: Problem, bits: int) -> list[Any]:
     >>> [round(float(m), 6) for m in truncation(Problem.sphere(7, 2, 3), 20)[:2]]
     [2.209251, 1.988308]
     """
-    a, order = exact(problem.temperature), arb(problem.dim) / 2 - 1
+    a, order = ball(problem.temperature), arb(problem.dim) / 2 - 1
     scale = (log_c(problem.dim, a) - a.bessel_i(order).log()).exp()
     mu, share = [scale.sqrt() * a.bessel_i(order).sqrt()], arb(2) ** -bits
     mu[0] *= (1 - share).sqrt()
@@ -88,7 +89,7 @@ def hermite(problem: Problem, nodes: list[Any], share: int = SHARE) -> list[Any]
     >>> [round(float(m), 6) for m in hermite(Problem.sphere(4, 2, 1), [arb(-1), arb(0)])]
     [1.08809, 0.707107, 0.303265]
     """
-    a, t = exact(problem.temperature), arb_poly([0, 1])
+    a, t = ball(problem.temperature), arb_poly([0, 1])
     points = [x for x in nodes for _ in range(1 if x == -1 else 2)]
     table = [(a * x).exp() for x in points]
     p, basis = arb_poly([table[0]]), arb_poly([1])
@@ -221,7 +222,7 @@ def _climb(q: Array, p: Array, most: Array, contact: Array, target: Array, mu: A
 
 def _touching(problem: Problem, nodes: list[Any], degrees: list[int], mu: Array, share: int) -> list[Any]:
     """The lowest coefficients solved for such that p touches exp(a t) at the nodes in balls."""
-    a, parts = exact(problem.temperature), harmonics(problem.dim, max(degrees))
+    a, parts = ball(problem.temperature), harmonics(problem.dim, max(degrees))
     rows, values = [], []
     for x in nodes:
         rows.append([N * C(x) for N, C in parts])

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
+from verify.bracket import ball
 from verify.kernel.tables import Blocks
-from verify.relu import exact
 
 __all__ = [
     "Roots",
@@ -68,7 +68,7 @@ def roots(problem: Problem) -> Roots:
     >>> found.square[0, 0].str(6, radius=False)
     '2.70801'
     """
-    sizes = [exact(c.size) for c in problem.clusters]
+    sizes = [ball(c.size) for c in problem.clusters]
     m = [c.classes for c in problem.clusters]
     Q = _complement([(arb(k) / problem.K).sqrt() for k in m])
     T = Q.transpose() * arb_mat([[s if i == j else arb(0) for j in range(len(m))] for i, s in enumerate(sizes)]) * Q

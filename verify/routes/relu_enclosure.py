@@ -15,8 +15,9 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
+from verify.bracket import ball
 from verify.kernel import Outcome
-from verify.relu import ClassScalars, class_scalars, exact, exact_states, fano, near_optimal
+from verify.relu import ClassScalars, class_scalars, exact_states, fano, near_optimal
 from verify.routes.enclosure import MAX_LOGITS, expand
 from verify.witness import dyadics, exponent, offer, prove
 
@@ -63,7 +64,7 @@ def _write(problem: Problem, bits: int) -> dict[str, Any]:
         kept = _kept(problem, scalars)
         lengths, norms = [], []
         for c, s in zip(problem.clusters, scalars, strict=True):
-            ratio = exact((K - 1) * problem.lambda_w / (K * problem.lambda_h * c.size)).sqrt()
+            ratio = ball((K - 1) * problem.lambda_w / (K * problem.lambda_h * c.size)).sqrt()
             lengths.append((ratio * s.margin.mid()).sqrt())
             norms.append((s.margin.mid() / ratio).sqrt())
         rows = [[norm * (K - 1) / K for norm in norms], [-norm / K for norm in norms]]

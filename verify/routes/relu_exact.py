@@ -10,7 +10,8 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.relu import ClassScalars, alive_classes, class_scalars, classifier_gram, columns, exact, exact_states, fano
+from verify.bracket import ball
+from verify.relu import ClassScalars, alive_classes, class_scalars, classifier_gram, columns, exact_states, fano
 
 __all__ = ["solve"]
 
@@ -72,7 +73,7 @@ def _with_arrays(optimum: Optimum, scalars: list[ClassScalars]) -> Optimum:
     logits = columns(problem, [s.margin * (K - 1) / K for s in scalars], [-s.margin / K for s in scalars])
     P = columns(problem, [1 - s.error for s in scalars], [s.error / (K - 1) for s in scalars])
     squares = [
-        exact((K - 1) * problem.lambda_w / (K * problem.lambda_h * c.size)).sqrt() * s.margin
+        ball((K - 1) * problem.lambda_w / (K * problem.lambda_h * c.size)).sqrt() * s.margin
         for c, s in zip(problem.clusters, scalars, strict=True)
     ]
     features = columns(problem, squares, [arb(0)] * len(squares))

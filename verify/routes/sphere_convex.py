@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
+from verify.bracket import ball
 from verify.routes.convex import TIGHT
-from verify.sphere import ON_A_LINE, exact, loss, near_optimal, normalised, point_facts
+from verify.sphere import ON_A_LINE, loss, near_optimal, normalised, point_facts
 
 __all__ = ["relax", "solve"]
 
@@ -76,7 +77,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
 
 def _optimum(problem: Problem, bounds: tuple[float, float], U: Array, V: Array, work: dict[str, Any]) -> Optimum:
     balls = [normalised(vectors) for vectors in (U, V)]
-    value, lower = loss(balls[0] @ balls[1].T, exact(problem.temperature)), arb(bounds[0])
+    value, lower = loss(balls[0] @ balls[1].T, ball(problem.temperature)), arb(bounds[0])
     facts = point_facts(problem, *balls) | {"relaxation": lower.union(arb(bounds[1]))}
     point = Point(V, U.T, np.zeros(problem.K))
     found = Optimum(problem, "convex", lower=lower, upper=value, point=point, facts=facts, work=work)

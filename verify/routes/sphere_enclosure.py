@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
+from verify.bracket import ball
 from verify.kernel import MAX_GROUPS, Outcome
 from verify.kernel.sphere import read
 from verify.routes.sphere_nonconvex import LARGEST, best_point
-from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum
+from verify.sphere import codes, loss, point_facts, simplex_spectrum
 from verify.sphere_kernels import SHARE, extended, hermite, inner_products, promise, truncation
 from verify.sphere_measures import divergences
 from verify.witness import dyadics, offer, prove
@@ -150,7 +151,7 @@ def solve(
         found = _arrays(problem, outcome.found) if outcome.found else {}
         facts = point_facts(problem, U, V)
         if problem.families == 1 and problem.dim == 2 and problem.K <= SEARCHED and problem.temperature <= HOT:
-            facts |= divergences(exact(problem.temperature), V)
+            facts |= divergences(ball(problem.temperature), V)
     return Optimum(
         problem,
         "enclosure",

@@ -14,7 +14,8 @@ from flint import arb
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
-from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum, simplex_value, uniform_bound
+from verify.bracket import ball
+from verify.sphere import codes, loss, point_facts, simplex_spectrum, simplex_value, uniform_bound
 
 __all__ = ["solve"]
 
@@ -70,7 +71,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         if problem.K > LARGEST or not (named := codes(problem)):
             return Optimum(problem, "exact", reason="no configuration of this size and dimension has a closed form")
         ((name, V),) = named.items()
-        lower, value = None, loss(V @ V.T, exact(problem.temperature))
+        lower, value = None, loss(V @ V.T, ball(problem.temperature))
         uses = USES[name]
         if problem.families == 1 and problem.temperature <= SHARP.get((name, problem.K), 0):
             lower = value
@@ -103,6 +104,6 @@ def _simplex(problem: Problem) -> Optimum:
 
 def _line(problem: Problem) -> arb:
     """On a line u = v and half are -1, since x log(x + q y) + y log(y + q x) is convex along x + y = n."""
-    n, rare = problem.K, (-2 * exact(problem.temperature)).exp()
+    n, rare = problem.K, (-2 * ball(problem.temperature)).exp()
     m = n // 2
     return m * (m + (n - m) * rare).log() + (n - m) * (n - m + m * rare).log()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
-from verify.sphere import ON_A_LINE, codes, exact, loss, loss_and_gradient, near_optimal, normalised, point_facts
+from verify.bracket import ball
+from verify.sphere import ON_A_LINE, codes, loss, loss_and_gradient, near_optimal, normalised, point_facts
 
 __all__ = ["best_point", "solve", "tangent_slope"]
 
@@ -158,7 +159,7 @@ def _optimum(problem: Problem, U: Array, V: Array, work: dict[str, Any]) -> Opti
     point = Point(V, U.T, np.zeros(problem.K))
     balls = [normalised(vectors) for vectors in (U, V)]
     facts = point_facts(problem, *balls)
-    value = loss(balls[0] @ balls[1].T, exact(problem.temperature))
+    value = loss(balls[0] @ balls[1].T, ball(problem.temperature))
     found = Optimum(problem, "nonconvex", upper=value, point=point, facts=facts, work=work)
     if problem.dim < problem.K - 1:
         return found
