@@ -82,7 +82,7 @@ def faults(module: str) -> Iterator[tuple[str, int, str, str]]:
 def noticed(module: str, source: str) -> bool:
     """Whether some battery complains about the kernel with this source of a module."""
     kernel = load_source(module, source)
-    batteries = [*OWN.values(), _shapes]
+    batteries = [_shapes, *OWN.values(), *(battery for more in MORE.values() for battery in more)]
     if module in OWN:
         batteries = [OWN[module], *MORE.get(module, ()), lambda kernel: _shapes(kernel, module)]
     for battery in batteries[: len(batteries) - (module in OWN)]:
@@ -204,7 +204,17 @@ def _shapes(kernel: types.ModuleType, *modules: str) -> Iterator[str]:
             if kernel.check(text)["outcome"] != "rejected":
                 yield f"accepted a file of a wrong shape: {module}, number {number}"
     text = json.dumps(good()["ce"])
-    for broken in (text[:-1] + ', "a": 1.5}', text[:-1] + ', "a": -Infinity}', " " * verify.kernel.MAX_BYTES + text):
+    exponent = json.dumps(good()["ce"] | {"bounds": {"lower": "-1e5", "upper": None}})
+    boolean = test_kernel_faults.lie(good()["ce"], **test_kernel_faults.weak(good()["ce"])).replace(
+        '"p": 0', '"p": false'
+    )
+    for broken in (
+        exponent,
+        boolean,
+        text[:-1] + ', "a": 1.5}',
+        text[:-1] + ', "a": -Infinity}',
+        " " * verify.kernel.MAX_BYTES + text,
+    ):
         if kernel.check(broken)["outcome"] != "rejected":
             yield "accepted a file that is no list of integers"
 
@@ -253,7 +263,34 @@ def _alone(kernel: types.ModuleType) -> Iterator[str]:
         yield "a ball of the multiplier that holds 0 bounds the rank"
 
 
-MORE: dict[str, tuple[Battery, ...]] = {"ce": (_certain,), "relu": (_spread,), "peeled": (_alone,)}
+def _loss(kernel: types.ModuleType) -> Iterator[str]:
+    """Under H >= 0: products that are positive, balls that decide nothing; features that are too narrow."""
+    even, third = [[1365, 1365, 1366], [1365, 1366, 1365], [1366, 1365, 1365]], [[0], [0], [1]]
+    base = Problem.ce([6, 3, 2], 5, model="ce-relu").with_loss("ce", loss_temperature=2)
+    witness = test_loss_kernel.BASE | {"dual": [[1024, 0, 0], [0, 1024, 0], [3072, 3072, 4096]]}
+    if kernel.check(test_loss_kernel.file(base, witness))["outcome"] != "undecided":
+        yield "a dual point with positive products is not undecided"
+    near = {
+        "dual": even,
+        "W": [[128 * x for (x,) in [row]] for row in third],
+        "H": [[128 * x for x in row] for row in third],
+    }
+    for points in (near, {"dual": test_loss_kernel.CERTAIN}):
+        outcome = kernel.verify_certificate(test_loss_kernel.file(base, test_loss_kernel.BASE | points))
+        if outcome.outcome != "bounds" or outcome.zero != [None] * 3:
+            yield "wide balls decide a state"
+    certain = test_loss_kernel.BASE | {"dual": test_loss_kernel.CERTAIN}
+    narrow = test_loss_kernel.file(test_loss_kernel.FLAT, certain, dim=1)
+    if kernel.check(narrow)["outcome"] != "bounds" or kernel.check(narrow)["facts"]:
+        yield "facts although the features are too narrow"
+
+
+MORE: dict[str, tuple[Battery, ...]] = {
+    "ce": (_certain,),
+    "relu": (_spread,),
+    "peeled": (_alone,),
+    "fenchel_young": (_loss,),
+}
 GUARD = "a guard against faults of the kernel itself"
 SHAPE = "what it lets through ends in the catch-all: a length or a type does not fit"
 TIME = "a cap on work: it changes how long a hostile file takes (test_kernel_work), not what is proved"
@@ -315,6 +352,51 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "sum(len(rows) * len(rows[0]) for _, rows in factors) <= 4 * MAX_GROUPS**2 -> True": TIME,
     },
     "sphere": {"n >= 2 -> True": SHAPE},
+    "fenchel_young": {
+        "sum(repeat for _, repeat in found) == K -> True": SHAPE,
+        "len(targets) == K -> True": SHAPE,
+        "len(y) == K -> True": SHAPE,
+        "2 <= K <= MAX_GROUPS -> True": "a problem of one class has bounds too; for many classes: " + TIME,
+        "name in LOSSES -> True": SHAPE,
+        'bias != "free" -> True': SHAPE,
+        'task.potential == "softplus" -> False': "the log of a negative ball is not finite",
+        "all(0 <= entry <= 1 << P for row in dual for entry in row) -> True": "the log of a negative ball is not finite",
+        "0 <= entry <= 1 << P -> True": "the log of a negative ball is not finite",
+        "x.mid() < 0 -> True": "two spellings of one function",
+        "x.mid() < 0 -> False": "two spellings of one function",
+        "column[j] != y[k][j] -> True": "it skips products with 0",
+        "not square[k, k] > ball(task.first * task.second) -> True": "undecided instead of rejected",
+        "square[k, k] > ball(task.first * task.second) -> False": "undecided instead of rejected",
+        "square[k, k] <= ball(task.first * task.second) -> True": "differs only where a ball holds the threshold",
+        "root < 1 -> True": "the log of a ball that holds 0 is not finite either",
+        "p.rad() < wide.rad() -> True": "two balls that both hold",
+        "p.rad() < wide.rad() -> False": "two balls that both hold",
+        "not (dead and alive) -> True": GUARD,
+        "top > 0 -> False": "1/Delta spans the kernel of M^T, so the count finds one less as well",
+        'task.potential != "max" -> True': "no facts are stated for the hinge",
+        'task.potential == "sparsemax" -> False': "a bound from logits that are not known: 0",
+        "gap > 0 -> True": GUARD,
+        "result.rank[0] <= most -> True": GUARD,
+    },
+    "__init__": {
+        "isinstance(key, str) and isinstance(options, dict) -> True": SHAPE,
+        "key in MODULES -> True": SHAPE,
+    },
+    "core": {
+        'digits.removeprefix("-").isdigit() -> True': SHAPE,
+        "isinstance(text, str) and text.isascii() and len(text) <= MAX_DIGITS -> True": TIME,
+        "len(text) <= MAX_DIGITS -> True": TIME,
+        "bottom.isdigit() == bool(slash) -> True": SHAPE,
+        "isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs) -> True": SHAPE,
+        "len(p) == 2 -> True": SHAPE,
+        "digits <= 5 * MAX_DIGITS -> True": TIME,
+    },
+    "tables": {
+        "len(W[0]) == len(H[0]) -> True": SHAPE,
+        "x < 1 -> True": "the log of a ball that holds 0 is not finite either",
+        "m[g] > 1 -> True": "0 times the entry of a sibling that means nothing",
+        "n > 1 -> True": "another entry for a sibling that means nothing",
+    },
 }
 
 

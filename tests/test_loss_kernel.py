@@ -51,6 +51,8 @@ SHARP = (
     TWO.with_loss(smoothing="0.3").at(9),
     TWO.with_loss("hinge"),
     Problem.ce([4, 4, 1], "0.05").with_loss(targets=TARGETS),
+    Problem.ce([4, 4, 1], "0.05").with_loss(targets=[["0.7", "0.2", "0.1"], ["0.1", "0.8", "0.1"], TARGETS[2]]),
+    Problem.ce([4, 4, 1], "0.05").with_loss(targets=[*TARGETS[:2], ["0.3", "0.2", "0.5"]]),
     Problem.ce([(8, 2), (3, 2)], "0.05", bias="1/10").with_loss(smoothing="0.1"),
     PEELED.with_loss(smoothing="0.2"),
     PEELED.with_loss("ovr", scaling="1/2"),
@@ -186,6 +188,7 @@ REJECTED = (
     file(BUDGET, INSIDE | {"W": [[BIG], [0], [0]]}),
     file(BUDGET, INSIDE | {"H": [[BIG], [0], [0]]}),
     file(BUDGET, INSIDE | {"dual": moved(UNIT), "nu": [[1]]}),
+    file(BUDGET, INSIDE | {"nu": [[-UNIT // 8]]}),  # as a norm it exceeds that of the matrix 0; its price is a gain
     file(BUDGET, INSIDE, feature_decay=[["2", 3]]),
     file(BUDGET, INSIDE, row_decay=[["2", 3]]),
     file(
@@ -366,6 +369,7 @@ FAULTS = [
     ("column) + constant(task, k))", "column))"),
     ("inner + constant(task, k))", "inner)"),
     ("demand(count_above(M, nu) == 0", "demand(True"),
+    ('demand(task.arrays["nu"][1][0][0] > 0, "nu is not a norm")', "pass"),
     ("demand(count_above(M, ball(task.first * task.second).sqrt()) == 0", "demand(True"),
     ("value -= nu * task.K", "value -= nu"),
     ("/ ball(2 * task.penalty)", "/ ball(task.penalty)"),

@@ -28,7 +28,7 @@ def width(bounds: dict[str, str]) -> Fraction:
 
 REASONS = {
     "ce-deep": "with several layers the bounds known meet only for two equal classes and where zero is optimal",
-    "ce-sphere": "the lower bound known for so few dimensions is not attained",
+    "ce-sphere": "the lower bound for so few dimensions is not attained by all codes, and is proved to 100 digits at most",
     "uf-svm": "below K - 1 dimensions the lower bound is that of wider features",
     "layer-peeled": "with so few dimensions the lower bound is that of wider features",
     "loss": "the point of this loss comes from floating-point numbers",
@@ -55,7 +55,7 @@ def shortfall(bounds: dict[str, str], digits: int, why: str = "", key: str = "")
     found = width(bounds)
     if found <= Fraction(1, 10 ** (digits - SPARE)):
         return ""
-    reason = why or REASONS.get(key, "the refinement of the point stopped at the accuracy of floating-point numbers")
+    reason = why or REASONS.get(key, "no closer certificate was found")
     return f"the relative width reached is {scientific(found)}, not 1e-{digits - SPARE}: {reason}"
 
 

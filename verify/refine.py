@@ -273,7 +273,7 @@ class _Frame:
         found = left, _symmetric(self.turn @ own @ self.turn.T), right
         if not all(np.isfinite(part).all() for part in found):
             raise NotConverged("the Newton system is singular")
-        return tuple(_balls(part) for part in found)  # type: ignore[return-value]
+        return tuple(_balls(part) for part in found)
 
     def norm_change(self, work: _Work, E: Array) -> float:
         """Derivative of the nuclear norm along a direction, that of the contrasts by differences."""

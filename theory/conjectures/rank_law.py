@@ -108,4 +108,7 @@ rank_law = Claim(
     note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
     "labels the squared loss has a direction along the mean of all classes that outlives the count: the hypothesis "
     "names a counterexample.",
+    survivors={
+        "*(relation 1)*": "what survives is a lower bound below this one",
+    },
 )

@@ -411,4 +411,7 @@ interlacing = Claim(
         Mutant("always j", relations=(sp.Eq(live, classes_alive, evaluate=False),), problem=settings.BIASED),
         Mutant("mu_i >= n_i", relations=(sp.Ge(mode_seen, upper, evaluate=False),), problem=settings.BIASED),
     ),
+    survivors={
+        "*(relation 4)*": "what survives is a lower bound below this one",
+    },
 )

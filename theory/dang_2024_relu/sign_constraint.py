@@ -135,7 +135,14 @@ cost = Claim(
     ),
     witness=BALANCED,
     family=Family(bias=("none",), near=("zero",), model="ce-relu"),
-    settings=(ALL_ALIVE, STEP, WINDOW, BALANCED.at("3.9"), Problem.ce([(7, 2)], "0.05", model="ce-relu")),
+    settings=(
+        ALL_ALIVE,
+        STEP,
+        WINDOW,
+        BALANCED.at("3.9"),
+        BALANCED.at(20),
+        Problem.ce([(7, 2)], "0.05", model="ce-relu"),
+    ),
     derivation=sign_derivation,
     rests_on=frozenset({"DA24-01", "HL23-09"}),
     required="proved",
@@ -144,4 +151,9 @@ cost = Claim(
         Mutant("the constraint helps", relations=(sp.Lt(F_n, FREE_VALUE, evaluate=False),), problem=BALANCED),
         Mutant("same threshold in both models", relations=(sp.Equivalent(dead, K * g >= 1),), problem=WINDOW),
     ),
+    survivors={
+        "strict*(relation 1)": "with ReLU features the value is strictly larger at every problem tried",
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "swapped symbols: K and lambda*": "at the few problems where it has a value no state is decided",
+    },
 )

@@ -161,6 +161,11 @@ collapse = Claim(
     note="That the ratios with collapse form an up-set, and that the system has one solution, is proved here: in the "
     "parameter t every quantity of the system increases. Only sqrt(E_W E_H) enters R_0. For kA = 1 there is no gap a: "
     "the first equation then only defines a number a that cancels in R_0 and T.",
+    survivors={
+        "*(relation 1)*": "at least two minority classes are a hypothesis: the first condition always holds; and no "
+        "problem tried has a multiplier of exactly 1",
+        "*(relation 2)*": "at the problems tried the changed formula has no value or is too wide to decide",
+    },
 )
 
 
@@ -274,6 +279,10 @@ limit = Claim(
     note="Explicit in R, so the limit is checked at finite R. FA21-04 gives the exact ratio. Below it (mu < 1) the "
     "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, "
     "the bound 0.396.",
+    survivors={
+        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )
 
 

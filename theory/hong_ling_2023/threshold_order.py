@@ -181,4 +181,10 @@ order = Claim(
         Mutant("T2 = sqrt(nA) when kA = 1", relations=(equation(x_t, sp.sqrt(nA)),), problem=SINGLE),
         Mutant("order reversed for kB > kA", relations=(sp.Lt(x_t, sp.sqrt(nB), evaluate=False),), problem=STEP),
     ),
+    survivors={
+        "*(relation 1)*": "read outside the window between sqrt(n_B) and sqrt(n_A) only, where the changed condition "
+        "says the same",
+        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

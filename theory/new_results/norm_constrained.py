@@ -79,6 +79,7 @@ def multiplier_derivation() -> Derivation:
 
 
 RIDGE = Problem.ce([(9, 2), (4, 2)], 1).with_loss(feature_decay=[("1/9", 2), ("1/4", 2)])
+SLOPED = Problem.ce([(9, 2), (4, 2)], 1).with_loss(scaling="1/2", feature_decay=[("1/9", 2), ("1/4", 2)]).at("4.84")
 SMOOTH = Problem.ce([(9, 2), (4, 2)], 1).with_loss(smoothing="1/5", feature_decay=[("1/9", 2), ("1/4", 2)])
 SHIFTED = Problem.ce([(9, 2), (4, 2)], 1).with_loss(adjustment=1, feature_decay=[("1/9", 2), ("1/4", 2)])
 HEAVY = Problem.ce([(9, 2), (4, 2)], 1, weights=[(1, 2), (2, 2)]).with_loss(feature_decay=[("1/9", 2), ("1/4", 2)])
@@ -126,7 +127,7 @@ multiplier = Claim(
         base="layer-peeled",
         knobs=("weights", "smoothing"),
     ),
-    settings=(RIDGE.at(8), SHIFTED.at(8), HEAVY.at(8), WIDE_BUDGET, NARROW_BUDGET),
+    settings=(RIDGE.at(8), SHIFTED.at(8), HEAVY.at(8), SLOPED, WIDE_BUDGET, NARROW_BUDGET),
     derivation=multiplier_derivation,
     rests_on=frozenset({"NR26-01", "NR26-02"}),
     required="proved",

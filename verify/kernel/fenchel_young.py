@@ -5,6 +5,7 @@ its conjugate, Om(u) >= <q, u> - Om*(q) wherever Om* is finite (Fenchel-Young), 
 
 Witness, integers over a power of two: ``dual`` (K x K, column k is q_k), ``W`` and ``H`` (K x r each, H one mean
 feature per class), ``bias`` (1 x K), and for ``layer-peeled`` ``nu`` (1 x 1), a bound on the norm of the dual matrix.
+There is no reduced form: targets may tell any two classes apart.
 """
 
 from dataclasses import dataclass
@@ -224,6 +225,7 @@ def check_points(task: Task) -> None:
     demand(task.penalty is not None or not any(task.arrays["bias"][1][0]), "this problem has no bias")
     if task.peeled:
         demand(all(s == 1 for s in task.s) and all(r == 1 for r in task.r), "decay without weight decay")
+        demand(task.arrays["nu"][1][0][0] > 0, "nu is not a norm")
         for rows, budget in ((W, task.first), (H, task.second)):
             demand(sum(a * a for row in rows for a in row) <= task.K * budget, "the point exceeds its budget")
 

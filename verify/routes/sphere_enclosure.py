@@ -34,7 +34,8 @@ from verify.witness import dyadics, offer, prove
 __all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
-MOST_DIGITS = 100
+MOST_DIGITS, MOST_TOUCHING = 200, 100
+"""Most digits used, of a kernel that touches exp(a t) fewer: to prove p <= exp takes time with every digit."""
 SEARCHED = 12
 """Most vectors for which a descent looks for a better point than the configuration with a name."""
 
@@ -51,7 +52,7 @@ def certify(problem: Problem, digits: int = 40, share: int | None = None) -> tup
     Parameters
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
-    digits : digits of the point and of the kernel, at most 100 are used.
+    digits : digits of the point and of the kernel, at most 200 are used.
     share : a kernel that touches exp(a t) is lowered by 2^-share; default by the digits, less where that fails.
 
     Raises
@@ -67,8 +68,8 @@ def certify(problem: Problem, digits: int = 40, share: int | None = None) -> tup
     """
     if problem.K > MAX_GROUPS:
         raise ValueError(f"more than {MAX_GROUPS} vectors are too many for a certificate")
-    digits = min(digits, MOST_DIGITS)
-    bits, fine = int(3.33 * digits) + int(2 * problem.temperature) + 32, share or int(3.4 * digits) + 8
+    bits = int(3.33 * min(digits, MOST_DIGITS)) + int(2 * problem.temperature) + 32
+    fine = share or int(3.4 * min(digits, MOST_TOUCHING)) + 8
     shares = sorted({fine, (fine + SHARE) // 2, SHARE}, reverse=True) if fine > SHARE else [fine]
     with precision(2 * bits + 64):
         U, V = _point(problem)
@@ -131,7 +132,7 @@ def solve(
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
     seed, avoid : not used; the proof relies on no claim.
-    digits : digits of the certificate, at most 100 are used; default 40, where a kernel touches exp(a t) 27.
+    digits : digits of the certificate, at most 200 are used; default 40, where a kernel touches exp(a t) 27.
 
     Examples
     --------
