@@ -27,7 +27,7 @@ __all__ = ["fewer_classes", "is_minimal", "plainer", "shrink", "simplest_near", 
 OFFSETS = tuple(Fraction(n, 100) for n in (0, -1, 1, -10, 10))
 RATIOS = ("uf-svm", "layer-peeled")
 EACH = 12
-"""Counts up to this are tried one by one; above, 1, halves and one less."""
+"""Counts up to this are tried one by one; above, small ones, a tenth, 1/2, 3/4, 7/8, ... of it, and one less."""
 
 Report = Callable[[Problem, Examined], None]
 
@@ -138,7 +138,8 @@ def _lower(size: Fraction) -> list[Fraction]:
     top = int(size) - 1
     if top <= EACH:
         return [Fraction(n) for n in range(1, top + 1)]
-    return sorted({Fraction(n) for n in (1, 2, 3, 5, 10, isqrt(top), top // 10, top // 2, top) if n})
+    closer = (top + 1 - ((top + 1) >> j) for j in range(1, top.bit_length() + 1))  # 1/2, 3/4, 7/8, ..., one less
+    return sorted({Fraction(n) for n in (1, 2, 3, 5, 10, isqrt(top), top // 10, *closer) if 0 < n <= top})
 
 
 def _repeated(runs: tuple[Run, ...], i: int, repeat: int) -> tuple[Run, ...]:

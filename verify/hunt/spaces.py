@@ -20,9 +20,9 @@ __all__ = [
     "bases",
     "count_vectors",
     "distances",
-    "far_levels",
     "near_thresholds",
     "scaled",
+    "spread_levels",
     "valid",
     "vector",
 ]
@@ -31,8 +31,9 @@ LARGEST_K = 64
 """Most classes of a configuration: above this the routes give no logits."""
 BUDGETS = ("1/4", "1", "3")
 """Budgets E_W = E_H per class of the layer-peeled problems, and temperatures of ``ce-sphere``."""
-LEVELS = (Fraction(1, 30),)
-"""x relative to the largest threshold, far below it, for every exhaustive case."""
+GOLDEN = (5**0.5 - 1) / 2
+LOWEST, HIGHEST = 1 / 30, 1.2
+"""Ends of the range of levels of ``smallest``, relative to the largest threshold."""
 Counts = tuple[int, ...]
 
 
@@ -135,10 +136,18 @@ def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Probl
     return around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
 
 
-def far_levels(problem: Problem) -> list[Problem]:
-    """The same classes far below the largest threshold."""
+def spread_levels(problem: Problem, position: int) -> list[Problem]:
+    """The same classes at two levels relative to the largest threshold, evenly spread (on a log scale) over positions.
+
+    Examples
+    --------
+    >>> [round(float(p.x2), 3) for p in spread_levels(Problem.ce([9, 9, 4, 4], 1), 1)]
+    [0.841, 0.023]
+    """
     top = near_thresholds(problem, (Fraction(0), Fraction(1, 1000)))
-    return [scaled(top[-1], level) for level in LEVELS] if top else [problem]
+    places = ((position * GOLDEN + half) % 1 for half in (0.0, 0.5))
+    levels = (LOWEST * (HIGHEST / LOWEST) ** place for place in places)
+    return [scaled(top[-1] if top else problem, Fraction(f"{level:.6g}")) for level in levels]
 
 
 def scaled(problem: Problem, factor: Fraction) -> Problem:

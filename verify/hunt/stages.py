@@ -1,7 +1,7 @@
 """The four stages of an attack. A slice (stage, index) tries a fixed sequence of configurations for a given seed.
 
-``smallest`` : every count vector, by its sum, in every mode of the claim's family, far below and on both sides of every
-    threshold.
+``smallest`` : every count vector, by its sum, in every mode of the claim's family, on both sides of every threshold
+    and at two levels that fill the range between.
 ``boundary`` : ties, extreme ratios, single classes, two classes, nearly equal sizes, at relative distances 1e-3, 1e-4,
     1e-6 and 1e-9 of every threshold on both sides and exactly on it; then the levels at which a state, a rank or a
     prediction changes are bisected, so that both sides are tried at all distances down to 1e-11.
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from theory.claim import Claim
 from theory.problem import Problem
 from verify.hunt.attack import Examined
-from verify.hunt.spaces import at_vector, bases, count_vectors, far_levels, near_thresholds, scaled, vector
+from verify.hunt.spaces import at_vector, bases, count_vectors, near_thresholds, scaled, spread_levels, vector
 
 __all__ = ["STAGES", "Attack", "play"]
 
@@ -98,10 +98,10 @@ def _smallest(claim: Claim, index: int, attack: Attack) -> None:
         for problem in probes(claim):
             attack(problem)
     others = index % 2 == 1
-    for counts in vectors_of(claim, index):
+    for place, counts in enumerate(vectors_of(claim, index), VECTORS * index):
         modes = list(_modes(claim, counts))
         for base in modes[1:] if others else modes[:1]:
-            for problem in (*far_levels(base), *near_thresholds(base, CLOSE)):
+            for problem in (*spread_levels(base, place), *near_thresholds(base, CLOSE)):
                 attack(problem)
 
 
