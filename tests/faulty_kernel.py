@@ -24,18 +24,24 @@ def module_with(before: str, *modules: str) -> str:
 
 def load(module: str, before: str, after: str, count: int = 1) -> types.ModuleType:
     """The kernel, with ``before`` replaced in the source of one of its modules (``count`` times, -1 everywhere)."""
+    changed = SOURCES[module].replace(before, after, count)
+    assert changed != SOURCES[module]
+    return load_source(module, changed)
+
+
+def load_source(module: str, changed: str) -> types.ModuleType:
+    """The kernel, with another source of one of its modules."""
     for name in [name for name in sys.modules if name == NAME or name.startswith(f"{NAME}.")]:
         del sys.modules[name]
     package = types.ModuleType(NAME)
     package.__path__ = [str(FOLDER)]
-    sys.modules[NAME] = package
-    changed = SOURCES[module].replace(before, after, count)
-    assert changed != SOURCES[module]
-    if module != "__init__":
-        _execute(types.ModuleType(f"{NAME}.{module}"), changed)
-        changed = SOURCES["__init__"]
     package.__package__ = NAME
-    _execute(package, changed)
+    sys.modules[NAME] = package
+    if module == "__init__":
+        _execute(package, changed)
+        return package
+    _execute(types.ModuleType(f"{NAME}.{module}"), changed)
+    _execute(package, SOURCES["__init__"])
     return package
 
 

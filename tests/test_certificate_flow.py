@@ -155,6 +155,22 @@ def test_an_undecided_certificate_exits_with_three_under_strict_only(call, folde
     assert call("check", folder, "--strict")[0] == 3
 
 
+def test_an_interrupt_keeps_what_was_checked(call, folder, monkeypatch):
+    import verify.kernel
+
+    honest = verify.kernel.check
+
+    def check(text):
+        if b'"uf-svm"' in text:
+            raise KeyboardInterrupt
+        return honest(text)
+
+    monkeypatch.setattr(verify.kernel, "check", check)
+    code, out, err = call("check", folder, "--json")
+    assert (code, err) == (130, "verify: interrupted; 2 files were looked at.\n")
+    assert json.loads(out)["summary"]["bounds"] == 1
+
+
 def test_a_file_that_is_named_must_be_a_certificate(call, folder):
     assert refused(call("check", folder / "other.json"))
     assert call("check", folder / "ce.json", folder / "other.json")[0] == 2
@@ -279,6 +295,25 @@ def test_damaged_archives_are_refused(call, tmp_path):
         path = tmp_path / f"bad{i}.zip"
         path.write_bytes(data)
         assert refused(call("check", path)), i
+
+
+def test_random_damage_to_an_archive_is_no_crash_and_proves_nothing_new(call, tmp_path):
+    rng, path = random.Random(0), tmp_path / "damaged.zip"
+    good = zipped(tmp_path / "good.zip", {"svm.json": text_of(SVM), "a.txt": "b"}).read_bytes()
+    seen = {0: 0, 1: 0, 2: 0}
+    for _ in range(120):
+        data = bytearray(good)
+        for _ in range(rng.randint(1, 3)):
+            start = rng.choice([rng.randrange(len(data)), data.find(b"PK\x01\x02"), data.find(b"PK\x05\x06")])
+            place = min(len(data) - 1, max(0, start) + rng.randrange(30))
+            data[place] = rng.choice([0, 1, 127, 255, data[place] ^ (1 << rng.randrange(8))])
+        path.write_bytes(data[: rng.choice([len(data), len(data), rng.randrange(len(data))])])
+        code, out, err = call("check", path, "--json")
+        seen[code] += 1
+        assert code != 2 or out or err.count("\n") == 1
+        for row in json.loads(out)["files"] if out else []:
+            assert row["outcome"] != "bounds" or row["bounds"] == SVM["bounds"]
+    assert min(seen[0], seen[2]) > 5
 
 
 def test_the_same_files_are_packed_into_the_same_bytes(tmp_path, folder):
@@ -522,6 +557,16 @@ def test_an_optimum_that_is_not_that_of_its_file_bears_nothing(settled, monkeypa
         verify.findings._readings.cache_clear()
     assert rows["TH22-03"].verdict == "undecided"
     assert ("no certificate at" if fault == "no certificate" else "in memory are not those") in rows["TH22-03"].reason
+
+
+def test_a_refuted_limit_keeps_the_problems_at_its_scales(settled, tmp_path):
+    spool = tmp_path / "limit"
+    spool.mkdir()
+    rows, _, _ = settled(lambda folder: shutil.copytree(spool, folder, dirs_exist_ok=True), check_one("TH22-R5", spool))
+    evidence = rows["TH22-R5"].certificates
+    assert (rows["TH22-R5"].verdict, len(evidence.files), evidence.rejected) == ("refuted", 3, [])
+    rows, _, _ = settled(result=check_one("TH22-06", spool))
+    assert rows["TH22-06"].certificates is None
 
 
 def test_only_the_kernel_is_loaded_where_files_are_checked(tmp_path):

@@ -23,7 +23,7 @@ from verify.judge import Finding
 from verify.schemas import json_schemas
 
 SCHEMAS = Path(verify.engine.__file__).parent / "json_schemas"
-COMMANDS = ["list", "show", "run", "mutants", "replay", "new", "optimum", "thresholds", "certify", "check"]
+COMMANDS = ["list", "show", "run", "mutants", "replay", "new", "optimum", "thresholds", "certify", "check", "discover"]
 CE = ["ce", "--counts", "120x4,25x3", "--lam", "0.0105"]
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from theory.problem import Problem
 from verify.kernel import verify_certificate
+from verify.propose import propose
 
 CE = {"lambda_w": "1", "lambda_h": "1", "bias": "none", "class_weights": None, "dim": 999}
 
@@ -75,3 +80,24 @@ def test_hostile_work_is_bounded(name: str) -> None:
     text, start = json.dumps(data | {"witness": witness, "bounds": None, "facts": None}), time.process_time()
     verify_certificate(text)
     assert time.process_time() - start < 5
+
+
+def command(*names: str, pipe: str = "") -> tuple[int, str, str]:
+    """Exit code, output and errors of ``python -m verify.kernel``."""
+    line = f"{sys.executable} -m verify.kernel {' '.join(names)}"
+    script = f"{line} {pipe}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_line_of_the_kernel(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(propose(Problem.ce([(9, 2), (4, 3)], "0.03"))))
+    bad.write_text(good.read_text().replace("ce", "ec"))
+    assert command(str(good))[0] == 0
+    assert command(str(good), pipe="| head -1") == (0, "{\n", "")
+    assert command(str(bad))[0] == 1
+    for names in ((), (str(tmp_path / "none.json"),), (str(tmp_path),), (str(good), str(good))):
+        code, output, errors = command(*names)
+        assert (code, output, errors.count("\n")) == (2, "", 1)
+        assert errors.startswith("verify.kernel: ")

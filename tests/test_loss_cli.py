@@ -77,6 +77,33 @@ def test_a_loss_without_closed_form_says_so(call):
     assert "at least 0.0666667 and at most 0.1" in " ".join(out.split())
 
 
+@pytest.mark.parametrize("scheme", ["inverse", "sqrt-inverse", "effective:0.999"])
+def test_a_long_tail_in_words(call, scheme):
+    _, out, _ = call("thresholds", "ce", "--profile", "exp:500:5:100", "--class-weights", scheme)
+    said = " ".join(out.split())
+    assert said.count("share one mean feature") == 1
+    assert "75 classes have a size or weight that no other class has" in said
+    assert ("rounded to 40 digits" in said) is (scheme != "inverse")
+    assert ("sqrt(1/150000)" in said) is (scheme == "inverse")
+    assert "(NR26-19)" in said
+    _, out, _ = call("thresholds", "ce", "--profile", "exp:500:5:100", "--label-smoothing", "0.1")
+    assert "NR26-19" not in out
+
+
+def test_hinge_and_focal_say_what_is_known(call):
+    data = thresholds(call, "ce", *TWO, "--loss", "hinge")
+    (found,) = [t for t in data["thresholds"] if t["name"] == "complete_collapse"]
+    x = 30 * float(found["value"]["lower"])
+    shares = [max(0, 1 - (k - 1) * (x / root - 1)) for k, root in ((2, 3), (3, 2))]
+    assert 5 * (9 * shares[0] ** 2 / 3 + 4 * shares[1] ** 2 / 2) == pytest.approx(x * x, rel=1e-9)
+    assert found["claim"] == "UC26-07"
+    _, out, _ = call("thresholds", "ce", "--counts", "9x2,4x3,1x2", "--loss", "hinge")
+    assert "for at most two kinds of classes" in " ".join(out.split())
+    _, out, _ = call("thresholds", "ce", *TWO, "--loss", "focal:2")
+    assert "size 4: lam is at least 0.0621811" in out
+    assert "complete_collapse: in lam it is at least 0.115502" in " ".join(out.split())
+
+
 def test_thresholds_of_the_other_models(call):
     relu = thresholds(call, "ce-relu", *TWO, "--label-smoothing", "0.1", "--class-weights", "inverse")["thresholds"]
     assert [t["closed_form"] for t in relu] == ["sqrt(324/125)/30", "sqrt(729/125)/30"]
@@ -183,7 +210,7 @@ def pairwise(tmp_path, monkeypatch):
 
 def test_a_loss_of_the_user_is_one_file(call, pairwise):
     _, out, err = call("thresholds", "ce", *TWO, "--loss", "pairwise")
-    assert "in lam it is at least 0.1" in " ".join(out.split()), err
+    assert "size 4: lam is at least 0.1" in " ".join(out.split()), err
     code, out, _ = call("optimum", "ce", *TWO, "--lam", "0.03", "--loss", "pairwise", "--json")
     assert code == 0
     data = json.loads(out)

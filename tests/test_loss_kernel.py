@@ -51,6 +51,8 @@ SHARP = (
     TWO.with_loss(smoothing="0.3").at(9),
     TWO.with_loss("hinge"),
     Problem.ce([4, 4, 1], "0.05").with_loss(targets=TARGETS),
+    Problem.ce([4, 4, 1], "0.05").with_loss(targets=[["0.7", "0.2", "0.1"], ["0.1", "0.8", "0.1"], TARGETS[2]]),
+    Problem.ce([4, 4, 1], "0.05").with_loss(targets=[*TARGETS[:2], ["0.3", "0.2", "0.5"]]),
     Problem.ce([(8, 2), (3, 2)], "0.05", bias="1/10").with_loss(smoothing="0.1"),
     PEELED.with_loss(smoothing="0.2"),
     PEELED.with_loss("ovr", scaling="1/2"),

@@ -164,6 +164,9 @@ def rejected() -> list[str]:
     for by in (Fraction(99, 100), Fraction(101, 100)):
         found.append(changed(FREE, squares=shift(squares, by), **zeros[FREE]))
     found.append(changed(FREE, squares=array([row[::-1] for row in squares["rows"]], squares["p"]), **zeros[FREE]))
+    roots = sharp(FREE)["witness"]["roots"]  # the largest mode, between two sizes, called dead
+    roots = array([[0, *row[1:]] for row in roots["rows"]], roots["p"])
+    found.append(changed(FREE, roots=roots, **zeros[FREE]))
     found += [decomposed(Fraction(20, 19), Fraction(19, 20)), decomposed(Fraction(1), Fraction(19, 20))]
     found += [repeated(zeros[FREE]), negative()]
     found += [moved(zeros[FREE], by) for by in (Fraction(21, 20), Fraction(19, 20))]
@@ -277,8 +280,10 @@ FAULTS = [
     ("demand(positive(least)", "demand(True or positive(least)"),
     ("x = r - price / share", "x = r - price"),
     ("zero - share * x * x / (2 * N)", "zero - share * x * x / N"),
-    ("arb(0) if tie or x <= 0 else", "arb(0) if tie else"),
-    ("arb(0) if tie or x <= 0 else", "arb(0) if x <= 0 else"),
+    ("most = arb(0) if x <= 0 else x.abs_upper()", "most = x.abs_upper()"),
+    ('"alive" if excess > 0', '"alive" if excess >= 0'),
+    ('tie = "tie" if M > 1 else "dead"', 'tie = "tie"'),
+    ("state, s = exact or state, arb(0) if", "state, s = state, arb(0) if"),
     ('state = None if most > 0 else "dead"', 'state = "dead"'),
     ("(top * (L - 2) / (L - 1)).root(L)", "(top * (L - 2) / (10**9 * L)).root(L)"),
     ("demand(not positive(signs[0]) and positive(signs[1])", "demand(positive(signs[1])"),
@@ -289,7 +294,7 @@ FAULTS = [
     ("e * s * s / (2 * N)", "e * s * s / N"),
     ('"alive") if e < 0 else', '"alive") if True else'),
     ("arb.min(zero, value), s, ", "zero, s, "),
-    ('"tie" if tie else None', '"alive"'),
+    ("(arb.min(zero, value), s, None)", '(arb.min(zero, value), s, "alive")'),
     ("M ** (2 * M) * task.N ** (M + 1)", "M ** M * task.N ** (M + 1)"),
     ("mode.share ** (M + 1) * max", "mode.share ** M * max"),
     ("max(1, M - 1) ** (M - 1)", "max(1, M) ** (M - 1)"),

@@ -114,9 +114,16 @@ MUTANTS = (
     ("HL23-04", "strict instead of non-strict", ["/0/facts/merged/values/1", "is", False]),
     ("DA23-05", "threshold reversed", ["/0/facts/modes/values/0/state", "is", "dead"]),
     ("TH22-14", "R* = 1/(1 - rho)^2", ["0", "<=", "/0/facts/classifier/others/1/1"]),
-    ("TH22-02", "some multipliers vanish at strong imbalance", ["/0/facts/multipliers/others/0/0", "=", "0"]),
+    ("TH22-02", "some multipliers vanish at strong imbalance", ["0", "=", "/0/facts/multipliers/others/0/0"]),
     ("DA24-07", "the largest size decides", ["/0/facts/contrast/values/3", "is", "alive"]),
 )
+
+
+def test_a_mutant_of_a_refuted_claim_is_not_refuted_by_the_statement_of_the_claim() -> None:
+    """A cosine of 0.9016 is above 9/10, not above 99/100."""
+    claim, _ = mutant("RF26-10", "a cosine below 99/100 where all are correct")
+    with pytest.raises(NotCovered, match="does not refute"):
+        refutation(claim, CLAIMS["RF26-10"].witness)
 
 
 @pytest.mark.parametrize(("name", "text", "says"), MUTANTS)

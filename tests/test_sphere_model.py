@@ -240,7 +240,7 @@ def test_more_harmonics_prove_codes_optimal_at_higher_temperature(n, d, a):
     with precision(400):
         V = next(iter(codes(problem).values()))
         assert promise(problem, hermite(problem, inner_products(V))) == -np.inf
-        assert min(float(m) for m in extended(problem, V)) < 0
+        assert min(float(m) for m in extended(problem, V)[0]) < 0
 
 
 def test_beyond_what_is_found_the_uniform_bound_remains():

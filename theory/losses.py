@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.loss_check import broken_promise
+
 __all__ = ["NAMES", "Loss", "canonical", "find", "register"]
 
 Array = NDArray[Any]
@@ -100,12 +102,15 @@ def register(name: str, factory: Factory, parameter: Fraction | None = None) -> 
     Raises
     ------
     ValueError
-        If the name is malformed or that of a shipped loss.
+        If the name is malformed or that of a shipped loss, or if the loss does not keep what its entry promises: its
+        gradient, convexity and symmetries are tried at a few points.
     """
     if not name.replace("-", "").isalnum() or not name.isascii() or name != name.lower():
         raise ValueError(f"loss: {name[:40]!r} is not a name of lower-case letters, digits and hyphens")
     if name in _shipped:
         raise ValueError(f"loss: {name} is a shipped loss; choose another name")
+    if _shipped and (wrong := broken_promise(factory(Fraction(0) if parameter is None else parameter))):
+        raise ValueError(f"loss: {name}: {wrong}")
     _found[name] = (factory, parameter)
 
 

@@ -16,7 +16,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.counts import InputError, spans
-from verify.digits import DIGITS, shortfall, width
+from verify.digits import DIGITS, shortfall
 from verify.kernel import interval
 from verify.optimum import LISTED, count_runs
 from verify.routes import enclose, solve
@@ -86,9 +86,7 @@ LISTED_FACTS = 128
 
 def _why(problem: Problem, ends: dict[str, str], digits: int, reason: str, missing: Sequence[str]) -> str:
     """What to know where the bounds are wider than asked for or facts are missing."""
-    if not reason and width(ends) > WIDE:
-        reason = "no certificate closes the gap here, and no facts follow"
-    note = shortfall(ends, digits, reason)
+    note = shortfall(ends, digits, reason, problem.key)
     if note or reason or problem.K <= LISTED_FACTS or not missing:
         return note or reason
     return f"facts about single classes are given up to {LISTED_FACTS} classes"

@@ -23,7 +23,7 @@ from verify import cases, registry
 from verify.certified import Keeper
 from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
-from verify.judge import Finding
+from verify.judge import LIMIT_SCALES, Finding
 from verify.laws import broken_law
 from verify.mutation import judge_mutants, probes
 from verify.parallel import each
@@ -78,8 +78,7 @@ class Checker:
         self.deadline = time.monotonic() + timeout
         self.seen: dict[Problem, None] = {}
         self.violation: Violated | None = None
-        kept = claim.along is None and "enclosure" in self.tallies
-        self.keeper = Keeper(certificates) if certificates and kept else None
+        self.keeper = Keeper(certificates) if certificates and "enclosure" in self.tallies else None
 
     def visit(self, problem: Problem, costly: bool) -> None:
         """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
@@ -111,7 +110,8 @@ class Checker:
         tally.hits += optimum.work.get("hits", 0)
         tally.uses |= optimum.uses
         tally.relies_on = tally.uses & self.avoid
-        if self.keeper and route == "enclosure" and any(f.outcome != "undecided" for f in findings):
+        says = route == "enclosure" and self.claim.along is None and any(f.outcome != "undecided" for f in findings)
+        if self.keeper and says:
             self.keeper.keep(self.claim, problem, optimum)
         self._raise_on(problem, findings, route)
 
@@ -212,9 +212,11 @@ class Checker:
 
     def keep_counterexample(self) -> None:
         """Of a refuted claim only the certificates of its counterexample matter."""
-        if self.keeper and self.violation is not None:
-            self.keeper, problem = Keeper(self.keeper.folder), self.violation.problem
-            optimum = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid)
+        if not self.keeper or self.violation is None:
+            return
+        self.keeper, problem = Keeper(self.keeper.folder), self.violation.problem
+        for scale in LIMIT_SCALES if self.claim.along else LIMIT_SCALES[:1]:
+            optimum = optimum_for(self.claim, problem, "enclosure", self.seed, self.avoid, scale)
             if self.violation.route == "enclosure" or optimum.lower is not None:
                 self.keeper.keep(self.claim, problem, optimum)
 
@@ -323,7 +325,7 @@ def _certificates(
     claim: Claim, checker: Checker, rows: dict[str, RouteResult], stopped: tuple[Verdict, str] | None
 ) -> ClaimCertificates | None:
     """What the enclosure rests on, and the verdict without it."""
-    if checker.keeper is None or claim.status == "note":
+    if checker.keeper is None or claim.status == "note" or (claim.along and checker.violation is None):
         return None
     silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
     verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)

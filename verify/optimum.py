@@ -195,7 +195,7 @@ def _decimal(value: float, rounding: str) -> str:
 def _from_certificate(problem: Problem, data: dict[str, Any], outcome: Outcome, digits: int) -> Bounds:
     value, facts = Interval.model_validate(data["bounds"]), data["facts"]
     if not facts:
-        return Bounds(value, "enclosed", None, _loose(problem))
+        return Bounds(value, "enclosed", None, shortfall(data["bounds"], digits, _loose(problem)) or _loose(problem))
     m = np.array([c.classes for c in problem.clusters])
     own, own_radius = _balls([facts["logits"]["own"]], m == 0)
     sibling, sibling_radius = _balls([facts["logits"]["sibling"]], m == 1)

@@ -1,8 +1,8 @@
 """Certificates from approximate optima: polish a symmetric point in high precision, then write integers.
 
-Nothing here is trusted: :mod:`verify.kernel` accepts or rejects what this module writes. Up to about 18 clusters
-:mod:`verify.polish` supplies any number of digits; beyond that the floats of the start are used as they are, with
-a dual point aligned to them.
+Nothing here is trusted: :mod:`verify.kernel` accepts or rejects what this module writes. A few clusters are polished in
+high precision throughout (:mod:`verify.polish`), more of them from floats (:mod:`verify.refine`). Where both give up, the
+floats of the start are used as they are, with a dual point aligned to them.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ def propose(problem: Problem, start: BlockPoint | None = None, digits: int = 40)
     start : approximate optimum (floats, mpmath numbers or balls); the default suits a few clusters. When the
         dimension of the problem is below the rank of the optimum, the primal point is made from ``start``: its
         smallest parts are dropped until it fits.
-    digits : digits of the polished point; the relative gap is about ``10**-digits`` (about 1e-13 when the
-        problem is too large to polish: more than about 18 clusters of full rank).
+    digits : digits of the polished point; the relative gap is about ``10**-digits`` (about 1e-13 where floats have to do).
 
     Returns
     -------

@@ -1,6 +1,13 @@
 """Which proved fact contradicts which refuted claim, and why the claim says the opposite.
 
 A recipe takes the claim and a problem inside its hypotheses and yields attempts, the most direct one first.
+
+Examples
+--------
+>>> from verify.registry import load
+>>> attempt = next(RECIPES["RF26-08"](load()["RF26-08"], Problem.ce([(20, 3), (5, 2)], 1).at("5.76")))
+>>> attempt.given[0], attempt.says
+(['/0/facts/contrast/values/1', 'is', 'dead'], ['/0/facts/zero/values/1', 'is', True])
 """
 
 from __future__ import annotations
@@ -14,19 +21,14 @@ from typing import Any
 from flint import arb
 
 from theory.claim import Claim
-from theory.lu_steinerberger_2020.two_families import HEIGHT, PYRAMID_VALUE, SIDEWAYS
 from theory.problem import Problem
-from theory.seli_observables import step_parameters
-from theory.sphere_observables import a as temperature
-from theory.symbols import dead
-from theory.value_observables import representatives
-from verify import traced
-from verify.balls import decide, precision, resolve
+from verify import recipes_geometry as geometry
+from verify.balls import precision
 from verify.refute import Attempt, NotCovered
 from verify.routes import certify, deep_nonconvex
-from verify.terms import Term, gram, index, lift, logits, pointer, samples, translate, x2
+from verify.terms import index, lift, logits, pointer, samples, x2
 
-__all__ = ["EXAMPLES", "RECIPES", "UNREACHABLE"]
+__all__ = ["EXAMPLES", "READING", "RECIPES", "UNREACHABLE"]
 
 Recipe = Callable[[Claim, Problem], Iterator[Attempt]]
 RANK, RANK_OTHER, VALUE = pointer("/0/facts/rank"), pointer("/1/facts/rank"), pointer("/0/bounds")
@@ -91,7 +93,7 @@ def root_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     def bracket(size: Fraction) -> list[int]:
         """Around the largest zero of p^(M-1) (1-p)^(M+1) - cost/size^M, right of p = (M-1)/(2M)."""
         with precision(4 * ROOT_BITS):
-            limit = arb(str(0)) + _ball(cost / size**M)
+            limit = _ball(cost / size**M)
 
             def excess(p: int) -> bool:
                 x = arb((p, -ROOT_BITS))
@@ -119,7 +121,12 @@ def coded_margin(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """DA24-17: by the value of the point with these margins, else by the margins."""
     because = "A minimiser has the coded margins, so its value is at least that of the best point that has them."
     yield Attempt((problem,), [{"coded-margin": 0, "factor": "1"}, "<=", VALUE], because)
-    yield from traced.attempts(claim, problem)
+    Z, K, N, decay = logits(problem), problem.K, samples(problem), pointer("/0/options/lambda_w")
+    for number, cluster in enumerate(problem.clusters):
+        k, j = cluster.members[0], next(i for i in range(K) if i not in cluster.members)
+        coded = ((K - 1) * (lift(cluster.size * K / (K - 1)).sqrt() / (N * decay) - 1)).log()
+        alive = [contrast(0, number), "is", "alive"]
+        yield Attempt((problem,), [coded, "=", Z[k, k] - Z[j, k]], "The margin of a class that is alive.", (alive,))
 
 
 def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -131,6 +138,12 @@ def chance_level(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     )
     given = ([RANK, "<=", lift(0)],)
     yield Attempt((linear,), [lift(problem.K).log(), "<=", VALUE], because, given)
+    point = (
+        "(W, H, b) = (0, 0, log(n_k/N)) costs the entropy of the class frequencies; the claim says log K at W H = 0."
+    )
+    shares = [size / problem.N for size in problem.sizes]
+    entropy = sum((share * lift(1 / share).log() for share in shares), lift(0))
+    yield Attempt((linear,), [lift(problem.K).log(), "<=", entropy], point)
 
 
 def cone_value(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -158,33 +171,6 @@ def double_mean(claim: Claim, problem: Problem) -> Iterator[Attempt]:
         "claim puts the logarithm of the double mean below E; a minimiser with E < a is of the second kind."
     )
     yield Attempt((problem,), [((5 * p + 4 * q) / 9).log(), "<=", energy], because, ([energy, "<", a],))
-
-
-def pyramid_turn(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """LS20-17."""
-    if (problem.K, problem.dim) != (5, 3):
-        raise NotCovered("LS20-17: min L_1 is not proved from below well enough; written down for the pyramid only")
-    h, digits = HEIGHT.unknown, 40
-    with precision(256):
-        found = resolve({temperature: _rational(problem.temperature), h: HEIGHT})[h]
-        middle = int((found * arb(10) ** digits).mid().floor().unique_fmpz())
-    ends = [Fraction(middle - 1, 10**digits), Fraction(middle + 2, 10**digits)]
-    slopes = [translate(HEIGHT.equation, {temperature: problem.temperature, h: end}) for end in ends]
-    height: Any = Term({"lower": str(ends[0]), "upper": str(ends[1])})
-    turn = translate(SIDEWAYS, {temperature: problem.temperature, h: height})
-    because = (
-        f"L_1 of the square pyramid at height h, {PYRAMID_VALUE}, is stationary where its derivative changes sign; the "
-        "pyramids are all configurations with their symmetry, so it is critical for L_1. The claim makes it critical "
-        "for L_2: sum_j p_1j v_j has no component along the tangent of v_1."
-    )
-    given = ([slopes[0], "<", lift(0)], [slopes[1], ">", lift(0)])
-    yield Attempt((problem,), [lift(0), "=", turn], because, given)
-
-
-def _rational(value: Fraction) -> Any:
-    import sympy as sp
-
-    return sp.Rational(value.numerator, value.denominator)
 
 
 # --- states in one problem -----------------------------------------------------------------------------------------
@@ -250,16 +236,6 @@ def collapsed_not_zero(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     yield Attempt((problem,), says, "Minority means coincide in every minimiser: the claim has them vanish.", given)
 
 
-def no_frame(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """RF26-01: means that coincide and do not vanish have the cosine 1."""
-    number = len(problem.clusters) - 1
-    given = ([f"/0/facts/zero/values/{number}", "is", False],)
-    because = "Vectors at the cosine -1/(K-1) differ; here two means that do not vanish are compared."
-    yield Attempt((problem,), [contrast(0, number), "is", "alive"], because, given)
-    _, cosine = _cosines(problem)
-    yield Attempt((problem,), [lift(Fraction(-1, problem.K - 1)), "=", cosine], BALANCED)
-
-
 def one_threshold(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     """UC26-R1: dead at one decay, alive at a larger one."""
     found = {}
@@ -314,140 +290,7 @@ def collapse_differs(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     yield Attempt((problem, other), [lift(0), "=", RANK_OTHER], because, ([RANK, "<=", lift(0)],))
 
 
-# --- geometry from logits ------------------------------------------------------------------------------------------
-
-
-BALANCED = (
-    "A minimiser attains equality in (lambda_w/2)|W|^2 + (lambda_h/2)|Hbar D^(1/2)|^2 >= lam |X|_*, X = Z D^(1/2): "
-    "W W^T is a multiple of (X X^T)^(1/2), Hbar^T Hbar of D^(-1/2) (X^T X)^(1/2) D^(-1/2) (D = 1 under budgets). "
-    "For two sizes the roots are contrasts and one direction between the groups, sums of logits."
-)
-
-
-def not_aligned(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """RF26-06: Z = (W W^T) diag(c) for aligned rows and means, which has equal products around every triangle."""
-    if len(problem.clusters) == 2:
-        rows, means = _cosines(problem)
-        yield Attempt((problem,), [rows, "=", means], BALANCED)
-        return
-    Z = logits(problem)
-    i, j, k = [cluster.members[0] for cluster in problem.clusters][:3]
-    because = (
-        "A mean h_k parallel to the row w_k is c_k w_k with c_k > 0, so z_jk = c_k <w_j, w_k>: around three classes "
-        "the products of logits are equal in both directions."
-    )
-    yield Attempt((problem,), [Z[i, j] * Z[j, k] * Z[k, i], "=", Z[j, i] * Z[k, j] * Z[i, k]], because)
-
-
-def _roots(problem: Problem, weighted: bool) -> tuple[Term, Term, Term, Fraction]:
-    """Of X = Z D^(1/2) (Z under budgets) at two sizes: singular value s of the direction between the groups, alpha of
-    the contrasts of the chosen group, the squared part s^2 v^2 of s in its columns, and their factor n.
-
-    The chosen group is the minority, or the majority where there is one minority class. 1^T X = 0 leaves one direction
-    u constant on groups, so that s^2 is the square of the Frobenius norm of the block between groups.
-    """
-    own, other = _groups(problem)
-    Z, parts = logits(problem), list[Term]()
-    for mine, theirs in ((own, other), (other, own)):
-        k, n = mine[0], problem.sizes[mine[0]] if weighted else Fraction(1)
-        siblings = (len(mine) - 1) * Z[mine[1], k] if len(mine) > 1 else lift(0)
-        mean, cross = (Z[k, k] + siblings) / len(mine), Z[theirs[0], k]
-        parts.append(n * len(mine) * (len(mine) * mean * mean + len(theirs) * cross * cross))
-    n = problem.sizes[own[0]] if weighted else Fraction(1)
-    alpha = (Z[own[0], own[0]] - Z[own[1], own[0]]) * lift(n).sqrt()
-    return (parts[0] + parts[1]).sqrt(), alpha, parts[0], n
-
-
-def _groups(problem: Problem) -> tuple[list[int], list[int]]:
-    """Members of the chosen group and of the other one."""
-    if len(problem.clusters) != 2:
-        raise NotCovered("written down for two different sizes only")
-    B, A = (cluster.members for cluster in reversed(problem.clusters))
-    return (B, A) if len(B) > 1 else (A, B)
-
-
-def _rows(problem: Problem, weighted: bool) -> tuple[Term, Term, Term]:
-    """<w, w>, <w, w'>, <w, w_other> of (X X^T)^(1/2): two classes of the chosen group, and one of each."""
-    s, alpha, _, _ = _roots(problem, weighted)
-    m, K = len(_groups(problem)[0]), problem.K
-    across = s * Fraction(K - m, K * m)
-    return across + alpha * Fraction(m - 1, m), across - alpha / m, s * Fraction(-1, K)
-
-
-def _cosines(problem: Problem) -> tuple[Term, Term]:
-    """Cosine of two rows, and of two means, of the chosen group."""
-    s, alpha, part, _ = _roots(problem, weighted=True)
-    m = len(_groups(problem)[0])
-    length, inner, _ = _rows(problem, weighted=True)
-    between = part / s
-    return inner / length, (between - alpha) / (between + (m - 1) * alpha)
-
-
-def parallel_rows(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """RF26-10, for two sizes."""
-    Z, chosen = logits(problem), representatives(problem)
-    right = tuple([Z[k, k], ">", Z[j, k]] for k in chosen for j in chosen if j != k)
-    yield Attempt((problem,), [_cosines(problem)[0], "<=", lift(Fraction(9, 10))], BALANCED, right)
-
-
-def row_cosine(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """FA21-R1."""
-    (own, other), ratio = _groups(problem), problem.e_w / problem.e_h
-    Z, rows = logits(problem), [entry * lift(ratio).sqrt() for entry in _rows(problem, weighted=False)]
-    z = [Z[own[0], own[0]], Z[own[0], own[1]], Z[own[0], other[0]]]
-    k, m = len(other), len(own)
-
-    def inner(parts: list[Term]) -> Term:
-        mine, sibling, cross = parts
-        return k * cross * cross + 2 * mine * sibling + (m - 2) * (sibling * sibling)
-
-    def square(parts: list[Term]) -> Term:
-        mine, sibling, cross = parts
-        return k * cross * cross + mine * mine + (m - 1) * (sibling * sibling)
-
-    full = (inner(z) + inner(rows)) / (square(z) + square(rows))
-    yield Attempt((problem,), [full, "=", rows[1] / rows[0]], BALANCED)
-
-
-def sign_of_rows(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """TH22-14 and what is said of another ratio: the sign of <w_B, w_B'>."""
-    own, _ = _groups(problem)
-    condition = next(part for part in claim.relations[0].args if part != dead)
-    positive = decide(condition, step_parameters(problem))
-    because = f"Minority classifiers are said to have a positive inner product iff {condition}."
-    says = [lift(0), "<=" if positive else ">=", gram(problem, "classifier")[own[0], own[1]]]
-    yield Attempt((problem,), says, because)
-
-
-def squares_positive(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """TH22-R1."""
-    Z, sizes = logits(problem), problem.sizes
-    for k, j in ((k, j) for k in representatives(problem) for j in representatives(problem) if k < j):
-        entry = sum((sizes[i] * Z[k, i] * Z[j, i] for i in range(problem.K)), lift(0))
-        yield Attempt((problem,), [lift(0), ">=", entry], "The entry (k, l) of Z D Z^T, for the logits of a minimiser.")
-
-
-def sample_mean(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """TH22-R3."""
-    G, sizes = gram(problem, "features"), problem.sizes
-    pairs = ((k, j) for k in range(problem.K) for j in range(problem.K))
-    square = sum((sizes[k] * sizes[j] * G[k, j] for k, j in pairs), lift(0)) / problem.N**2
-    yield Attempt((problem,), [lift(0), "=", square], "The squared length of the mean of all features.")
-
-
-def first_layer(claim: Claim, problem: Problem) -> Iterator[Attempt]:
-    """DA23-27: stationarity of W_1 gives lambda_1 s^2 = n p (1-p)/N."""
-    M, N = problem.depth, samples(problem)
-    decay, features = pointer(f"/0/options/lambda_w/{M - 1}"), pointer("/0/options/lambda_h")
-    because = (
-        "A minimiser is stationary along the scale of W_1 on every mode: lambda_1 s^2 = n p (1-p)/N. The claim says "
-        "s^(2M) = N lambda_H p/(1-p)."
-    )
-    for number, cluster in enumerate(problem.clusters):
-        p = pointer(f"/0/facts/modes/values/{number}/p")
-        given = ([f"/0/facts/modes/values/{number}/state", "is", "alive"],)
-        square = lift(cluster.size) * p * (1 - p) / (N * decay)
-        yield Attempt((problem,), [N * features * p / (1 - p), "=", square**M], because, given)
+# --- arithmetic -----------------------------------------------------------------------------------------------------
 
 
 def small_decay(claim: Claim, problem: Problem) -> Iterator[Attempt]:
@@ -457,15 +300,17 @@ def small_decay(claim: Claim, problem: Problem) -> Iterator[Attempt]:
 
 
 SMOOTHED = "One-hot labels keep these classes apart up to lam N = sqrt(n); the claim says that smoothed ones do too."
+READING = frozenset({"TH22-14"})
+"""Recipes that read the relation: they serve mutants too."""
 RECIPES: dict[str, Recipe] = {
     "DA23-18": cut_cluster,
     "DA23-26": frame_value,
-    "DA23-27": first_layer,
+    "DA23-27": geometry.first_layer,
     "DA23-28": cut_cluster,
     "DA23-31": root_value,
     "DA24-14": chance_level,
     "DA24-17": coded_margin,
-    "FA21-R1": row_cosine,
+    "FA21-R1": geometry.row_cosine,
     "FA21-R2": peeled_zero,
     "FA21-R3": narrow_features,
     "HL23-R1": growing_data,
@@ -474,22 +319,22 @@ RECIPES: dict[str, Recipe] = {
     "HL23-R6": minority_zero,
     "LS20-06": double_mean,
     "LS20-15": basis_value,
-    "LS20-17": pyramid_turn,
-    "RF26-01": no_frame,
+    "LS20-17": geometry.pyramid_turn,
+    "RF26-01": geometry.no_frame,
     "RF26-02": states_differ,
     "RF26-03": states_differ,
     "RF26-04": dead_below(Fraction(10201, 10000), "The claim keeps classes apart up to lam N = 1.01 sqrt(n)."),
     "RF26-05": states_differ,
-    "RF26-06": not_aligned,
+    "RF26-06": geometry.not_aligned,
     "RF26-07": dead_below(Fraction(1), SMOOTHED),
     "RF26-08": collapsed_not_zero,
     "RF26-09": states_differ,
-    "RF26-10": parallel_rows,
+    "RF26-10": geometry.parallel_rows,
     "RF26-11": collapse_differs,
     "RF26-12": states_differ,
     "RF26-13": dead_below(Fraction(4), "The claim keeps classes apart up to lam N = 2 sqrt(n) w.", weighted=True),
-    "TH22-14": sign_of_rows,
-    "TH22-R1": squares_positive,
-    "TH22-R3": sample_mean,
+    "TH22-14": geometry.sign_of_rows,
+    "TH22-R1": geometry.squares_positive,
+    "TH22-R3": geometry.sample_mean,
     "UC26-R1": one_threshold,
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 from theory.claim import Claim
 from theory.problem import Problem
+from verify import registry
 from verify.kernel import check
 from verify.routes import certify
 from verify.terms import Term, Untraceable
@@ -71,7 +72,8 @@ def refutation(claim: Claim, problem: Problem | None = None) -> dict[str, Any]:
     if not claim.applies(at):
         raise NotCovered(f"{claim.id}: the problem does not satisfy the hypotheses of the claim")
     reasons = ["nothing that a certificate states contradicts the claim there"]
-    attempts = recipes.RECIPES.get(claim.id, traced.attempts)(claim, at)
+    recipe = recipes.RECIPES.get(claim.id) if claim.id in recipes.READING or _is_registered(claim) else None
+    attempts = (recipe or traced.attempts)(claim, at)
     try:
         for attempt in attempts:
             data, answer = written(claim.id, attempt)
@@ -87,8 +89,31 @@ def refutation(claim: Claim, problem: Problem | None = None) -> dict[str, Any]:
     raise NotCovered(f"{claim.id}: {reasons[-1]}")
 
 
+def _is_registered(claim: Claim) -> bool:
+    """Whether a claim says what the registered one of its name says: a mutant does not."""
+    known = registry.load().get(claim.id)
+    return known is not None and (known.relations, known.read) == (claim.relations, claim.read)
+
+
 def written(name: str, attempt: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The file of an attempt, with what it shows, and what the kernel says about it."""
+    """The file of an attempt, with what it shows, and what the kernel says about it.
+
+    Parameters
+    ----------
+    name : of the claim.
+    attempt : terms may be :class:`~verify.terms.Term` or JSON.
+
+    Raises
+    ------
+    ValueError
+        If a problem has no certificate.
+
+    Examples
+    --------
+    >>> attempt = Attempt((Problem.svm([2, 1]),), ["/0/bounds", "<=", "1"], "a guess")
+    >>> written("X1", attempt)[1]["outcome"]
+    'refuted'
+    """
     offered = [certify(part)[0] if isinstance(part, Problem) else part for part in attempt.problems]
     data: dict[str, Any] = {
         "schema": "verify.refutation/1",

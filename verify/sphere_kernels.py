@@ -7,6 +7,7 @@ first order, except at -1) and contains no harmonic in which the code is not bal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -27,8 +28,8 @@ from verify.sphere import exact, log_c
 __all__ = ["extended", "hermite", "inner_products", "promise", "truncation"]
 
 Array = NDArray[Any]
-SHARE = 2.0**-90
-"""Part of the mean of a kernel that is given up, to leave it strictly below exp(a t)."""
+SHARE = 90
+"""2^-SHARE of the mean of a kernel is given up by default, to leave it strictly below exp(a t)."""
 NEAR = (-0.02, -0.007, -0.002, 0.002, 0.007, 0.02)
 ROOM, FAITH, STEP, ROUNDS = 3e-3, 30.0, 1.3, 40
 """Most distance kept from exp(a t), price of a violation, factor between temperatures, linear programs at each."""
@@ -77,10 +78,10 @@ def truncation(problem: Problem, bits: int) -> list[Any]:
     return mu
 
 
-def hermite(problem: Problem, nodes: list[Any]) -> list[Any]:
+def hermite(problem: Problem, nodes: list[Any], share: int = SHARE) -> list[Any]:
     """mu_k of the polynomial that agrees with exp(a t) at the nodes, to first order too except at -1, a little lowered.
 
-    Empty where a coefficient is not positive.
+    Empty where a coefficient is not positive; 2^-``share`` is what the mean is lowered by.
 
     Examples
     --------
@@ -102,16 +103,16 @@ def hermite(problem: Problem, nodes: list[Any]) -> list[Any]:
         p += basis * table[0]
     mu = []
     for k, (N, C) in reversed(list(enumerate(harmonics(problem.dim, len(points) - 1)))):
-        share = p.coeffs()[k] / C.coeffs()[k]
-        p = arb_poly((p - C * share).coeffs()[:k])
-        if not share > 0:
+        part = p.coeffs()[k] / C.coeffs()[k]
+        p = arb_poly((p - C * part).coeffs()[:k])
+        if not part > 0:
             return []
-        mu.append((share / N - (SHARE if k == 0 else 0)).sqrt())
+        mu.append((part / N - (arb(2) ** -share if k == 0 else 0)).sqrt())
     return mu[::-1]
 
 
-def extended(problem: Problem, V: Array) -> list[Any]:
-    """mu_k of either sign with more harmonics, for temperatures at which q of :func:`hermite` is negative.
+def extended(problem: Problem, V: Array, shares: Sequence[int] = (SHARE,)) -> list[list[Any]]:
+    """Per share, mu_k of either sign with more harmonics, where the temperature makes q of :func:`hermite` negative.
 
     A float search for the largest minimum of q, from temperature 1 upwards; the contacts are then made exact. It works
     for regular polygons with at most 6 vertices and for orthoplexes, at moderate temperatures; else empty.
@@ -120,7 +121,7 @@ def extended(problem: Problem, V: Array) -> list[Any]:
     --------
     >>> from verify.sphere import n_gon
     >>> problem = Problem.sphere(5, 2, 2, families=1)
-    >>> mu = extended(problem, n_gon(5))
+    >>> (mu,) = extended(problem, n_gon(5))
     >>> float(mu[5]), bool(mu[6] < 0 or mu[6] > 0)
     (0.0, True)
     """
@@ -129,7 +130,7 @@ def extended(problem: Problem, V: Array) -> list[Any]:
         mu = search.run(replace(problem, temperature=Fraction(1)), float(problem.temperature))
     if mu is None:
         return []
-    return _touching(problem, inner_products(V), search.degrees, mu)
+    return [_touching(problem, inner_products(V), search.degrees, mu, share) for share in shares]
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def _climb(q: Array, p: Array, most: Array, contact: Array, target: Array, mu: A
     return mu, best[1], best[2]
 
 
-def _touching(problem: Problem, nodes: list[Any], degrees: list[int], mu: Array) -> list[Any]:
+def _touching(problem: Problem, nodes: list[Any], degrees: list[int], mu: Array, share: int) -> list[Any]:
     """The lowest coefficients solved for such that p touches exp(a t) at the nodes in balls."""
     a, parts = exact(problem.temperature), harmonics(problem.dim, max(degrees))
     rows, values = [], []
@@ -233,7 +234,7 @@ def _touching(problem: Problem, nodes: list[Any], degrees: list[int], mu: Array)
     rest = [v - sum((row[k] * squares[k] for k in fixed), arb(0)) for row, v in zip(rows, values, strict=True)]
     solved = arb_mat([[row[k] for k in free] for row in rows]).solve(arb_mat([[v] for v in rest]))
     squares |= {k: solved[i, 0] for i, k in enumerate(free)}
-    squares[0] -= SHARE
+    squares[0] -= arb(2) ** -share
     if not all(square >= 0 for square in squares.values()):
         return []
     signs = dict(zip(degrees, np.sign(mu), strict=True))

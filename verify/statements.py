@@ -9,7 +9,7 @@ from typing import Any
 
 from verify.digits import scientific, width
 
-__all__ = ["number", "statements"]
+__all__ = ["key_of", "number", "statements"]
 
 Line = tuple[str, str]
 Facts = dict[str, Any]
@@ -58,7 +58,7 @@ def statements(answer: dict[str, Any], data: dict[str, Any]) -> Iterator[Line]:
     yield "upper", bounds["upper"]
     found = width(bounds)
     yield "width", f"{scientific(found)} of the upper bound" if found else "0: both ends are the same number"
-    model = _key(data)
+    model = key_of(data)
     if facts and model != "ce-deep":
         yield "every minimiser", "what follows holds for every (W, H, b) that attains the minimum"
     yield from FACTS.get(model, _clusters)(facts, bounds)
@@ -66,8 +66,8 @@ def statements(answer: dict[str, Any], data: dict[str, Any]) -> Iterator[Line]:
         yield "not stated", f"nothing is stated about {SUBJECTS.get(model, 'logits, rank and states')} because {why}"
 
 
-def _key(data: dict[str, Any]) -> str:
-    """As :attr:`theory.problem.Problem.key`."""
+def key_of(data: dict[str, Any]) -> str:
+    """As :attr:`theory.problem.Problem.key`, of the problem of a certificate."""
     options = data["options"]
     if data["model"] == "ce" and isinstance(options.get("lambda_w"), list):
         return "ce-deep"

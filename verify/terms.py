@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy as sp
@@ -33,6 +33,9 @@ class Term:
     >>> (pointer("/0/bounds") * 2 + 0).tree
     ['*', '/0/bounds', '2']
     """
+
+    compared: ClassVar[list[list[Any]]] = []
+    """Comparisons that came out true, as statements: what a reader's choices rest on."""
 
     def __init__(self, tree: Any, value: Any = None) -> None:
         self.tree, self.value = tree, arb("nan") if value is None else value
@@ -104,10 +107,16 @@ class Term:
         return bool(self.value.is_finite())
 
     def __lt__(self, other: Any) -> bool:
-        return bool(self.value < lift(other).value)
+        return self._compare("<", bool(self.value < lift(other).value), other)
 
     def __gt__(self, other: Any) -> bool:
-        return bool(self.value > lift(other).value)
+        return self._compare(">", bool(self.value > lift(other).value), other)
+
+    def _compare(self, sign: str, true: bool, other: Any) -> bool:
+        statement = [self.tree, sign, lift(other).tree]
+        if true and statement not in Term.compared:
+            Term.compared.append(statement)
+        return true
 
 
 FOLDS = {"+": Fraction.__add__, "-": Fraction.__sub__, "*": Fraction.__mul__, "/": Fraction.__truediv__}
@@ -154,7 +163,13 @@ def lift(value: Any) -> Term:
 
 
 def pointer(path: str, value: Any = None) -> Term:
-    """A fact of a certificate, or a number of its problem."""
+    """A fact of a certificate, or a number of its problem.
+
+    Examples
+    --------
+    >>> (1 - pointer("/0/facts/rank")).tree
+    ['-', '1', '/0/facts/rank']
+    """
     return Term(path, value)
 
 
@@ -262,7 +277,13 @@ def logits(problem: Problem, number: int = 0, balls: Array | None = None) -> Arr
 
 
 def gram(problem: Problem, name: str, balls: Array | None = None) -> Array:
-    """(K, K) pointers to ``classifier`` (W W^T), ``features`` (of the class means) or ``multipliers`` of uf-svm."""
+    """(K, K) pointers to ``classifier`` (W W^T), ``features`` (of the class means) or ``multipliers`` of uf-svm.
+
+    Examples
+    --------
+    >>> gram(Problem.svm([9, 4, 4]), "features")[1, 2].tree
+    '/0/facts/features/others/1/1'
+    """
     return _table(problem, f"/0/facts/{name}", balls)
 
 
@@ -282,6 +303,12 @@ def samples(problem: Problem, number: int = 0) -> Term:
 
 
 def x2(problem: Problem, number: int = 0) -> Term:
-    """(lam N)^2 = lambda_w lambda_h N^2, from the problem of certificate ``number``."""
+    """(lam N)^2 = lambda_w lambda_h N^2, from the problem of certificate ``number``.
+
+    Examples
+    --------
+    >>> x2(Problem.ce([4, 4], 1)).tree[:3]
+    ['*', '/0/options/lambda_w', '/0/options/lambda_h']
+    """
     decays = pointer(f"/{number}/options/lambda_w") * pointer(f"/{number}/options/lambda_h")
     return decays * samples(problem, number) ** 2

@@ -44,7 +44,7 @@ from flint import arb, ctx
 from theory.problem import Cluster, Problem
 from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
 
-__all__ = ["Threshold", "in_words", "thresholds"]
+__all__ = ["Threshold", "closed_form", "in_words", "thresholds"]
 
 SCAN_POINTS = 400
 
@@ -194,7 +194,7 @@ def _zeros(problem: Problem) -> list[Threshold]:
             count=c.size,
             N=problem.N,
             x2=(x2, x2),
-            closed_form=_closed_form(x2, problem.N),
+            closed_form=closed_form(x2, problem.N),
             consequence=f"From this lam on, all features of the {_classes(c)} are zero "
             "and the model predicts every class with the same probability for them.",
         )
@@ -221,7 +221,7 @@ def in_words(number: Fraction) -> str:
     ('5/2', '3.33333e+19')
     """
     text = str(number)
-    return text if len(text) <= 16 else f"{float(number):.6g}"
+    return text if len(text) <= 8 else f"{float(number):.6g}"
 
 
 def _merges(problem: Problem) -> list[Threshold]:
@@ -233,7 +233,7 @@ def _merges(problem: Problem) -> list[Threshold]:
             count=c.size,
             N=problem.N,
             x2=(c.weight**2 * c.size,) * 2,
-            closed_form=_closed_form(c.weight**2 * c.size, problem.N),
+            closed_form=closed_form(c.weight**2 * c.size, problem.N),
             consequence=f"From this lam on, the {_classes(c)} share one mean feature and one classifier row, so the "
             "model cannot tell them apart.",
         )
@@ -269,7 +269,7 @@ def _between(problem: Problem, digits: int) -> list[Threshold]:
         return [replace(entry, verdict="undecided", reason=str(error))]
     if remark:
         entry = replace(entry, verdict="certified", reason=remark)
-    return [replace(entry, x2=x2, closed_form=_closed_form(x2[0], problem.N) if x2[0] == x2[1] else None)]
+    return [replace(entry, x2=x2, closed_form=closed_form(x2[0], problem.N) if x2[0] == x2[1] else None)]
 
 
 def _between_square(a: _Group, b: _Group, problem: Problem, digits: int) -> tuple[Bracket, str]:
@@ -405,7 +405,7 @@ def _collapse(problem: Problem, digits: int) -> Threshold:
         x2 = _collapse_square(groups, problem, digits)
     except ArithmeticError as error:
         return replace(entry, verdict="undecided", reason=str(error))
-    closed = _closed_form(x2[0], problem.N) if x2[0] == x2[1] else _quadratic_form(groups, problem)
+    closed = closed_form(x2[0], problem.N) if x2[0] == x2[1] else _quadratic_form(groups, problem)
     return replace(entry, x2=x2, closed_form=closed)
 
 
@@ -520,10 +520,11 @@ def _groups(problem: Problem) -> list[_Group]:
     return [_Group(v, m, classes) for (v, m), classes in found.items()]
 
 
-def _closed_form(x2: Fraction, N: Fraction) -> str:
+def closed_form(x2: Fraction, N: Fraction) -> str:
     """Lam = sqrt(x2)/N as SymPy reads it."""
     square = x2 / N**2
     numerator, denominator = isqrt(square.numerator), isqrt(square.denominator)
     if numerator**2 == square.numerator and denominator**2 == square.denominator:
         return str(Fraction(numerator, denominator))
-    return f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
+    with_N = f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
+    return min(f"sqrt({square})", with_N, key=lambda form: len(form) * (3 if form is with_N else 4))

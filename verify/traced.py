@@ -21,7 +21,7 @@ from verify.balls import Undecided, decide, precision
 from verify.judge import Finding, judge, observe
 from verify.refute import Attempt, NotCovered
 from verify.routes import solve
-from verify.terms import STATED, Untraceable, gram, index, logits, pointer, translate
+from verify.terms import STATED, Term, Untraceable, gram, index, logits, pointer, translate
 
 __all__ = ["attempts"]
 
@@ -35,6 +35,13 @@ def attempts(claim: Claim, problem: Problem) -> Iterator[Attempt]:
     ------
     NotCovered
         If the claim speaks of a limit, of other problems, or of quantities that certificates do not state.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> claim = load()["HL23-04"]
+    >>> next(attempts(claim.mutated(claim.mutants[0]), claim.witness.at(26))).says
+    ['/0/facts/contrast/values/1', 'is', 'alive']
     """
     if claim.along is not None or any(isinstance(relation, Asymptotic) for relation in claim.relations):
         raise NotCovered(f"{claim.id}: a limit, which no single problem refutes")
@@ -66,13 +73,32 @@ def _statement(claim: Claim, optimum: Optimum, number: int, reading: Reading, fi
         return Attempt((optimum.problem,), says, because, given)
     if type(relation) not in SIGNS:
         raise NotCovered(f"{claim.id}: what fails is not a comparison")
-    terms = _terms(claim, optimum, number)
-    left, right = (translate(side, terms) for side in (relation.lhs, relation.rhs))
-    return Attempt((optimum.problem,), [left, SIGNS[type(relation)], right], because)
+    terms, given = _terms(claim, optimum, number), tuple(Term.compared)
+    if not relation.free_symbols <= set(_terms(claim, _stateless(optimum), number)):
+        raise NotCovered(f"{claim.id}: it reads these numbers only where a state is proved")
+    found, claimed = (translate(side, terms) for side in (relation.lhs, relation.rhs))
+    if not (_has_fact(found.tree) or _has_fact(claimed.tree)):
+        raise NotCovered(f"{claim.id}: the relation compares numbers of the problem only")
+    return Attempt((optimum.problem,), [claimed, SIGNS[type(relation.reversed)], found], because, given)
+
+
+def _has_fact(tree: Any) -> bool:
+    if isinstance(tree, list):
+        return any(_has_fact(part) for part in tree[1:])
+    return isinstance(tree, str) and ("/facts/" in tree or "/bounds" in tree)
+
+
+def _stateless(optimum: Optimum) -> Optimum:
+    """The optimum without the states that a reader may choose by, which a statement about numbers does not repeat."""
+    unknown: tuple[State, ...] = (None,) * len(optimum.contrasts)
+    exact = unknown if optimum.exact_contrasts else ()
+    blind = replace(optimum, contrasts=unknown, exact_contrasts=exact, exact_zero=None)
+    return replace(blind, rank=(0, 10**9), merged=None, zero=None)
 
 
 def _terms(claim: Claim, optimum: Optimum, number: int) -> Mapping[sp.Symbol, Any]:
-    """A reading with terms for balls."""
+    """A reading with terms for balls; what the reader compared on the way is in ``Term.compared``."""
+    Term.compared.clear()
     try:
         return list(claim.readings(_as_terms(optimum)))[number]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, Untraceable) as error:
@@ -108,7 +134,7 @@ def _as_terms(optimum: Optimum) -> Optimum:
 
 def _source(claim: Claim, optimum: Optimum, number: int) -> tuple[str, tuple[Any, Any]]:
     """Pointer to the one state that a reading's ``dead`` comes from, and what alive and dead are there."""
-    problem, names = optimum.problem, ("alive", "dead")
+    problem, clusters = optimum.problem, range(len(optimum.problem.clusters))
 
     def seen(shown: Optimum, symbol: sp.Symbol = dead) -> Any:
         try:
@@ -120,17 +146,20 @@ def _source(claim: Claim, optimum: Optimum, number: int) -> tuple[str, tuple[Any
         return tuple(None if i == cluster else state for i, state in enumerate(states))
 
     plain = replace(optimum, logits=None, gram_features=None, gram_classifier=None, rank=(0, 10**9))
-    for c, _ in enumerate(problem.clusters):
-        if seen(plain) is not None and seen(replace(plain, contrasts=without(plain.contrasts, c))) is None:
-            if problem.key == "layer-peeled":
-                return f"/0/facts/merged/{c}", (False, True)
-            modes = problem.key == "mse" and problem.bias == "none"
-            return f"/0/facts/{f'modes/values/{c}/state' if modes else f'contrast/values/{c}'}", names
-        tie = replace(plain, exact_contrasts=without(plain.exact_contrasts, c))
-        if seen(plain) is None and seen(plain, dead_exact) is not None and seen(tie, dead_exact) is None:
-            return f"/0/facts/merged/values/{c}", (False, True)
-    if seen(plain) is not None and seen(replace(plain, facts={})) is None and "minority_zero" in plain.facts:
-        return "/0/facts/minority_zero", names
+    known, tie = seen(plain), seen(plain, dead_exact)
+    needed = [c for c in clusters if seen(replace(plain, contrasts=without(plain.contrasts, c))) is None]
+    if known is not None and len(needed) == 1:
+        (c,) = needed
+        if problem.key == "layer-peeled":
+            return f"/0/facts/merged/{c}", (False, True)
+        modes = problem.key == "mse" and problem.bias == "none"
+        return f"/0/facts/{f'modes/values/{c}/state' if modes else f'contrast/values/{c}'}", ("alive", "dead")
+    blind = [replace(plain, exact_contrasts=without(plain.exact_contrasts, c)) for c in clusters]
+    needed = [c for c in clusters if seen(blind[c], dead_exact) is None]
+    if known is None and tie is not None and len(needed) == 1:
+        return f"/0/facts/merged/values/{needed[0]}", (False, True)
+    if known is not None and seen(replace(plain, facts={})) is None and "minority_zero" in plain.facts:
+        return "/0/facts/minority_zero", ("alive", "dead")
     raise NotCovered(f"{claim.id}: its state does not come from a single fact")
 
 

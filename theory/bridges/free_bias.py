@@ -166,6 +166,9 @@ def four_meanings(optimum: Optimum) -> Iterator[Reading]:
     yield {**common, dead: zero_state(optimum), dead_exact: optimum.exact_zero}
     yield {**common, **_sizes(problem), dead: zero_state(optimum), dead_exact: optimum.exact_zero}
     for other in optimum.companions:
+        if other.problem.key == "loss":
+            yield {**common, dead: zero_state(other), dead_exact: other.exact_zero}
+            continue
         states = other.facts.get("mode_states")
         exact = None if states is None or states[0] is None else states[0] != "alive"
         yield {**common, dead: zero_state(other), dead_exact: exact}
@@ -175,6 +178,17 @@ def four_meanings(optimum: Optimum) -> Iterator[Reading]:
             if problem.clusters[0].classes == 1:
                 reading |= {secular: _sum(problem, seen[0], 1), secular_square: _sum(problem, seen[0], 2)}
             yield reading
+
+
+def balanced_softmax(problem: Problem) -> Problem:
+    """The same classes without a bias and with logits shifted by log(n/N) in training.
+
+    Examples
+    --------
+    >>> balanced_softmax(LONE).adjustment
+    Fraction(1, 1)
+    """
+    return replace(problem, bias="none").with_loss(adjustment=1)
 
 
 def _sizes(problem: Problem) -> dict[sp.Symbol, Any]:
@@ -270,7 +284,7 @@ one_equation = Claim(
         sp.Lt(m_free, top, evaluate=False),
     ),
     read=four_meanings,
-    companions=lambda problem: (squared(problem, "free"),),
+    companions=lambda problem: (squared(problem, "free"), balanced_softmax(problem)),
     hypotheses=(
         LINEAR,
         Hypothesis(
@@ -304,9 +318,6 @@ one_equation = Claim(
         Mutant("K replaced by K - 1", relations=(_equal(m_free, (K - 1) * nA * nB / N),), problem=LONE),
     ),
     source="derived here",
-    note="Logit shifts of log n_k that are not trained (balanced softmax) are "
-    "covered by the derivation; the problems that "
-    "are solved have a trained bias.",
     survivors={
         "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
         "*(relation 8)*": "a bound with room: what survives is weaker, or true as well at every problem tried",

@@ -10,93 +10,79 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from theory.bridges.settings import max_margin
 from theory.claim import Asymptotic, Claim, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
+from theory.hong_ling_2023.reduction import moduli
 from theory.loss_observables import eps
-from theory.new_results.label_smoothing import BASE, LEVEL, limit, rate_derivation, root_entries, smaller
-from theory.observables import two_cluster_parameters
+from theory.new_results.label_smoothing import BASE, LEVEL, THREE, fainter, limit, rate_derivation, root_entries
+from theory.observables import rational, two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
+from theory.relu_observables import class_pairs
 from theory.symbols import K, kA, kB, nA, nB
 
 PAPER = "bridges"
 
 ridge, budget = sp.symbols("M_ridge M_budget", real=True)
-"""Margin of the first cluster over the second: weight decay tending to 0, and a budget above T_eps."""
-ridge_A, ridge_AB, budget_A, budget_AB = sp.symbols("c_A c_AB c'_A c'_AB", real=True)
-"""Cosines of classifier rows, within the first cluster and between clusters."""
+"""Margin of a class over another: weight decay tending to 0, and a budget above T_eps."""
+cos_ridge, cos_budget = sp.symbols("c_ridge c_budget", real=True)
+"""Cosine of their classifier rows in both."""
+cos_seli, cos_square = sp.symbols("c_SELI c_square", real=True)
+"""The same for max-margin classifiers, and for P D P in place of its root."""
+cos_AA, cos_AB = sp.symbols("c_AA c_AB", real=True)
+"""Under weight decay, two clusters: two classes of the first, one of either."""
 
 
 def saturated(problem: Problem) -> tuple[Problem, ...]:
-    """The same classes and labels under a budget of more than T_eps.
+    """The same classes and labels under a budget of more than T_eps; then the max-margin problem.
 
     Examples
     --------
-    >>> (found,) = saturated(BASE)
-    >>> found.model, found.e_w
-    ('layer-peeled', Fraction(3, 1))
+    >>> found, other = saturated(BASE)
+    >>> found.model, found.e_w, other.model
+    ('layer-peeled', Fraction(3, 1), 'uf-svm')
     """
     share = float(problem.smoothing)
     critical = (problem.K - 1) * log(1 + problem.K * (1 - share) / share)
     mean = Fraction(ceil(critical / problem.K + 0.5))
-    return (Problem.peeled(problem.sizes, mean, mean).with_loss(smoothing=problem.smoothing),)
+    spent = Problem.peeled(problem.sizes, mean, mean).with_loss(smoothing=problem.smoothing)
+    return spent, max_margin(problem)
 
 
-def classifier_cosines(optimum: Optimum, sizes: tuple[Fraction, Fraction]) -> tuple[Any, Any, Any]:
-    """Margin of A over B and the cosines of rows of (X X^T)^(1/2), X = Z G^(1/2), for two clusters.
-
-    Parameters
-    ----------
-    optimum : with logits that are constant on the blocks of two clusters.
-    sizes : G on the two clusters: the class sizes under weight decay, 1 under a budget.
-
-    Examples
-    --------
-    >>> Z = np.eye(3) - 1 / 3
-    >>> p = Problem.ce([(2, 2), 1], 1)
-    >>> [round(float(v), 9) for v in classifier_cosines(Optimum(p, "exact", logits=Z), (Fraction(1), Fraction(1)))]
-    [1.0, -0.5, -0.5]
-    """
-    Z, clusters = optimum.logits, optimum.problem.clusters
-    assert Z is not None
-    A, B = (cluster.members for cluster in clusters)
-    one, count, other = 0 * Z[0, 0] + 1, len(A), len(B)
-    g = [one * size.numerator / size.denominator for size in sizes]
-    within = [np.sqrt(g[c]) * (Z[m[0], m[0]] - Z[m[1], m[0]]) if len(m) > 1 else 0 * one for c, m in enumerate((A, B))]
-    t_A = sum(Z[j, A[0]] for j in A) / count - sum(Z[j, A[0]] for j in B) / other
-    t_B = sum(Z[j, B[0]] for j in B) / other - sum(Z[j, B[0]] for j in A) / count
-    # the block between the clusters has rank one: its norm on cluster-constant unit vectors
-    between = np.sqrt(count * other * (count * g[0] * t_A * t_A + other * g[1] * t_B * t_B) / (one * (count + other)))
-    total = count + other
-    own_A = within[0] * (count - 1) / count + between * other / (count * total)
-    own_B = within[1] * (other - 1) / other + between * count / (other * total)
-    pair_A = -within[0] / count + between * other / (count * total)
-    return Z[A[0], A[0]] - Z[B[0], A[0]], pair_A / own_A, -between / total / np.sqrt(own_A * own_B)
+def _cosine(gram: Any, i: int, j: int) -> Any:
+    return gram[i, j] / np.sqrt(gram[i, i] * gram[j, j])
 
 
 def factor_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Margins and cosines under weight decay, and under the budget.
+    """Margins and cosines of classifier rows under weight decay, under the budget, and for max-margin.
 
     Examples
     --------
     >>> list(factor_readings(Optimum(BASE, "exact")))
     []
     """
-    others, problem = optimum.companions, optimum.problem
-    if optimum.logits is None or not others or others[0].logits is None:
+    problem, Z, others = optimum.problem, optimum.logits, optimum.companions
+    if Z is None or len(others) < 2 or others[0].logits is None or others[1].gram_classifier is None:
         return
-    A, B = problem.clusters
-    found = {
-        **two_cluster_parameters(problem),
-        eps: sp.Rational(problem.smoothing.numerator, problem.smoothing.denominator),
-    }
-    first = classifier_cosines(optimum, (A.size, B.size))
-    second = classifier_cosines(others[0], (Fraction(1), Fraction(1)))
-    names = ((ridge, ridge_A, ridge_AB), (budget, budget_A, budget_AB))
-    for symbols, values in zip(names, (first, second), strict=True):
-        margin, inside, between = symbols
-        found |= {margin: values[0], between: values[2]} | ({inside: values[1]} if A.classes > 1 else {})
-    yield found
+    one, spent, seli = 0 * Z[0, 0] + 1, others[0].logits, others[1].gram_classifier
+    sizes = np.array([one * n.numerator / n.denominator for n in problem.sizes])
+    W, W_spent, square = moduli(Z * np.sqrt(sizes))[0], moduli(spent)[0], seli @ seli
+    common: dict[sp.Symbol, Any] = {K: sp.Integer(problem.K), eps: rational(problem.smoothing)}
+    for y, c in class_pairs(problem):
+        yield {
+            **common,
+            ridge: Z[y, y] - Z[c, y],
+            budget: spent[y, y] - spent[c, y],
+            cos_ridge: _cosine(W, y, c),
+            cos_budget: _cosine(W_spent, y, c),
+            cos_seli: _cosine(seli, y, c),
+            cos_square: _cosine(square, y, c),
+        }
+    if len(problem.clusters) == 2:
+        A, B = (cluster.members for cluster in problem.clusters)
+        inside = {cos_AA: _cosine(W, A[0], A[1])} if len(A) > 1 else {}
+        yield {**two_cluster_parameters(problem), cos_AB: _cosine(W, A[0], B[0]), **inside}
 
 
 ROOT = root_entries(sp.Rational(1, 2))
@@ -133,27 +119,27 @@ bridge = Claim(
     ),
     relations=(
         Asymptotic(ridge, LEVEL),
-        Asymptotic(ridge_A, SELI_A),
-        Asymptotic(ridge_AB, SELI_AB),
+        Asymptotic(cos_ridge, cos_seli),
+        Asymptotic(cos_AA, SELI_A),
+        Asymptotic(cos_AB, SELI_AB),
         Asymptotic(budget, LEVEL),
-        Asymptotic(budget_A, -1 / (K - 1)),
-        Asymptotic(budget_AB, -1 / (K - 1)),
+        Asymptotic(cos_budget, -1 / (K - 1)),
     ),
     read=factor_readings,
     hypotheses=limit.hypotheses,
     witness=BASE,
-    family=None,
-    settings=limit.settings,
-    along=smaller,
+    family=limit.family,
+    settings=(limit.settings[0], THREE),
+    along=fainter,
     companions=saturated,
     derivation=factor_derivation,
     rests_on=frozenset({"NR26-01", "NR26-10", "NR26-12"}),
     required="proved",
     source="ours; beyond the papers",
     mutants=(
-        Mutant("both factors are frames", (Asymptotic(ridge_AB, -1 / (K - 1)),)),
-        Mutant("both factors are SELI", (Asymptotic(budget_AB, SELI_AB),)),
-        Mutant("SELI with P D P instead of its root", (Asymptotic(ridge_AB, root_entries(sp.Integer(1))["AB"]),)),
+        Mutant("both factors are frames", (Asymptotic(cos_ridge, -1 / (K - 1)),)),
+        Mutant("both factors are SELI", (Asymptotic(cos_budget, cos_seli),)),
+        Mutant("SELI with P D P instead of its root", (Asymptotic(cos_ridge, cos_square),)),
     ),
     note="Same logits, other geometry of the factors: G = D under weight decay on samples, G = 1 under a "
     "budget on class "

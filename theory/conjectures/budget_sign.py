@@ -22,17 +22,21 @@ EPS, STEP = Fraction(1, 10), Fraction(1, 10**4)
 
 
 def both(problem: Problem) -> tuple[Problem, ...]:
-    """Weight decay r_k = 1/n_k at lam = (1 + 10^-4) n_B/N, and smoothed at lam = (1 - 10^-4) (1 - eps) n_B/N.
+    """Weight decay r_k = 1/n_k at lam = (1 + s) n_B/N, and smoothed at lam = (1 - s) (1 - eps) n_B/N.
+
+    The step s = 10^-4 min(1, n_A/n_B - 1) shrinks with T_B, which vanishes as the sizes become equal.
 
     Examples
     --------
     >>> [p.smoothing for p in both(Problem.ce([(9, 2), (4, 2)], 1))]
     [Fraction(0, 1), Fraction(1, 10)]
     """
-    least = problem.clusters[-1].size / problem.N
+    largest, smallest = problem.clusters[0].size, problem.clusters[-1].size
+    step = STEP * min(Fraction(1), largest / smallest - 1)
+    least = smallest / problem.N
     decays: list[Any] = [1 / size for size in problem.sizes]
     found = []
-    for eps, level in ((Fraction(0), (1 + STEP) * least), (EPS, (1 - STEP) * (1 - EPS) * least)):
+    for eps, level in ((Fraction(0), (1 + step) * least), (EPS, (1 - step) * (1 - EPS) * least)):
         base = Problem.ce(problem.sizes, level)
         found.append(base.with_loss(smoothing=eps, feature_decay=decays))
     return tuple(found)

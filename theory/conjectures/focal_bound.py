@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.loss_observables import LINEAR, UNBIASED, gamma, loss_cluster_readings
+from theory.loss_observables import LINEAR, UNBIASED, WIDE, gamma, loss_cluster_readings
 from theory.new_results.merging_law import PAIR
 from theory.observables import rational
 from theory.optimum import Optimum
@@ -56,8 +57,9 @@ def focal_derivation() -> Derivation:
     return Derivation(
         steps=(
             Lemma(
-                "at a merged minimiser moving along a contrast lowers the loss by w sqrt(n) psi(p)/x per unit of the "
-                "nuclear norm, so this is at most 1; p is the probability of the own class, at most 1/k",
+                "at a merged minimiser (equal rows, equal mean features) moving along a contrast adds its norm to the "
+                "nuclear norm and lowers the loss by the mean of w sqrt(n) psi(p)/x times it: some psi(p) is at most "
+                "x/(w sqrt(n)); p is the probability of the own class of a sample, at most 1/k",
                 "NR26-04",
             ),
             Identity(
@@ -116,8 +118,9 @@ focal = Claim(
             ),
             dropped="the formula is that of one loss",
         ),
-        LINEAR,
+        replace(LINEAR, dropped="with H >= 0 the penalty of the logits is another norm (NR26-15)"),
         UNBIASED,
+        replace(WIDE, dropped="the contrast needs a dimension of its own"),
     ),
     witness=FOUR.at(5),
     family=Family(

@@ -11,7 +11,7 @@ import sympy as sp
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.conjectures.hinge_limit import PLAIN_HINGE, equal, value_of
 from theory.derivation import Derivation, Identity, Lemma, Positive
-from theory.loss_observables import LINEAR, UNBIASED, loss_parameters
+from theory.loss_observables import LINEAR, UNBIASED, WIDE, loss_parameters
 from theory.observables import rational
 from theory.optimum import Optimum
 from theory.problem import Problem
@@ -132,6 +132,7 @@ hinge_zero = Claim(
         ),
         replace(LINEAR, dropped=Problem.ce([(9, 2), (4, 3)], 1, model="ce-relu").with_loss("hinge").at("11.35")),
         UNBIASED,
+        replace(WIDE, dropped="the descent from zero may need rank two, so one dimension need not do"),
     ),
     witness=BOTH.at(9),
     family=Family(

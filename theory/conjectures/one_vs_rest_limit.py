@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -161,7 +162,7 @@ signs = Claim(
             ),
             dropped=Problem.ce([(9, 2), (4, 2)], 1).with_loss("ovr", row_decay=[(1, 2), (9, 2)]).at("1e-6"),
         ),
-        LINEAR,
+        replace(LINEAR, dropped="with H >= 0 the penalty of the logits is another norm (NR26-15)"),
         UNBIASED,
         Hypothesis("d >= K", lambda p: p.dim >= p.K, dropped="2 I - J has rank K for K >= 3"),
     ),

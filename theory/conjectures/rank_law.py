@@ -1,4 +1,4 @@
-"""CJ26-01: the rank of Z* is the number of classes with w sqrt(n) > lam N, or one less."""
+"""CJ26-01: the rank of Z* is the number of classes with w kappa sqrt(n) > lam N, or one less."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import sympy as sp
 
-from theory.claim import Claim, Family, Mutant, Reading
+from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.conjectures.settings import NOT_TRIED, SOURCE, WIDE
-from theory.new_results.rank_count import count, rank, strong_classes
+from theory.new_results.rank_count import count, rank
 from theory.optimum import Optimum
 from theory.problem import Problem
 
@@ -28,8 +28,9 @@ def rank_readings(optimum: Optimum) -> Iterator[Reading]:
     [{count: 1, count_root: 3, rank: 1}]
     """
     problem = optimum.problem
+    level = problem.x2 / (1 - problem.smoothing) ** 2
     reading: dict[sp.Symbol, Any] = {
-        count: strong_classes(problem),
+        count: sp.Integer(sum(c.classes for c in problem.clusters if c.weight**2 * c.size > level)),
         root_count: sp.Integer(sum(c.classes for c in problem.clusters if c.size**2 > problem.x2)),
     }
     if optimum.rank[0] == optimum.rank[1]:
@@ -37,6 +38,7 @@ def rank_readings(optimum: Optimum) -> Iterator[Reading]:
     yield reading
 
 
+LOSSES = ("ce", "sparsemax", "squared")
 FULL = Problem.ce([14, 6, 5, 1], "0.02")
 FEWER = Problem.ce([14, 6, 5, 1], 1).at(3)
 HEAVY = Problem.ce([14, 6, 5, 1], 1, weights=[1, 1, 2, 3]).at(8)
@@ -49,15 +51,53 @@ rank_law = Claim(
     status="conjecture",
     paper="conjectures",
     statement=(
-        r"\#\{k: w_k \sqrt{n_k} > \lambda N\} - 1 \leq \operatorname{rank} Z^*"
-        r" \leq \#\{k: w_k \sqrt{n_k} > \lambda N\}",
+        r"\#\{k: w_k \kappa \sqrt{n_k} > \lambda N\} - 1 \leq \operatorname{rank} Z^*"
+        r" \leq \#\{k: w_k \kappa \sqrt{n_k} > \lambda N\}",
     ),
     relations=(sp.Le(count - 1, rank, evaluate=False), sp.Le(rank, count, evaluate=False)),
     read=rank_readings,
-    hypotheses=(NOT_TRIED, WIDE),
+    hypotheses=(
+        NOT_TRIED,
+        WIDE,
+        Hypothesis(
+            "cross-entropy, sparsemax or squared loss; class weights, label smoothing, balanced softmax",
+            lambda p: (
+                p.model == "ce"
+                and p.depth == 1
+                and p.loss in LOSSES
+                and p.adjustment in (0, 1)
+                and not (p.scaling or p.targets)
+                and p.loss_temperature == 1
+                and all(run.feature_decay == run.row_decay == 1 for run in p.runs)
+            ),
+            dropped="other losses and knobs were not tried",
+        ),
+        Hypothesis(
+            "squared loss only with one-hot labels and logits that are not shifted",
+            lambda p: p.loss != "squared" or not (p.smoothing or p.adjustment),
+            dropped=Problem.ce([1, 2, 3], 1).with_loss("squared", smoothing="1/20").at("2.71"),
+        ),
+    ),
     witness=FEWER,
-    family=Family(bias=("none",), weights=True, near=("merge", "between", "collapse")),
-    settings=(FULL, HEAVY, FULL.at(20), Problem.ce([30, 17, 9, 4, 2], 1).at("8.9"), MERGED),
+    family=Family(
+        bias=("none",),
+        weights=True,
+        near=("merge", "collapse"),
+        model="loss",
+        losses=("ce", *LOSSES),
+        knobs=("smoothing", "adjustment"),
+    ),
+    settings=(
+        FULL,
+        HEAVY,
+        FULL.at(20),
+        Problem.ce([30, 17, 9, 4, 2], 1).at("8.9"),
+        MERGED,
+        FULL.with_loss(adjustment=1),
+        FEWER.with_loss("sparsemax"),
+        FEWER.with_loss("squared"),
+        HEAVY.with_loss(smoothing="3/10"),
+    ),
     required="agrees",
     mutants=(
         Mutant("always the upper end", relations=(sp.Eq(rank, count, evaluate=False),), problem=FULL),
@@ -65,8 +105,9 @@ rank_law = Claim(
         Mutant("n_k > lam N", relations=(sp.Le(root_count - 1, rank, evaluate=False),), problem=MERGED),
     ),
     source=SOURCE,
-    note="Proved for two sizes and, with equality, for the squared loss (NR26-23). The conjecture also covers label "
-    "smoothing, logit adjustment and other losses, which are not tried here.",
+    note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
+    "labels the squared loss has a direction along the mean of all classes that outlives the count: the hypothesis "
+    "names a counterexample.",
     survivors={
         "*(relation 1)*": "what survives is a lower bound below this one",
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ sparse = Claim(
             ),
             dropped=SPARSE.with_loss("sparsemax", loss_temperature=2).at(1),
         ),
-        LINEAR,
+        replace(LINEAR, dropped="with H >= 0 the penalty of the logits is another norm (NR26-15)"),
         UNBIASED,
         WIDE,
     ),

@@ -101,12 +101,15 @@ def largest_root(polynomial: sp.Poly, unknown: sp.Symbol) -> sp.Expr | Root:
     --------
     >>> largest_root(sp.Poly((t - 3) ** 2 * (t - 1), t), norm2)
     3
+    >>> touching = sp.Poly((t - 1) * (2 * t**2 - 4 * t + 1), t)  # 1 is an end of the interval of the largest root
+    >>> largest_root(touching, norm2).lower
+    1
     """
     simple = polynomial.sqf_part()
     (low, high), _ = max(simple.intervals(), key=lambda item: item[0])
     if low == high:
         return sp.Rational(low)
-    exact = [root for root in simple.ground_roots() if low <= root <= high]
+    exact = [root for root in simple.ground_roots() if low < root < high]
     if exact:
         return max(exact)
     return Root(unknown, simple.as_expr().subs(t, unknown), sp.Rational(low), sp.Rational(high))

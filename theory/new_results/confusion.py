@@ -9,6 +9,7 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
+from theory.loss_observables import adjusted_logits
 from theory.new_results.guarantee import margin
 from theory.new_results.settings import MINORITY_WRONG, PAPER, WEIGHTED_WRONG, no_bias
 from theory.optimum import Optimum
@@ -57,14 +58,14 @@ def best_cycle(gains: Any) -> Any:
 
 
 def confusion_readings(optimum: Optimum) -> Iterator[Reading]:
-    """The best cycle with and without the weights m_k, and the margins that are largest and smallest over classes.
+    """The best cycle with and without the weights m_k, and the largest and smallest margin, of what the loss sees.
 
     Examples
     --------
     >>> list(confusion_readings(Optimum(Problem.ce([2, 1], 1), "exact")))
     []
     """
-    problem, Z = optimum.problem, optimum.logits
+    problem, Z = optimum.problem, adjusted_logits(optimum)
     if Z is None:
         return
     apart = (Z - Z.diagonal()).T
@@ -114,6 +115,10 @@ RELU = Problem.ce([6, 3, 2], "0.02", "0.03", model="ce-relu")
 PLAIN_GAINS = Problem.ce([3, 20, 1], 1, weights=[2, "1/4", 1]).at("10.3")
 """Exchanging two rows would raise the plain sum of the own logits."""
 
+SYMMETRIC = ("ce", "sparsemax", "ovr", "squared")
+PRIOR = Problem.ce([20, 1], 1, weights=[1, 40]).with_loss(adjustment=1).at(5000)
+"""Z = 0, where only the log-prior is left: the heavier loss of the small class asks for the other order."""
+
 acyclic = Claim(
     id="NR26-20",
     title="Confusion between classes is acyclic",
@@ -126,10 +131,37 @@ acyclic = Claim(
     ),
     relations=(sp.Le(cycle, 0, evaluate=False), sp.Ge(best_own, 0, evaluate=False)),
     read=confusion_readings,
-    hypotheses=(no_bias("the biases may be relabelled too: the statement then holds for the logits with the bias"),),
+    hypotheses=(
+        no_bias("the biases may be relabelled too: the statement then holds for the logits with the bias"),
+        Hypothesis(
+            "the loss does not change when logits are relabelled: no log-prior shift, scaling or row decay",
+            lambda p: (
+                p.key in ("ce", "ce-relu")
+                or (
+                    p.loss in SYMMETRIC
+                    and not (p.adjustment or p.scaling or p.targets)
+                    and all(run.row_decay == 1 for run in p.runs)
+                )
+            ),
+            dropped=PRIOR,
+        ),
+    ),
     witness=WITNESS,
-    family=Family(bias=("none",), weights=True),
-    settings=(MINORITY_WRONG, WEIGHTED_WRONG, Problem.ce([(9, 2), (4, 3)], "0.03"), RELU),
+    family=Family(
+        bias=("none",),
+        weights=True,
+        model="loss",
+        losses=SYMMETRIC,
+        knobs=("smoothing", "loss_temperature", "feature_decay"),
+    ),
+    settings=(
+        MINORITY_WRONG,
+        WEIGHTED_WRONG,
+        Problem.ce([(9, 2), (4, 3)], "0.03"),
+        RELU,
+        WITNESS.with_loss(smoothing="1/10"),
+        Problem.ce([6, 3, 2], "0.02", model="ce-relu").with_loss(smoothing="1/5"),
+    ),
     derivation=acyclic_derivation,
     required="proved",
     mutants=(
@@ -139,8 +171,8 @@ acyclic = Claim(
     ),
     source="ours; proved here, novelty not checked",
     note="Routes find the global optimum, so the claim is checked there only; a stationary point need not satisfy it. "
-    "With logit adjustment or scaling that differs between classes the proof stops. Any loss that only sees the own "
-    "logit and symmetric functions of all has the same property; they are not read here.",
+    "With logit adjustment it fails for the adjusted scores. A loss of the own probability has the same property with "
+    "sum_k m_k f(p_k) in place of the logits; these losses are not read here.",
 )
 
 

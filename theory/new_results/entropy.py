@@ -14,6 +14,8 @@ import sympy as sp
 
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
+from theory.loss_observables import adjusted_logits, predictions, shifts
+from theory.losses import find as loss_of
 from theory.new_results.settings import PAPER, no_bias
 from theory.observables import rational
 from theory.optimum import Optimum
@@ -28,6 +30,8 @@ L = sp.Symbol("L", positive=True)
 lH, lW = sp.symbols("lambda_H lambda_W", positive=True)
 mean_loss, mean_entropy, total_pull = sp.symbols("mean_loss mean_entropy total_pull", real=True)
 """Sums over classes of m_k times: the loss, the entropy of the prediction, the pull <y_k - p_k, z_k>."""
+plain_entropy = sp.Symbol("plain_entropy", real=True)
+"""The mean entropy without the term of the shifts iota."""
 ce_k, ent_k, pull_k, p_own = sp.symbols("CE_k Ent_k pull_k p_own", real=True)
 hh, ww = sp.symbols("hh_k ww", nonnegative=True)
 """|h_k|^2 and |W|^2."""
@@ -45,6 +49,9 @@ def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
     np.float64(0.693147)
     """
     problem, Z = optimum.problem, optimum.logits
+    if problem.key == "loss":
+        yield from _loss_readings(optimum)
+        return
     if Z is None or optimum.bias is None:
         return
     squared = problem.model == "mse"
@@ -80,6 +87,42 @@ def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
         yield reading
 
 
+def _loss_readings(optimum: Optimum) -> Iterator[Reading]:
+    """Value and mean of -Om*(p_k) + <p_k - y_k, iota> of a Fenchel-Young loss; for cross-entropy the raw scores."""
+    problem, u, P = optimum.problem, adjusted_logits(optimum), predictions(optimum)
+    if u is None or P is None or optimum.bias is None:
+        return
+    one = 0 * u[0, 0] + 1
+    Y = np.array([[number(one, entry) for entry in column] for column in problem.target_columns]).T
+    iota = shifts(problem, one)
+    shares = [number(one, share(problem, k)) for k in range(problem.K)]
+    spread = [_minus_conjugate(problem, P[:, k], Y[:, k]) for k in range(problem.K)]
+    bent = ((P - Y) * iota).sum(axis=0)
+    pull = ((Y - P) * (u - iota)).sum(axis=0)
+    reading: dict[sp.Symbol, Any] = {
+        L: sp.Integer(2),
+        mean_loss: sum(m * (e - g + b) for m, e, g, b in zip(shares, spread, pull, bent, strict=True)),
+        plain_entropy: sum(m * e for m, e in zip(shares, spread, strict=True)),
+        mean_entropy: sum(m * (e + b) for m, e, b in zip(shares, spread, bent, strict=True)),
+    }
+    if optimum.lower is not None and optimum.upper is not None:
+        reading[F] = optimum.lower.union(optimum.upper)
+    yield reading
+    if problem.loss == "ce" and not (problem.smoothing or problem.targets):
+        cost, ent = losses(optimum), entropies(optimum)
+        for k in representatives(problem):
+            yield {K: sp.Integer(problem.K), ce_k: cost[k], ent_k: ent[k], p_own: optimum.probabilities[k, k]}
+
+
+def _minus_conjugate(problem: Problem, p: Any, y: Any) -> Any:
+    """-Om*(p) plus the constant of the loss."""
+    potential = loss_of(problem.loss).potential
+    if potential in ("squared", "sparsemax"):
+        return ((y * y).sum() - (p * p).sum()) / 2
+    both = [p, 1 - p] if potential == "softplus" else [p]
+    return -sum((part * np.log(part)).sum() for part in both)
+
+
 def _stationary_steps() -> tuple[Step, ...]:
     z_y, pz, level, m, g, h, slope = sp.symbols("z_y pz logsum m g h slope", real=True)
     return (
@@ -109,7 +152,7 @@ def _stationary_steps() -> tuple[Step, ...]:
 def entropy_derivation() -> Derivation:
     """Pull of every class, then L equal penalties."""
     mean = sp.Symbol("pull", real=True)
-    om_star, cross = sp.symbols("om_star yz", real=True)
+    om_star, cross, level = sp.symbols("om_star yz v", real=True)
     return Derivation(
         steps=(
             *_stationary_steps(),
@@ -128,6 +171,11 @@ def entropy_derivation() -> Derivation:
                 "pz stands for <p, z>",
                 (mean - om_star) - cross + (cross - mean),
                 -om_star,
+            ),
+            Identity(
+                "with u = v + iota, v = Delta z/tau, the pull is <y - p, v>: <p - y, iota> is left, here one entry",
+                (cross - om_star) * (level + mean) - (cross - om_star) * level,
+                (cross - om_star) * mean,
             ),
             Identity(
                 "squared loss |z - y|^2/2, Om* = |p|^2/2 and the constant 1/2: the Gini index",
@@ -150,6 +198,9 @@ RELU = Problem.ce([6, 3, 2], "0.02", "0.03", model="ce-relu")
 DEEP_SQUARED = Problem.mse([9, 6, 4], ["0.01", "0.02"], "0.01")
 SQUARED = Problem.mse([10, 4, 1], 1).at(8)
 
+KNOBS = ("smoothing", "adjustment", "scaling", "loss_temperature", "feature_decay", "row_decay")
+SHIFTED = Problem.ce([(9, 2), 4, 1], 1, weights=[(1, 2), 2, 1]).with_loss(adjustment=1, smoothing="1/10").at("1/2")
+
 entropy_value = Claim(
     id="NR26-17",
     title="The value is the mean entropy of the predictions",
@@ -160,6 +211,8 @@ entropy_value = Claim(
         r" \lVert h_k \rVert^2,\qquad \lambda_H n_k \lVert h_k \rVert^2 = m_k \langle y_k - p_k, z_k \rangle",
         r"L \text{ factors}:\ F = \sum_k m_k \left((1 - \tfrac L2)\, \mathrm{loss}_k + \tfrac L2\,"
         r" \mathrm{Ent}(p_k)\right);\qquad \text{squared loss: } \mathrm{Ent} \to (1 - \lVert p \rVert^2)/2",
+        r"\text{Fenchel-Young losses: } F = \sum_k m_k \left(-\Omega^*(p_k) + \langle p_k - y_k, \iota\rangle\right)"
+        r" + \mathrm{const},\ \text{with weights, smoothing, shifts } \iota, \text{ scaling, decay multipliers}",
         r"\text{at every stationary point, with or without } H \geq 0,\ \text{no bias or a free bias}",
     ),
     relations=(
@@ -170,10 +223,28 @@ entropy_value = Claim(
     read=entropy_readings,
     hypotheses=(
         Hypothesis("no bias or a free bias", lambda problem: isinstance(problem.bias, str), dropped=PENALISED),
+        Hypothesis(
+            "a loss with one differentiable potential, under weight decay",
+            lambda problem: (
+                problem.key != "loss" or (problem.model != "layer-peeled" and loss_of(problem.loss).universal)
+            ),
+            dropped="a margin is a shift that differs between the classes; other losses have no potential",
+        ),
     ),
     witness=HEAVY,
-    family=Family(bias=("none", "free"), weights=True),
-    settings=(EXAMPLE, Problem.ce([7, 3, 2], "0.05", bias="free"), EXAMPLE.at(100), RELU, SQUARED, DEEP_SQUARED),
+    family=Family(
+        bias=("none",), weights=True, model="loss", losses=("ce", "sparsemax", "ovr", "squared"), knobs=KNOBS
+    ),
+    settings=(
+        EXAMPLE,
+        Problem.ce([7, 3, 2], "0.05", bias="free"),
+        Problem.ce([(7, 2), 3], "0.02", bias="free", weights=[(1, 2), 2]),
+        EXAMPLE.at(100),
+        RELU,
+        SQUARED,
+        DEEP_SQUARED,
+        SHIFTED,
+    ),
     derivation=entropy_derivation,
     required="proved",
     mutants=(
@@ -188,6 +259,7 @@ entropy_value = Claim(
             relations=(_mean(mean_entropy),),
             problem=DEEP_SQUARED,
         ),
+        Mutant("shifts of the logits do not matter", relations=(_mean(plain_entropy),), problem=SHIFTED),
         Mutant(
             "features without the number of samples",
             relations=(sp.Eq(lH * hh, w * pull_k / N**2, evaluate=False),),
@@ -196,8 +268,7 @@ entropy_value = Claim(
     ),
     source="ours; proved here, novelty not checked",
     note="Beside this claim every point that a route returns for cross-entropy, with a bottleneck or several layers "
-    "too, is held to this identity: a point that violates it is an error of its route. Label smoothing, additive "
-    "logit adjustment and other Fenchel-Young losses are not read here; the squared loss is.",
+    "too, is held to this identity: a point that violates it is an error of its route.",
 )
 
 
@@ -218,6 +289,9 @@ BIASED_ZERO = Problem.ce([8, 2, 2], 1, bias="free").at(40)
 """Z = 0: the prediction is the class frequencies, and the rare classes pay log 6."""
 ZERO = Problem.ce([5, 2], 1).at(4)
 
+RAW = Problem.ce([1, 20, 3], 1).with_loss(adjustment=3).at("3.803")
+"""Logits shifted by three times the log-prior: the raw scores of a class are worse than their entropy."""
+
 chance = Claim(
     id="NR26-18",
     title="No class is predicted worse than its own uncertainty",
@@ -233,9 +307,23 @@ chance = Claim(
         sp.Ge(p_own, sp.exp(-ent_k), evaluate=False),
     ),
     read=entropy_readings,
-    hypotheses=(no_bias(BIASED_ZERO),),
+    hypotheses=(
+        no_bias(BIASED_ZERO),
+        Hypothesis(
+            "cross-entropy with one-hot labels, logits not shifted or scaled",
+            lambda problem: (
+                problem.key in ("ce", "ce-relu", "ce-deep")
+                or (
+                    (problem.model, problem.loss) == ("ce", "ce")
+                    and not (problem.smoothing or problem.targets or problem.adjustment or problem.scaling)
+                    and problem.loss_temperature == 1
+                )
+            ),
+            dropped=RAW,
+        ),
+    ),
     witness=HEAVY,
-    family=Family(bias=("none",), weights=True),
+    family=Family(bias=("none",), weights=True, model="loss", knobs=("feature_decay", "row_decay")),
     settings=(EXAMPLE, ZERO, EXAMPLE.at("3.9"), RELU, RELU.at(5)),
     derivation=chance_derivation,
     rests_on=frozenset({"NR26-17"}),
@@ -250,8 +338,7 @@ chance = Claim(
         Mutant("own probability at least 1/2", relations=(sp.Ge(p_own, sp.Rational(1, 2)),), problem=ZERO.at("3.9")),
     ),
     source="ours; proved here, novelty not checked",
-    note="Equality for a class with a zero feature. With logit adjustment the statement fails for the raw scores; that "
-    "loss is not read here.",
+    note="Equality for a class with a zero feature. With logit adjustment the statement fails for the raw scores.",
     survivors={
         "*": "a bound with room, and equal where the prediction is uniform: a tie that no ball shows",
     },

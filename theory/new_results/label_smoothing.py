@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from theory.claim import Asymptotic, Claim, Hypothesis, Mutant, Reading
+from theory.bridges.settings import max_margin
+from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant, Reading
 from theory.derivation import Derivation, Identity, Lemma
 from theory.loss_observables import eps
-from theory.observables import two_cluster_parameters
+from theory.observables import rational, two_cluster_parameters
 from theory.optimum import Optimum
 from theory.problem import Problem
+from theory.relu_observables import class_pairs
 from theory.symbols import K, N, kA, kB, nA, nB, x
 
 PAPER = "new_results"
 
 
+slope, root_own, root_other = sp.symbols("slope L_yy L_cy", real=True)
+"""(margin of y over c - a_eps)/x; entries of the root of L = pinv(P D P), minus the off-diagonal one."""
+square_own, square_other = sp.symbols("LL_yy LL_cy", real=True)
+"""The same entries of L itself."""
 aa, ab, ba, bb, margin_A = sp.symbols("d_AA d_AB d_BA d_BB M_AB", real=True)
 """(margin - a_eps)/x for a sample of the first cluster over a class of the second; the margin A over B itself."""
 
@@ -54,7 +59,7 @@ def rate(own: sp.Expr, other: sp.Expr) -> sp.Expr:
 
 
 def rate_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Margins of both clusters, minus a_eps and over x.
+    """Margins, minus a_eps and over x, beside the max-margin Gram matrix of the features; by name for two clusters.
 
     Examples
     --------
@@ -62,34 +67,49 @@ def rate_readings(optimum: Optimum) -> Iterator[Reading]:
     []
     """
     problem, Z = optimum.problem, optimum.logits
-    if Z is None:
+    roots = [other.gram_features for other in optimum.companions]
+    if Z is None or not roots or roots[0] is None:
         return
     one = 0 * Z[0, 0] + 1
     share = one * problem.smoothing.numerator / problem.smoothing.denominator
-    limit = np.log(1 + problem.K * (1 - share) / share)
+    level = np.log(1 + problem.K * (1 - share) / share)
     step = np.sqrt(one * problem.x2.numerator / problem.x2.denominator)
+    common: dict[sp.Symbol, Any] = {K: sp.Integer(problem.K), eps: rational(problem.smoothing)}
+    root = roots[0]
+    square = root @ root
+    for y, c in class_pairs(problem):
+        yield {
+            **common,
+            slope: (Z[y, y] - Z[c, y] - level) / step,
+            root_own: root[y, y],
+            root_other: -root[c, y],
+            square_own: square[y, y],
+            square_other: -square[c, y],
+        }
+    if len(problem.clusters) == 2:
+        yield _by_name(problem, Z, common, level, step)
+
+
+def _by_name(problem: Problem, Z: Any, common: dict[sp.Symbol, Any], level: Any, step: Any) -> Reading:
+    """Margins between the two clusters and inside them."""
     A, B = (cluster.members for cluster in problem.clusters)
-    found: dict[sp.Symbol, Any] = {
-        **two_cluster_parameters(problem),
-        eps: sp.Rational(problem.smoothing.numerator, problem.smoothing.denominator),
-        margin_A: Z[A[0], A[0]] - Z[B[0], A[0]],
-    }
+    found = {**two_cluster_parameters(problem), **common, margin_A: Z[A[0], A[0]] - Z[B[0], A[0]]}
     for symbol, own, other in ((aa, A, A), (ab, A, B), (ba, B, A), (bb, B, B)):
         others = [c for c in other if c != own[0]]
         if others:
-            found[symbol] = (Z[own[0], own[0]] - Z[others[0], own[0]] - limit) / step
-    yield found
+            found[symbol] = (Z[own[0], own[0]] - Z[others[0], own[0]] - level) / step
+    return found
 
 
-def smaller(problem: Problem, scale: int) -> Problem:
-    """The problem with both weight decays divided by L.
+def fainter(problem: Problem, scale: int) -> Problem:
+    """The problem at x = lam N = 10 sqrt(n_min) eps/(K L): the wrong targets, eps/K, set the scale of x.
 
     Examples
     --------
-    >>> smaller(BASE, 10).lambda_w == BASE.lambda_w / 10
-    True
+    >>> str(fainter(BASE, 10).x2)
+    '1/400'
     """
-    return replace(problem, lambda_w=problem.lambda_w / scale, lambda_h=problem.lambda_h / scale)
+    return problem.at(min(problem.sizes) * (problem.smoothing * 10 / (problem.K * scale)) ** 2)
 
 
 def rate_derivation() -> Derivation:
@@ -127,6 +147,7 @@ def rate_derivation() -> Derivation:
 
 
 BASE = Problem.ce([(4, 2), (1, 2)], "1/20").with_loss(smoothing="1/5")
+THREE = Problem.ce([6, 3, 2], "1/40").with_loss(smoothing="1/5")
 L = root_entries(-sp.Rational(1, 2))
 
 limit = Claim(
@@ -141,6 +162,7 @@ limit = Claim(
         r" \frac{K}{\epsilon} |(L^{1/2})_{cy}|\right) + O(\lambda^2)",
     ),
     relations=(
+        Asymptotic(slope, rate(root_own, -root_other)),
         Asymptotic(margin_A, LEVEL),
         Asymptotic(aa, rate(L["A"], L["AA"])),
         Asymptotic(ab, rate(L["A"], L["AB"])),
@@ -150,13 +172,11 @@ limit = Claim(
     read=rate_readings,
     hypotheses=(
         Hypothesis(
-            "cross-entropy, smoothed labels, two clusters, no bias, weight or other knob",
+            "cross-entropy, smoothed labels, no bias, weight or other knob",
             lambda p: (
                 p.loss == "ce"
                 and p.model == "ce"
                 and p.smoothing > 0
-                and len(p.clusters) == 2
-                and len({*p.sizes}) == 2
                 and p.bias == "none"
                 and p.loss_temperature == 1
                 and not (p.adjustment or p.scaling)
@@ -167,24 +187,25 @@ limit = Claim(
         Hypothesis("d >= K - 1", lambda p: p.dim >= p.K - 1, dropped="for smaller d no point has the rank of P"),
     ),
     witness=BASE,
-    family=None,
-    settings=(Problem.ce([(3, 1), (2, 2)], "1/5", "1/10").with_loss(smoothing="1/2"),),
-    along=smaller,
+    family=Family(bias=("none",), near=(), model="loss", knobs=("smoothing",)),
+    settings=(
+        Problem.ce([(3, 1), (2, 2)], "1/5", "1/10").with_loss(smoothing="1/2"),
+        THREE,
+        Problem.ce([(9, 2), 4, 1], "1/60").with_loss(smoothing="1/3"),
+    ),
+    along=fainter,
+    companions=lambda problem: (max_margin(problem),),
     derivation=rate_derivation,
     rests_on=frozenset({"NR26-01"}),
     required="proved",
     source="ours; beyond the papers",
     mutants=(
         Mutant("a_eps without K", (Asymptotic(margin_A, sp.log(1 + (1 - eps) / eps)),)),
-        Mutant(
-            "L in place of its root",
-            (Asymptotic(ab, rate(root_entries(sp.Integer(-1))["A"], root_entries(sp.Integer(-1))["AB"])),),
-        ),
+        Mutant("L in place of its root", (Asymptotic(slope, rate(square_own, -square_other)),), problem=THREE),
         Mutant("N missing", (Asymptotic(ab / N, rate(L["A"], L["AB"])),)),
         Mutant("rate 1/log(1/x)", (Asymptotic((margin_A - LEVEL) * sp.log(1 / x), LEVEL),)),
         Mutant("sign of the off-diagonal term", (Asymptotic(ab, rate(L["A"], -L["AB"])),)),
     ),
-    note="Checked for two clusters, where the root is elementary; the derivation holds for any sizes. The "
-    "logits become "
+    note="The root is that of the max-margin features (TH22-01); for two clusters it is elementary. The logits become "
     "balanced while the Gram matrices of W and H tend to the SELI ones.",
 )

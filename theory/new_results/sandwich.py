@@ -67,9 +67,9 @@ def sandwich_derivation() -> Derivation:
         steps=(
             Lemma("left: H >= 0 only restricts", "a minimum over a subset"),
             Lemma(
-                "the ReLU optimum has predictions 1 - err_k on k and err_k/(K-1) elsewhere, err_k <= t_k = lam "
-                "sqrt(n_k (K-1)/K)/om_k, and value sum_k om_k Ent(p_k)",
-                "DA24-03",
+                "the ReLU optimum has y_k - p_k = err_k (e_k - 1/K) K/(K-1), one-hot or smoothed, with err_k <= t_k = "
+                "lam sqrt(n_k (K-1)/K)/om_k, and value sum_k om_k Ent(p_k)",
+                "NR26-13",
             ),
             Identity(
                 "column k of (Y - P) diag(om) D^(-1/2) is theta_k (e_k - 1/K): entry k, with K = c + 1",
@@ -120,16 +120,32 @@ sandwich = Claim(
     companions=relu_optima,
     hypotheses=(
         Hypothesis(
-            "cross-entropy with free features", lambda problem: problem.key == "ce", "the statement names both models"
+            "cross-entropy with free features, weights and label smoothing at most",
+            lambda problem: (
+                problem.model == "ce"
+                and problem.depth == 1
+                and problem.loss == "ce"
+                and not (problem.adjustment or problem.scaling or problem.targets)
+                and problem.loss_temperature == 1
+                and all(run.feature_decay == run.row_decay == 1 for run in problem.runs)
+            ),
+            "the statement names both models, and the ReLU optimum is known in closed form for these knobs only",
         ),
         no_bias("no closed form is known for ReLU features with a bias"),
         wide("below K the ReLU optimum need not be reached (DA24-15)", 0),
     ),
     witness=WITNESS,
-    family=Family(bias=("none",), weights=True),
-    settings=(BALANCED, PAIR, WITNESS.at(20), BALANCED.at(3)),
+    family=Family(bias=("none",), weights=True, model="loss", knobs=("smoothing",)),
+    settings=(
+        BALANCED,
+        PAIR,
+        WITNESS.at(20),
+        BALANCED.at(3),
+        WITNESS.with_loss(smoothing="1/10"),
+        BALANCED.with_loss(smoothing="1/5"),
+    ),
     derivation=sandwich_derivation,
-    rests_on=frozenset({"DA24-01", "DA24-03", "HL23-01"}),
+    rests_on=frozenset({"DA24-01", "NR26-13", "HL23-01"}),
     required="proved",
     mutants=(
         Mutant("factor K/(K-1) in the equality", (sp.Eq(balanced_value, f_lower, evaluate=False),), problem=BALANCED),
@@ -139,8 +155,7 @@ sandwich = Claim(
         ),
     ),
     source="ours; proved here, novelty not checked",
-    note="Two closed bounds on the linear optimum for pairwise different sizes, where no closed form is known. The "
-    "statement holds with label smoothing too; that loss is not read here.",
+    note="Two closed bounds on the linear optimum for pairwise different sizes, where no closed form is known.",
     survivors={
         "strict*": "strictly smaller at every problem tried; the sandwich does not claim that",
     },

@@ -53,13 +53,23 @@ def certify(
     data = _optimum(given, digits) if refute is None else _refutation(given, refute, case, path)
     text = jsonlib.dumps(data, separators=(",", ":")) + "\n"
     common.write_atomically(output, text)
-    from verify.digits import shortfall
     from verify.kernel import check as kernel
 
     answer = kernel(text)
     checking.report(answer, text.encode(), json, f"{output}: {len(text)} bytes")
-    short = shortfall(answer["bounds"], digits, answer["reason"]) if answer["bounds"] else ""
-    if short and not json:
+    if answer["bounds"]:
+        _say_width(data, answer, digits, json)
+
+
+def _say_width(data: dict[str, Any], answer: dict[str, Any], digits: int, json: bool) -> None:
+    """Where fewer digits are proved than asked for: how many, and why (beside JSON on standard error)."""
+    from verify.digits import shortfall
+    from verify.statements import key_of
+
+    short = shortfall(answer["bounds"], digits, answer["reason"], key_of(data))
+    if short and json:
+        sys.stderr.write(f"verify: asked were {digits} digits; {short}.\n")
+    elif short:
         common.console().print(f"asked were {digits} digits; {short}", soft_wrap=True)
 
 

@@ -151,18 +151,14 @@ def _answer(name: str, text: bytes) -> dict[str, Any]:
 
 
 def _check_many(paths: Sequence[Path], json: bool) -> Counter[str]:
-    """One line per certificate and a summary; counts by outcome."""
-    printer, rows, start = common.Printer(), list[dict[str, Any]](), time.process_time()
-    for name, text in _sources(paths):
-        if isinstance(text, bytes):
-            row = _answer(name, text)
-            rows.append(_row(name, row["model"], row["answer"], row["seconds"]))
-        else:
-            outcome = "skipped" if isinstance(text, Skipped) else "unreadable"
-            rows.append(_row(name, "", {"outcome": outcome, "reason": str(text)}, 0.0))
-        printer.line(f"[{len(rows)}] {rows[-1]['outcome']}  {common.printable(name)}")
+    """One line per certificate and a summary; counts by outcome. An interrupt keeps what was checked."""
+    rows, start, interrupted = list[dict[str, Any]](), time.process_time(), False
+    try:
+        _collect(paths, rows)
+    except KeyboardInterrupt:
+        interrupted = True
     counts = Counter(row["outcome"] for row in rows)
-    if not counts.keys() & set(CHECKED):
+    if not counts.keys() & set(CHECKED) and not interrupted:
         names = ", ".join(str(path) for path in paths)
         first = f": {rows[0]['name']}: {rows[0]['reason']}" if rows else ""
         raise InputError(f"{names}: no certificate among {len(rows)} files{first}")
@@ -173,7 +169,23 @@ def _check_many(paths: Sequence[Path], json: bool) -> Counter[str]:
         sys.stdout.write(jsonlib.dumps(data) + "\n")
     else:
         _show_many(rows, counts)
+    if interrupted:
+        sys.stderr.write(f"verify: interrupted; {len(rows)} files were looked at.\n")
+        raise typer.Exit(130)
     return counts
+
+
+def _collect(paths: Sequence[Path], rows: list[dict[str, Any]]) -> None:
+    """Append a row for every file."""
+    printer = common.Printer()
+    for name, text in _sources(paths):
+        if isinstance(text, bytes):
+            row = _answer(name, text)
+            rows.append(_row(name, row["model"], row["answer"], row["seconds"]))
+        else:
+            outcome = "skipped" if isinstance(text, Skipped) else "unreadable"
+            rows.append(_row(name, "", {"outcome": outcome, "reason": str(text)}, 0.0))
+        printer.line(f"[{len(rows)}] {rows[-1]['outcome']}  {common.printable(name)}")
 
 
 def _row(name: str, model: str, answer: dict[str, Any], seconds: float) -> dict[str, Any]:

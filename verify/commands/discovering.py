@@ -152,7 +152,7 @@ def _show(quantity: Quantity, output: Discovery) -> None:
         if best.common and best.killed is None:
             out.print(f"with one weight decay lam: {best.common}", soft_wrap=True)
     if output.reason:
-        out.print(f"{_count(output)} measured. {output.reason[0].upper()}{output.reason[1:]}.", soft_wrap=True)
+        out.print(f"{_count(output)} measured: {output.reason}.", soft_wrap=True)
     if output.written:
         out.print(f"{output.written} holds the simplest proposal; verify run checks it.", soft_wrap=True)
 

@@ -68,7 +68,7 @@ def hunt(
     if ended.set_aside is not None:
         sys.stderr.write(f"verify: {claim} has changed, a new journal is begun; the old one is {ended.set_aside}\n")
     found = hunting.summarise(chosen[0], ended.progress, seed)
-    saved = hunting.save_case(found, hunts)
+    saved, missing = hunting.save_case(chosen[0], found, hunts)
     if accept:
         saved.append(hunting.ship(found))
     if json:
@@ -77,6 +77,8 @@ def hunt(
         print_strength(found)
         for file in saved:
             common.console().print(f"written: {file}", soft_wrap=True)
+        if missing:
+            common.console().print(f"no file proves the refutation to the kernel alone ({missing})", soft_wrap=True)
     if ended.interrupted:
         sys.stderr.write(f"verify: interrupted; everything tried is in {ended.journal}, the next hunt goes on.\n")
         raise typer.Exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,17 +105,79 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
     table = common.table(*headers, *([f"at your {parameter}"] if placed else []))
     for t in found:
         size = "" if t.count is None else str(t.count)
-        value = f"{float(Fraction(t.bounds[0])):.12g}" if t.bounds else "-"
+        value = f"{float(Fraction(t.bounds[0])):.{12 if t.verdict == 'enclosed' else 9}g}" if t.bounds else "-"
         form = t.closed_form or ""
-        row = [t.name, t.claim, size, value, form if len(form) <= 30 else form[:27] + "...", t.verdict]
+        row = [t.name, t.claim, size, value, form if len(form) <= LONGEST else "long: --json", t.verdict]
         table.add_row(*row, *([_side(problem, t)] if placed else []))
     out.print(table)
-    for t in found[:12]:
-        value = f"{float(Fraction(t.bounds[0])):.6g}" if t.bounds else "?"
-        out.print(f"{parameter} >= {value}: {t.consequence}" if t.bounds else f"{t.name}: {t.reason}", soft_wrap=True)
-    if len(found) > 12:
-        out.print(f"... and {len(found) - 12} more of the same kind.")
+    for line in (*_consequences(found), *_remarks(problem)):
+        out.print(line, soft_wrap=True)
     out.print(MEANING.get(parameter, MEANING.get(problem.key, MEANING[problem.model])))
+
+
+LONGEST = 30
+"""Characters of a closed form that is printed."""
+ALIKE = 4
+"""So many thresholds of one name are told in one sentence."""
+TOGETHER = {
+    "cluster_merge": "From its {parameter} on, the classes of a size (equal in weight, too) share one mean feature and "
+    "one classifier row, so the model cannot tell them apart.",
+    "class_zero": "From its {parameter} on, all features of the classes of a size (equal in weight, too) are zero.",
+}
+
+
+def _consequences(found: Sequence[Threshold]) -> list[str]:
+    """What the thresholds mean: one line each, many of one kind together; without a number the reason."""
+    names = Counter(t.name for t in found if t.bounds)
+    together = {name for name, count in names.items() if count >= ALIKE and name in TOGETHER}
+    lines = [f"{name}: {TOGETHER[name].format(parameter=found[0].parameter)}" for name in names if name in together]
+    for t in found:
+        if t.bounds and t.name not in together:
+            lines.append(f"{t.parameter} >= {float(Fraction(t.bounds[0])):.6g}: {t.consequence}")
+    reasons: dict[str, list[str]] = {}
+    for t in (t for t in found if not t.bounds):
+        general, _, own = t.reason.partition("; in lam ")
+        where = t.name if t.count is None else f"{t.name}, size {t.count}"
+        reasons.setdefault(general, []).append(f"{where}: lam {own[3:]}" if own else where)
+    for general, places in reasons.items():
+        told = [line for line in places if ": " in line]
+        head = "" if told else ", ".join(places) + ": "
+        lines += [*told, f"{head}{general}."]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"... and {len(lines) - MOST_LINES} more of the same kind."]
+    return lines
+
+
+MOST_LINES = 12
+
+
+def _remarks(problem: Problem) -> list[str]:
+    """What the table does not say: about classes with a size of their own, and rounded weights."""
+    lines = []
+    alone = sum(cluster.classes == 1 for cluster in problem.clusters)
+    if alone and problem.model == "ce" and not problem.deeper and problem.K > 2:
+        who = "1 class has" if alone == 1 else f"{alone} classes have"
+        lines.append(
+            f"{who} a size or weight that no other class has: exact merging is for equal classes, so there is no "
+            "merging threshold" + _guarantee(problem)
+        )
+    if any(weight.denominator > ROUNDED for weight in {run.weight for run in problem.runs}):
+        lines.append("The class weights are rounded to 40 digits; thresholds are exact for the rounded weights.")
+    return lines
+
+
+def _guarantee(problem: Problem) -> str:
+    """From where NR26-19 says nothing more about the class that is hardest to keep right."""
+    if problem.key != "ce" or problem.bias != "none" or problem.dim < problem.K - 1:
+        return "."
+    least = min(c.weight * c.weight * c.size for c in problem.clusters if c.classes == 1)
+    return (
+        f"; each is classified correctly below its lam = w sqrt(n/2)/N, all of them below "
+        f"{float(least / 2) ** 0.5 / float(problem.N):.6g} (NR26-19)."
+    )
+
+
+ROUNDED = 10**30
 
 
 NONE_KNOWN = {

@@ -169,7 +169,7 @@ def _save_cases(result: RunResult, claims: Mapping[str, Claim], folder: Path) ->
 
 
 def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tuple[list[Path], str]:
-    """Certificates of a counterexample (the problem, and those it is compared with), and the refutation they bear."""
+    """Certificates of a counterexample (the problem, those it is compared with or scaled to), and the refutation."""
     from theory.problem import Problem
     from verify.archive import read
     from verify.certified import ARCHIVE, DIGEST
@@ -179,14 +179,15 @@ def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tu
         return [], ""
     problem = Problem.from_canonical(row.counterexample.configuration)
     own = problem.sha256[:DIGEST]
-    files = sorted(row.certificates.files, key=lambda name: (not name.startswith(own), name))
-    parts = {"" if i == 0 else f".companion-{i}": data for i, data in enumerate(read(folder / ARCHIVE, files).values())}
-    beside = {f"{part}.certificate.json": data.decode() for part, data in parts.items()}
+    others = [name for name in row.certificates.files if not name.startswith(own)]
+    parts = {name: f".companion-{i + 1}" for i, name in enumerate(others)}
+    found = read(folder / ARCHIVE, row.certificates.files)
+    beside = {f"{parts.get(name, '')}.certificate.json": data.decode() for name, data in found.items()}
     note = ""
     try:
         beside[".refutation.json"] = jsonlib.dumps(refutation(claim, problem), separators=(",", ":")) + "\n"
     except NotCovered as why:
-        note = f"{row.id}: no file refutes it at its counterexample ({why})"
+        note = f"{row.id}: no file refutes it at its counterexample ({str(why).removeprefix(f'{row.id}: ')})"
     for ending, text in beside.items():
         common.write_atomically(case.with_name(case.stem + ending), text)
     return [case.with_name(case.stem + ending) for ending in beside], note

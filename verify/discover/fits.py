@@ -47,7 +47,13 @@ def equations(values: Values, bases: Sequence[str], index: str | None) -> dict[i
 
 
 def rank(rows: Sequence[Sequence[Fraction]]) -> int:
-    """Rank of a rational matrix."""
+    """Rank of a rational matrix.
+
+    Examples
+    --------
+    >>> rank([[Fraction(1), Fraction(2)], [Fraction(2), Fraction(4)]])
+    1
+    """
     return int(_matrix(rows).rank()) if rows else 0
 
 

@@ -112,7 +112,9 @@ class Form:
             e = Power(p.base, -p.constant, -p.slope) if down else p
             (below if down else above).append(_factor(e, self.index))
         for terms, side in ((self.top, above), (self.bottom, below)):
-            if terms:
+            if len(terms) == 1 and not any(terms[0][0]):
+                number = number * terms[0][1] if side is above else number / terms[0][1]
+            elif terms:
                 text = _polynomial(terms, self.variables)
                 side.append(f"({text})" if len(terms) > 1 else text)
         for whole, side in ((number.numerator, above), (number.denominator, below)):

@@ -18,7 +18,7 @@ from flint import arb
 
 from theory.problem import Problem
 from verify.balls import precision
-from verify.bracket import Bracket, ball, bisect, fraction
+from verify.bracket import Bracket, ball, bisect, fraction, hull
 from verify.discover.numbers import digits_of
 from verify.kernel import Outcome
 from verify.routes import PREFIXES
@@ -27,8 +27,8 @@ __all__ = ["Config", "Parameter", "Quantity", "Unmeasured", "bracket", "misfit"]
 
 Config = Mapping[str, Fraction]
 """Values of the parameters of one configuration."""
-STEPS = 60
-"""Doublings and halvings tried to find both sides of a threshold."""
+STEPS = 100
+"""Doublings and halvings tried to find both sides of a threshold in a weight decay, twice as many as for a ratio."""
 
 
 class Unmeasured(Exception):
@@ -143,7 +143,7 @@ def bracket(quantity: Quantity, config: Config, digits: int, start: Bracket | No
     Examples
     --------
     >>> from verify.discover.quantities import find
-    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 5), ("k_B", 2), ("n_B", 1))}
+    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("k_B", 2), ("n_B", 1))}
     >>> low, high = bracket(find("uf-svm", "threshold:minority_orthogonal"), config, 6)
     >>> low < Fraction(49, 9) < high
     True
@@ -154,7 +154,8 @@ def bracket(quantity: Quantity, config: Config, digits: int, start: Bracket | No
         return _value(quantity, config, digits)
     sign = _side(quantity, config, digits)
     if start is None:
-        lower, upper = _reach(sign, -1, Fraction(1, 2)), _reach(sign, 1, Fraction(2))
+        steps = STEPS // 2 if quantity.floor else STEPS
+        lower, upper = (_reach(sign, wanted, Fraction(2) ** wanted, steps) for wanted in (-1, 1))
     else:
         lower, upper = (end - quantity.floor for end in start)
     lower, upper = bisect(sign, lower, upper, digits)
@@ -164,9 +165,9 @@ def bracket(quantity: Quantity, config: Config, digits: int, start: Bracket | No
     return found
 
 
-def _reach(sign: Callable[[Fraction], int], wanted: int, factor: Fraction) -> Fraction:
+def _reach(sign: Callable[[Fraction], int], wanted: int, factor: Fraction, steps: int) -> Fraction:
     point = Fraction(1)
-    for _ in range(STEPS):
+    for _ in range(steps):
         if sign(point) == wanted:
             return point
         point *= factor
@@ -191,6 +192,14 @@ def misfit(quantity: Quantity, config: Config, predicted: arb, digits: int) -> a
     ------
     Unmeasured
         If the kernel decides too little.
+
+    Examples
+    --------
+    >>> from verify.discover.quantities import find
+    >>> config = {name: Fraction(v) for name, v in (("k_A", 3), ("k_B", 2), ("n_B", 1))}
+    >>> quantity = find("uf-svm", "threshold:minority_orthogonal")
+    >>> bool(misfit(quantity, config, arb(49) / 9, 12) < 1e-12), bool(misfit(quantity, config, arb(5), 12) > 0.08)
+    (True, True)
     """
     allowed = Fraction(1, 10**digits)
     threshold = quantity.sign is not None and quantity.probe is None
@@ -200,5 +209,7 @@ def misfit(quantity: Quantity, config: Config, predicted: arb, digits: int) -> a
         near = (low * (1 - allowed / 2) - quantity.floor, high * (1 + allowed / 2) - quantity.floor)
         if near[0] > 0 and (sign(near[0]), sign(near[1])) == (-1, 1):
             return arb(0).union(ball(allowed * 3 / 4))
-    low, high = bracket(quantity, config, 9 if threshold else digits)
-    return abs(predicted / ball(low).union(ball(high)) - 1)
+    found = bracket(quantity, config, 9 if threshold else digits)
+    if threshold and hull(found).overlaps(predicted):
+        found = bracket(quantity, config, digits + 2, found)
+    return abs(predicted / hull(found) - 1)

@@ -25,10 +25,10 @@ GAP = "from the gap between the bounds alone"
 K_A, K_B = Parameter("majority classes", SMALL, WIDE), Parameter("minority classes", SMALL, WIDE)
 N_A, N_B = Parameter("samples of each", SIZES, LARGE), Parameter("samples of each", SIZES, LARGE)
 TWO_SIZES = {"k_A": K_A, "n_A": N_A, "k_B": K_B, "n_B": N_B}
+"""k_A classes of n_A samples, k_B of n_B < n_A."""
 EQUAL = {"K": Parameter("classes", SMALL, WIDE), "n": Parameter("samples of each", SIZES, LARGE)}
 DECAY = Parameter("weight decay", DECAYS, FINE)
 LIGHT = Parameter("weight decay", DECAYS[-4:], tuple(a / 1000 for a in FINE))
-"""Two sizes: k_A classes of n_A samples, k_B of n_B < n_A."""
 
 
 def _ordered(config: Config) -> bool:
@@ -42,14 +42,19 @@ def _alive(config: Config) -> bool:
 
 def _totals(config: Config) -> Config:
     """K and N of two sizes."""
-    K, N = config["k_A"] + config["k_B"], config["k_A"] * config["n_A"] + config["k_B"] * config["n_B"]
-    return {"K": K, "N": N}
+    k_A = _majority(config)
+    return {"K": k_A + config["k_B"], "N": k_A * config["n_A"] + config["k_B"] * config["n_B"]}
+
+
+def _majority(config: Config) -> Fraction:
+    """Number of majority classes, 1 where it is no parameter."""
+    return config.get("k_A", Fraction(1))
 
 
 def _counts(config: Config) -> list[tuple[Fraction, int]]:
     if "n" in config:
         return [(config["n"], int(config["K"]))]
-    return [(config["n_A"], int(config["k_A"])), (config["n_B"], int(config["k_B"]))]
+    return [(config["n_A"], int(_majority(config))), (config["n_B"], int(config["k_B"]))]
 
 
 def _given(value: Fraction | None) -> Fraction:
@@ -74,7 +79,7 @@ def _minority_mode(outcome: Outcome, config: Config) -> int:
 def _between(outcome: Outcome, config: Config) -> int:
     """Whether the rank exceeds that of the alive contrasts."""
     least, most = outcome.rank or (0, len(config))
-    states, sizes = outcome.contrasts or [None], (config["k_A"], config["k_B"])
+    states, sizes = outcome.contrasts or [None], (_majority(config), config["k_B"])
     if None in states:
         return 0
     alive = sum(k - 1 for k, state in zip(sizes, states, strict=True) if state == "alive")
@@ -146,13 +151,15 @@ BUDGETS = {
     "k_A": Parameter("majority classes", SMALL[:4], WIDE[:9]),
     "k_B": Parameter("minority classes", SMALL[:4], WIDE[:9]),
     "E_W": Parameter("budget of W", (1, 2, 3), FINE[:30]),
-    "E_H": Parameter("budget of H", (1, 2, 5), FINE[:30]),
+    "E_H": Parameter("budget of H", (1, 2), FINE[:30]),
 }
 BOTH_DECAYS = ("lambda_w", "lambda_h")
 DISTINCT = Parameter("samples of the class", SIZES, LARGE)
 
 
-def _two_sizes(model: str, name: str, text: str, problem: Callable[..., Problem], **more: Any) -> Quantity:
+def _two_sizes(
+    model: str, name: str, text: str, problem: Callable[..., Problem], left_out: tuple[str, ...] = (), **more: Any
+) -> Quantity:
     """A threshold in lambda_w at a given lambda_h, two sizes."""
     return Quantity(
         model,
@@ -160,12 +167,11 @@ def _two_sizes(model: str, name: str, text: str, problem: Callable[..., Problem]
         text,
         unknown="lambda_w",
         problem=problem,
-        parameters={**TWO_SIZES, "lambda_h": DECAY},
+        parameters={n: p for n, p in {**TWO_SIZES, "lambda_h": DECAY}.items() if n not in left_out},
         valid=_ordered,
         derived=_totals,
-        shifted=("K",),
         decays=BOTH_DECAYS,
-        **more,
+        **({"digits": (18, 72), "shifted": ("K",)} | more),
     )
 
 
@@ -179,7 +185,7 @@ def _step(model: str, name: str, text: str, problem: Callable[..., Problem], **m
         problem=problem,
         derived=lambda config: {"K": config["k_A"] + config["k_B"]},
         floor=Fraction(1),
-        **more,
+        **({"digits": (18, 72)} | more),
     )
 
 
@@ -213,6 +219,16 @@ QUANTITIES = (
         sign=_between,
         evidence=f"facts 'rank' and 'contrast' ({GAP})",
         digits=(18, 40),
+    ),
+    _two_sizes(
+        "ce",
+        "one_against_all",
+        "lambda_w from which nothing separates one large class from equal smaller ones",
+        _ce,
+        left_out=("k_A",),
+        shifted=(),  # K - 1 is k_B
+        sign=_between,
+        evidence=f"facts 'rank' and 'contrast' ({GAP})",
     ),
     Quantity(
         "ce",
@@ -250,9 +266,9 @@ QUANTITIES = (
         unknown="lambda_h",
         evidence="fact 'modes': the kernel's scalar problem of each mode, both sides decided by signs of balls",
         parameters={
-            **{name: Parameter(p.text, p.design[:5], p.fresh[:40]) for name, p in TWO_SIZES.items()},
-            "lambda_w": Parameter("weight decay of every layer", DECAYS[:4], FINE[:40]),
-            "M": Parameter("layers", tuple(range(2, 8)), tuple(range(1, 10))),
+            **{name: Parameter(p.text, p.design[:4], p.fresh[:40]) for name, p in TWO_SIZES.items()},
+            "lambda_w": Parameter("weight decay of every layer", DECAYS[:3], FINE[:40]),
+            "M": Parameter("layers", tuple(range(2, 7)), tuple(range(1, 10))),
         },
         problem=_deep,
         sign=_minority_mode,
@@ -261,7 +277,7 @@ QUANTITIES = (
         shifted=("K", "M"),
         index="M",
         decays=BOTH_DECAYS,
-        digits=(40, 100),
+        digits=(34, 100),
     ),
     _value(
         "mse",
@@ -296,8 +312,11 @@ QUANTITIES = (
         "minority_zero",
         "ratio of the sizes from which the minority features vanish",
         _peeled,
-        parameters=BUDGETS,
+        parameters=BUDGETS | {"E_W": Parameter("budget of W", (Fraction(1, 2), Fraction(1, 3)), FINE[:30])},
         sign=_minority_zero,
+        valid=lambda config: (
+            config["k_A"] >= 4 and config["k_A"] > config["k_B"] and config["E_W"] * config["E_H"] <= 1
+        ),
         evidence=f"fact 'minority_zero' ({GAP})",
         digits=(20, 32),
     ),

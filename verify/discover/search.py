@@ -185,10 +185,10 @@ def discover(
                 progress(f"{better.law.equation()}: {better.verdict}")
                 campaign.check()
     except BudgetEnded:
-        findings.reason = f"the budget ended after {len(findings.measured)} designed configurations"
+        findings.reason = "the budget ended"
     except KeyboardInterrupt:
         findings.interrupted = True
-        findings.reason = f"interrupted after {len(findings.measured)} designed configurations"
+        findings.reason = "interrupted"
     except Unmeasured as why:
         findings.reason = f"not enough configurations could be measured: {why}"
     if not findings.survivors and not findings.reason:

@@ -66,6 +66,17 @@ SETTINGS = {
         CONTRAST,
         EXACT,
     ),
+    ("ce", "threshold:one_against_all"): Setting(
+        'Problem.ce([(12, 1), (5, 2)], "1/30")',
+        'Family(sizes="two", bias=("none",), near=("between",))',
+        "one large class, at least two equal smaller ones, no bias, no weights",
+        f'problem.key == "ce" and {PLAIN} and {PAIR} and problem.clusters[0].classes == 1 '
+        "and problem.dim >= problem.K - 1",
+        SIZES | DECAYS,
+        "between_states(optimum)[dead]",
+        "between_states(optimum)[dead_exact]",
+        imports="from theory.observables import between_states\n",
+    ),
     ("ce", "threshold:complete_collapse"): Setting(
         'Problem.ce([12, 5, 2], "1/30")',
         'Family(sizes="distinct", bias=("none",), near=("collapse",))',
@@ -84,7 +95,7 @@ SETTINGS = {
         EXACT,
     ),
     ("mse", "threshold:class_zero"): Setting(
-        'Problem.mse([(12, 3), (5, 2)], ["1/30"] * 3, "1/20")',
+        'Problem.mse([(12, 3), (5, 2)], ["1/30"] * 2, "1/20")',
         'Family(sizes="two", bias=("none",), near=("zero",), model="mse", depths=(1, 2, 3, 4, 5, 6))',
         "two sizes, at least two classes of the smaller one, no bias; lambda_w is the decay of the last layer, "
         "lambda_h the product of all over lambda_w^M (the numbers came from layers of equal decay)",
@@ -135,6 +146,14 @@ def write(identifier: str, findings: Findings, seed: int) -> Path:
     ------
     InputError
         If there is no surviving proposal, or the file cannot be written (see :func:`verify.scaffold.claim_path`).
+
+    Examples
+    --------
+    >>> from verify.discover import discover, find
+    >>> write("MINE-01", discover(find("uf-svm", "value"), budget=0), seed=0)
+    Traceback (most recent call last):
+        ...
+    verify.counts.InputError: --write MINE-01: there is no proposal to write (the budget ended)
     """
     quantity = findings.quantity
     if not findings.survivors:
@@ -153,7 +172,9 @@ def source(findings: Findings, proposal: Proposal, setting: Setting, seed: int) 
     state = quantity.sign is not None
     left, right, root = sides(law, state)
     guarded = re.search(rf"\({quantity.index} - 1\)\*\*(\([^()]*\)|\w+)", f"{left} {right}") if quantity.index else None
-    symbols = dict(setting.symbols)
+    symbols = {
+        name: text for name, text in setting.symbols.items() if re.search(rf"\b{name}\b", f"{left} {right} {root}")
+    }
     if guarded is not None:  # a number, not a power: balls have no 0^0
         left, right = (side.replace(guarded[0], "below") for side in (left, right))
         symbols["below"] = f"({guarded[0]}).subs({quantity.index}, {symbols[quantity.index or '']})"

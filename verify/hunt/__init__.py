@@ -7,6 +7,6 @@ counterexample minimal, ``coverage`` and ``pressing`` measure what was tried, ``
 """
 
 from verify.hunt.campaign import Ended, hunt
-from verify.hunt.strength import known, save_case, ship, shipped, summarise
+from verify.hunt.strength import known, save_case, sentence, ship, shipped, summarise
 
-__all__ = ["Ended", "hunt", "known", "save_case", "ship", "shipped", "summarise"]
+__all__ = ["Ended", "hunt", "known", "save_case", "sentence", "ship", "shipped", "summarise"]

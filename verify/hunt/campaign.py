@@ -21,7 +21,7 @@ from verify.hunt.coverage import region
 from verify.hunt.journal import Header, Journal, Trial, text_of
 from verify.hunt.progress import Progress, read
 from verify.hunt.stages import STAGES
-from verify.hunt.worker import SHRINK, SLOT, Task, announced, in_worker, perform, start_worker
+from verify.hunt.worker import CONFIRM, SHRINK, SLOT, Task, announced, in_worker, perform, start_worker
 
 __all__ = ["Ended", "hunt", "journal_of"]
 
@@ -212,7 +212,7 @@ class _Campaign:
             if self.progress.violation is None and time.time() < deadline:
                 self.workers = [self._worker() for _ in range(max(1, self.jobs))]
                 self._attack(deadline)
-            if self.progress.violation is not None and not (self.progress.shrunk and self.progress.shrunk.minimal):
+            if self.progress.violation is not None:
                 self._shrink(max(deadline, time.time() + SHRINKING))
         except KeyboardInterrupt:
             return True
@@ -323,7 +323,8 @@ class _Campaign:
         assert start is not None
         if not self.workers:
             self.workers = [self._worker()]
-        task = Task(stage=SHRINK, index=0, seed=self.target.seed, deadline=deadline, starts=(start,))
+        index = CONFIRM if self.progress.shrunk and self.progress.shrunk.minimal else 0
+        task = Task(stage=SHRINK, index=index, seed=self.target.seed, deadline=deadline, starts=(start,))
         future = self.workers[0].submit(task)
         while not wait([future], timeout=PULSE).done:
             self._refresh()
@@ -332,7 +333,4 @@ class _Campaign:
             if time.time() > deadline + HUNG:
                 return
         with suppress(BrokenProcessPool):
-            try:
-                future.result()
-            except ValueError as error:
-                raise InputError(f"{self.journal.path}: {error}; remove the file to start anew") from None
+            future.result()

@@ -17,10 +17,10 @@ from fractions import Fraction
 from pathlib import Path
 from textwrap import dedent
 from types import FunctionType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import sympy as sp
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from theory.claim import Claim, Family
 from verify.counts import InputError
@@ -81,7 +81,7 @@ class Shrunk(Model):
 
 
 Line = Header | Trial | SliceEnd | Shrunk
-LINE: TypeAdapter[Line] = TypeAdapter(Line)
+LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 
 
 class Journal:

@@ -32,11 +32,12 @@ class Look:
     Attributes
     ----------
     margin : the largest margin of any relation, or None where no relation has one.
-    pattern : predicted and observed states, reading by reading; it changes across a threshold of either kind.
+    pattern : what is discrete, reading by reading: predicted and observed states, whole numbers of the relations. It
+        changes across a threshold of either kind.
     """
 
     margin: float | None
-    pattern: tuple[tuple[bool | None, bool | None], ...]
+    pattern: tuple[Any, ...]
 
 
 def look(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset[str]) -> Look:
@@ -55,7 +56,7 @@ def look(claim: Claim, problem: Problem, route: str, seed: int, avoid: frozenset
     with precision(BITS):
         readings = [r for r in observed(claim, problem, route, seed, avoid) if not isinstance(r, Undecided)]
         values = list(margins(claim.relations, readings))
-        return Look(max(values, default=None), tuple(_states(claim.relations, readings)))
+        return Look(max(values, default=None), tuple(_discrete(claim.relations, readings)))
 
 
 def margins(relations: Sequence[Any], readings: Iterable[Reading]) -> Iterator[float]:
@@ -106,12 +107,17 @@ def _side(relation: Any, reading: Reading) -> float | None:
     return signed if isinstance(relation, sp.Le | sp.Lt) else -signed
 
 
-def _states(relations: Sequence[Any], readings: Iterable[Reading]) -> Iterator[tuple[bool | None, bool | None]]:
+def _discrete(relations: Sequence[Any], readings: Iterable[Reading]) -> Iterator[Any]:
     for reading in readings:
         for relation in relations:
-            if isinstance(relation, sp.Equivalent) and relation.free_symbols <= set(reading):
+            if not relation.free_symbols <= set(reading):
+                continue
+            if isinstance(relation, sp.Equivalent):
                 try:
                     predicted = decide(_condition(relation), reading)
                 except Undecided:
                     predicted = None
                 yield predicted, reading[dead]
+            else:
+                symbols = sorted(relation.free_symbols, key=str)
+                yield from (int(reading[s]) for s in symbols if isinstance(reading[s], sp.Integer))

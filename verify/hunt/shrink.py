@@ -16,18 +16,18 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, groupby
 from math import ceil, isqrt
+from typing import Any
 
 from theory.problem import Problem, Run
 from verify.hunt.attack import LIMIT, Examined, Overtime, Target, examine, limited
 from verify.hunt.spaces import distances, near_thresholds, valid
 
-__all__ = ["fewer_classes", "is_minimal", "plainer", "shrink", "simpler", "simplest_between", "smaller_counts"]
+__all__ = ["fewer_classes", "is_minimal", "plainer", "shrink", "simplest_near", "smaller_counts", "violates"]
 
 OFFSETS = tuple(Fraction(n, 100) for n in (0, -1, 1, -10, 10))
 RATIOS = ("uf-svm", "layer-peeled")
 EACH = 12
 """Counts up to this are tried one by one; above, 1, halves and one less."""
-TOLERANCES = tuple(Fraction(1, d) for d in (1, 2, 5, 10, 10**2, 10**3, 10**4, 10**6, 10**9))
 
 Report = Callable[[Problem, Examined], None]
 
@@ -42,21 +42,26 @@ def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Pr
     report : called with every smaller one, confirmed by a route.
     watch : called before every attempt.
     """
-    tried: set[Problem] = {problem}
-    while True:
-        for smaller in chain(fewer_classes(problem), smaller_counts(problem), plainer(problem), simpler(problem)):
-            if smaller in tried:
-                continue
-            tried.add(smaller)
+    tried: dict[Problem, bool] = {problem: True}
+
+    def falls(smaller: Problem) -> bool:
+        if smaller not in tried:
             if watch is not None:
                 watch(smaller)
             seen = violates(target, smaller)
+            tried[smaller] = seen is not None
             if seen is not None:
                 report(smaller, seen)
-                problem = smaller
-                break
-        else:
-            return problem
+        return tried[smaller]
+
+    while True:
+        steps = chain(fewer_classes(problem), smaller_counts(problem), plainer(problem))
+        smaller = next((step for step in steps if step not in tried and falls(step)), None)
+        if smaller is None:
+            smaller = simplified(problem, falls)
+            if smaller == problem:
+                return problem
+        problem = smaller
 
 
 def violates(target: Target, problem: Problem) -> Examined | None:
@@ -200,71 +205,101 @@ def plainer(problem: Problem) -> Iterator[Problem]:
     ]
     if problem.deeper:
         changes.append({"deeper": problem.deeper[1:], "widths": ()})
+    pair = problem.lam2 * problem.N, 1 / problem.N  # exactly at a threshold only the product can stay as it is
+    if problem.lambda_w != problem.lambda_h and _size(pair[0]) + _size(pair[1]) < _size(problem.lambda_w):
+        changes.append({"lambda_w": pair[0], "lambda_h": pair[1]})
     for change in changes:
         found = replace(problem, **change)  # type: ignore[arg-type]
         if found != problem:
             yield found
 
 
-def simpler(problem: Problem) -> Iterator[Problem]:
-    """One number at a time replaced by simpler ones close to it; the two weight decays made equal first."""
-    if problem.model in ("ce", "ce-relu") and not problem.deeper:
-        yield from _simpler_level(problem)
-    else:
-        for name in ("lambda_w", "lambda_h", "e_w", "e_h", "temperature"):
-            yield from (replace(problem, **{name: v}) for v in _simple(getattr(problem, name)))  # type: ignore[arg-type]
-        for i, decay in enumerate(problem.deeper):
-            yield from (
-                replace(problem, deeper=(*problem.deeper[:i], v, *problem.deeper[i + 1 :])) for v in _simple(decay)
-            )
-    if isinstance(problem.bias, Fraction):
-        yield from (replace(problem, bias=v) for v in _simple(problem.bias))
-    for name in ("smoothing", "adjustment", "scaling", "loss_temperature"):
-        yield from (replace(problem, **{name: v}) for v in _simple(getattr(problem, name)))  # type: ignore[arg-type]
-    for i, run in enumerate(problem.runs):
-        for name in ("size", "weight", "feature_decay", "row_decay"):
-            for value in _simple(getattr(run, name)):
-                changed = replace(run, **{name: value})  # type: ignore[arg-type]
-                yield replace(problem, runs=(*problem.runs[:i], changed, *problem.runs[i + 1 :]))
-
-
-def _simpler_level(problem: Problem) -> Iterator[Problem]:
-    """Equal decays of W and H with a simple value; else lam^2 split into a simple pair."""
-    root = Fraction(isqrt(problem.lam2.numerator * 10**40 // problem.lam2.denominator), 10**20)
-    equal = problem.lambda_w == problem.lambda_h
-    for value in _simple(root):
-        if not equal or _size(value) < _size(problem.lambda_w):
-            yield replace(problem, lambda_w=value, lambda_h=value)
-    if not equal:
-        pair = replace(problem, lambda_w=problem.lam2 * problem.N, lambda_h=1 / problem.N)
-        if _size(pair.lambda_w) + _size(pair.lambda_h) < _size(problem.lambda_w) + _size(problem.lambda_h):
-            yield pair
-
-
 def _size(value: Fraction) -> int:
     return value.numerator + value.denominator
 
 
-def _simple(value: Fraction) -> Iterator[Fraction]:
-    """Simpler numbers near a positive one, simplest first."""
-    if value <= 0:
-        return
-    found = dict.fromkeys(simplest_between(value * (1 - t), value * (1 + t)) for t in TOLERANCES)
-    yield from (v for v in found if _size(v) < _size(value))
+def simplified(problem: Problem, falls: Callable[[Problem], bool]) -> Problem:
+    """Every number replaced by the simplest one near it with which the configuration still falls.
+
+    Parameters
+    ----------
+    problem : a configuration that falls.
+    falls : whether another one does.
+    """
+    for number in range(len(_numbers(problem))):
+        value, change = _numbers(problem)[number]
+        best = simplest_near(value, lambda v, change=change: falls(change(v)))  # type: ignore[misc]
+        if best != value or (change(best) != problem and falls(change(best))):
+            problem = change(best)
+    return problem
 
 
-def simplest_between(lower: Fraction, upper: Fraction) -> Fraction:
-    """The first positive rational of the Stern-Brocot tree in a closed interval, 0 <= lower < upper.
+def _numbers(problem: Problem) -> list[tuple[Fraction, Callable[[Fraction], Problem]]]:
+    """The positive numbers of a problem, each with the problem as a function of it.
+
+    The decays of W and H count as one number, their geometric mean, where only their product matters.
+    """
+    found: list[tuple[Fraction, Callable[[Fraction], Problem]]] = []
+
+    def add(value: Fraction, change: Callable[[Fraction], Problem]) -> None:
+        if value > 0:
+            found.append((value, change))
+
+    names = ["e_w", "e_h", "temperature", "smoothing", "adjustment", "scaling", "loss_temperature"]
+    if problem.model in ("ce", "ce-relu") and not problem.deeper:
+        root = Fraction(isqrt(problem.lam2.numerator * 10**40 // problem.lam2.denominator), 10**20)
+        add(
+            problem.lambda_w if problem.lambda_w == problem.lambda_h else root,
+            lambda v: replace(problem, lambda_w=v, lambda_h=v),
+        )
+    else:
+        names += ["lambda_w", "lambda_h"]
+        for i in range(len(problem.deeper)):
+            add(problem.deeper[i], lambda v, i=i: replace(problem, deeper=_set(problem.deeper, i, v)))  # type: ignore[misc]
+    for name in names:
+        add(getattr(problem, name), lambda v, name=name: replace(problem, **{name: v}))  # type: ignore[misc]
+    if isinstance(problem.bias, Fraction):
+        add(problem.bias, lambda v: replace(problem, bias=v))
+    for i, run in enumerate(problem.runs):
+        for name in ("size", "weight", "feature_decay", "row_decay"):
+
+            def change(v: Fraction, i: int = i, run: Run = run, name: str = name) -> Problem:
+                return replace(problem, runs=_set(problem.runs, i, replace(run, **{name: v})))  # type: ignore[arg-type]
+
+            add(getattr(run, name), change)
+    return found
+
+
+def _set(values: tuple[Any, ...], i: int, value: Any) -> tuple[Any, ...]:
+    return (*values[:i], value, *values[i + 1 :])
+
+
+def simplest_near(value: Fraction, falls: Callable[[Fraction], bool]) -> Fraction:
+    """The first number on the Stern-Brocot path to a positive number that falls, if those that fall are an interval.
+
+    Convergents of the continued fraction come first, then the steps between two of them by bisection.
 
     Examples
     --------
-    >>> simplest_between(Fraction(314, 100), Fraction(315, 100))
+    >>> simplest_near(Fraction(314159, 100000), lambda v: Fraction(313, 100) < v < Fraction(315, 100))
     Fraction(22, 7)
+    >>> simplest_near(Fraction(355, 1000), lambda v: abs(v - Fraction(355, 1000)) < Fraction(1, 200))
+    Fraction(5, 14)
     """
-    whole = max(1, ceil(lower))
-    if whole <= upper:
-        return Fraction(whole)
-    if lower == 0:
-        return Fraction(1, ceil(1 / upper))
-    floor = lower.numerator // lower.denominator
-    return floor + 1 / simplest_between(1 / (upper - floor), 1 / (lower - floor))
+    before, last, rest = (0, 1), (1, 0), value
+    while True:
+        whole = rest.numerator // rest.denominator
+
+        def step(k: int, before: tuple[int, int] = before, last: tuple[int, int] = last) -> Fraction:
+            return Fraction(before[0] + k * last[0], before[1] + k * last[1])
+
+        if whole and step(whole) > 0 and (rest == whole or falls(step(whole))):
+            low, high = 0, whole  # step(high) falls
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if falls(step(middle)) else (middle, high)
+            return step(high)
+        before, last = last, (before[0] + whole * last[0], before[1] + whole * last[1])
+        if rest == whole:
+            return value
+        rest = 1 / (rest - whole)

@@ -26,6 +26,14 @@ from verify.hunt.spaces import at_vector, bases, count_vectors, far_levels, near
 __all__ = ["STAGES", "Attack", "play"]
 
 STAGES = ("smallest", "boundary", "drawn", "optimised")
+Shape = list[tuple[int, int]]
+"""(size, repeat) pairs."""
+PLAIN: list[Shape] = [
+    shape
+    for K in (5, 2, 3, 4, 6, 7)
+    for shape in ([(2, K - 1), (1, 1)], [(3, 1), (1, K - 1)], [(K - i, 1) for i in range(K)])
+]
+"""Tried first, in this order: one small class, one large class, all sizes different."""
 CLOSE = (Fraction(-1, 100), Fraction(1, 100))
 SIDES = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (3, 4, 6, 9) for sign in (-1, 1)))
 VECTORS = 8
@@ -37,9 +45,9 @@ GRID = [Fraction(f"{10 ** (e / 4):.4g}") for e in range(-7, 4)]
 """Levels, relative to the largest threshold, between which changes are bisected."""
 TRIES = 40
 """Shapes drawn until one satisfies the hypotheses."""
-STEPS = 34
-"""Bisections of a quarter of a decade: down to a relative 1e-11."""
-MOST_CHANGES = 5
+CLOSEST = Fraction(1, 10**11)
+BISECTIONS = 200
+"""Until changes of state are enclosed that closely (about 34 for one change), or so many configurations in all."""
 REACH = 1.5
 """Differential evolution moves every logarithm by at most this."""
 PENALTY = 10.0
@@ -132,10 +140,17 @@ def _boundary(claim: Claim, rng: random.Random, index: int, attack: Attack) -> N
         if base is not None:
             _bisect_changes(base, attack)
         return
-    for _ in range(SHAPES):
-        base = _base(claim, rng)
+    first = SHAPES * (index // 2)
+    shapes: list[Shape | None] = [*PLAIN[first : first + SHAPES]] or [None] * SHAPES
+    for shape in shapes:
+        base = _base(claim, rng) if shape is None else _on(claim, shape, rng)
         for problem in _sides(base, SIDES, rng) if base is not None else ():
             attack(problem)
+
+
+def _on(claim: Claim, shape: Shape, rng: random.Random) -> Problem | None:
+    modes = list(_modes(claim, shape))
+    return rng.choice(modes) if modes else None
 
 
 def _base(claim: Claim, rng: random.Random) -> Problem | None:
@@ -143,8 +158,7 @@ def _base(claim: Claim, rng: random.Random) -> Problem | None:
     assert claim.family is not None
     for _ in range(TRIES):
         sphere = claim.family.model == "ce-sphere"
-        modes = list(_modes(claim, [(1, rng.randint(2, 9))] if sphere else _shape(rng)))
-        base = rng.choice(modes) if modes else None
+        base = _on(claim, [(1, rng.randint(2, 9))] if sphere else _shape(rng), rng)
         if base is not None and any(claim.applies(p) for p in _sides(base, CLOSE, rng)):
             return base
     return None
@@ -155,7 +169,7 @@ def _sides(base: Problem, offsets: Sequence[Fraction], rng: random.Random) -> li
     return near_thresholds(base, offsets) or [scaled(base, factor) for factor in rng.sample(GRID, 3)]
 
 
-def _shape(rng: random.Random) -> list[tuple[int, int]]:
+def _shape(rng: random.Random) -> Shape:
     """(size, repeat) pairs of one of the shapes that statements forget."""
     big, small = rng.choice([2, 3, 10, 100, 10**3, 10**6]), rng.choice([1, 1, 2, 3])
     big += small
@@ -180,15 +194,14 @@ def _bisect_changes(base: Problem, attack: Attack) -> None:
     points = [(factor, _seen(scaled(start, factor), attack)) for factor in GRID]
     known = [(factor, seen) for factor, seen in points if seen is not None]
     changes = [(low, high) for low, high in pairwise(known) if low[1] != high[1]]
-    for low, high in changes[:MOST_CHANGES]:
-        for _ in range(STEPS):
-            middle = (low[0] + high[0]) / 2
-            middle = middle.limit_denominator(10**15)
-            seen = _seen(scaled(start, middle), attack)
-            if seen == low[1]:
-                low = (middle, seen)
-            else:
-                high = (middle, seen)
+    for _ in range(BISECTIONS):
+        if not changes:
+            return
+        low, high = changes.pop()
+        middle = ((low[0] + high[0]) / 2).limit_denominator(10**15)
+        between = middle, _seen(scaled(start, middle), attack)
+        if high[0] - low[0] > CLOSEST * high[0]:
+            changes += [pair for pair in ((low, between), (between, high)) if pair[0][1] != pair[1][1]]
 
 
 def _seen(problem: Problem, attack: Attack) -> Any:

@@ -21,7 +21,7 @@ from verify.hunt.stages import STAGES
 from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
 
-__all__ = ["SHIPPED", "known", "shipped", "summarise"]
+__all__ = ["SHIPPED", "known", "save_case", "sentence", "ship", "shipped", "summarise"]
 
 SHIPPED = "hunts"
 """Folder of the package with the summaries of shipped hunts."""
@@ -110,7 +110,7 @@ def _case(claim: Claim, progress: Progress) -> Case | None:
 
 
 def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
-    """The hunts of the present text of a claim: those in a folder, else the shipped ones; None where there are none.
+    """The longer hunt of the present text of a claim: the one in a folder or the shipped one; None where there is none.
 
     Raises
     ------
@@ -119,10 +119,32 @@ def known(claim: Claim, folder: Path = Path("hunts")) -> HuntOutput | None:
     """
     journal, progress = Journal(journal_of(claim, folder)), Progress()
     read(journal, progress)
-    if progress.header is not None and progress.header.text == text_of(claim):
-        return summarise(claim, progress)
-    found = shipped(claim.id)
-    return found if found is not None and found.text == text_of(claim) else None
+    found = [shipped(claim.id)]
+    if progress.header is not None and progress.header.claim == claim.id:
+        found.append(summarise(claim, progress).model_copy(update={"text": progress.header.text}))
+    current = [one for one in found if one is not None and one.text == text_of(claim)]
+    return max(current, key=lambda one: one.seconds, default=None)
+
+
+def sentence(found: HuntOutput) -> str:
+    """The strength of an attack in one sentence.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> sentence(summarise(load()["CJ26-01"], Progress()))
+    'Not hunted yet.'
+    """
+    if found.outcome == "nothing":
+        return "Not hunted yet."
+    verb = "Refuted by a hunt" if found.outcome == "refuted" else "Hunted and not refuted, which is no proof"
+    parts = [
+        f"{found.configurations} configurations in {len(found.coverage)} regions, {found.seconds / 60:.0f} minutes",
+        f"every count vector with at most {found.every_sum} samples" if found.every_sum else "",
+        f"{found.mutants.killed} of {found.mutants.total} mutants killed",
+        f"resolution {found.resolution:.0e}" if found.resolution else "",
+    ]
+    return f"{verb}: {'; '.join(filter(None, parts))}."
 
 
 def shipped(identifier: str) -> HuntOutput | None:
@@ -142,15 +164,35 @@ def shipped(identifier: str) -> HuntOutput | None:
         raise InputError(f"{SHIPPED}/{identifier}.json: not a summary of hunts ({error})") from None
 
 
-def save_case(found: HuntOutput, folder: Path) -> list[Path]:
-    """Save the counterexample, if there is one, beside the journal."""
-    return [] if found.counterexample is None else [cases.save(found.counterexample, folder / "cases")]
+def save_case(claim: Claim, found: HuntOutput, folder: Path) -> tuple[list[Path], str]:
+    """Save the counterexample, if there is one, beside the journal, with a refutation that the kernel accepts.
+
+    Returns
+    -------
+    The files, and why there is no refutation ('' where there is one).
+    """
+    if found.counterexample is None:
+        return [], ""
+    from verify.refute import NotCovered, refutation
+
+    case = cases.save(found.counterexample, folder / "cases")
+    try:
+        data = refutation(claim, Problem.from_canonical(found.counterexample.configuration))
+    except NotCovered as why:
+        return [case], str(why)
+    file = case.with_name(f"{case.stem}.refutation.json")
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+    partial.replace(file)
+    return [case, file], ""
 
 
 def ship(found: HuntOutput) -> Path:
     """Write a summary into the package, to be committed."""
-    folder = Path(str(files("verify").joinpath(SHIPPED)))
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{found.claim}.json"
-    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path = Path(str(files("verify").joinpath(SHIPPED))) / f"{found.claim}.json"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--accept: {path} cannot be written ({error.strerror})") from None
     return path

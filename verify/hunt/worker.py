@@ -16,6 +16,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from theory.problem import Problem
+from verify.counts import InputError
 from verify.findings import optimum_for
 from verify.hunt.attack import LIMIT, Examined, Overtime, Target, examine, limited
 from verify.hunt.coverage import region
@@ -26,11 +27,13 @@ from verify.hunt.shrink import shrink
 from verify.hunt.spaces import valid
 from verify.hunt.stages import play, vectors_of
 
-__all__ = ["SHRINK", "SLOT", "Task", "announced", "in_worker", "perform", "start_worker"]
+__all__ = ["CONFIRM", "SHRINK", "SLOT", "Task", "announced", "in_worker", "perform", "start_worker"]
 
 SLOT = 16_384
 """Bytes in which a worker tells what it is doing."""
 SHRINK = "shrink"
+CONFIRM = 1
+"""Index of a slice of 'shrink' that only confirms."""
 OFTEN, FIRST = 5, 20
 """Mutants are judged on the first configurations of a slice, then on one in so many."""
 COMPARED = 16
@@ -43,7 +46,8 @@ class Task:
 
     Attributes
     ----------
-    stage, index : the slice; stage 'shrink' starts from the only configuration of ``starts``.
+    stage, index : the slice; stage 'shrink' starts from the only configuration of ``starts``, with index 1 it stays
+        there and confirms it.
     starts : canonical problems, the worst seen so far.
     deadline : time.time() at which it stops, finished or not.
     known : digests tried before in this slice (a hunt that was killed), with their margins.
@@ -183,7 +187,9 @@ def _shrink(target: Target, start: Problem, task: Task, journal: Journal, slot: 
 
     first = examine(target, start)
     if first.outcome != "violated":
-        raise ValueError("the journal names a violation that the routes do not confirm")
+        raise InputError(f"{journal.path}: the routes do not confirm the violation that this journal names; remove it")
+    if task.index == CONFIRM:
+        return
     report(start, first)
     shrink(target, start, report, watch)
     journal.append(last[0].model_copy(update={"minimal": True}), sync=True)

@@ -21,8 +21,6 @@ __all__ = ["MAX_BYTES", "MAX_GROUPS", "Outcome", "check", "interval", "verify_ce
 MODULES = {"ce": "ce", "ce-deep": "deep", "ce-relu": "relu", "mse": "mse", "uf-svm": "svm"}
 MODULES |= {"layer-peeled": "peeled", "ce-sphere": "sphere", "loss": "fenchel_young"}
 
-REFUTATION = b'"verify.refutation/1"'
-
 
 def module_of(data: dict[str, Any]) -> tuple[str, Any]:
     """Hash of the canonical problem, which must be the one in the file, and the module of the model."""
@@ -76,7 +74,7 @@ def check(text: bytes | str) -> dict[str, Any]:
     >>> check("[" * 100000)["outcome"]
     'rejected'
     """
-    if REFUTATION in (text if isinstance(text, bytes) else text.encode(errors="replace")):
+    if b'"verify.refutation/1"' in (text if isinstance(text, bytes) else text.encode(errors="replace")):
         return dict(import_module(".refutation", __name__).check_refutation(text))
     result = verify_certificate(text)
     with ctx.workprec(result.precision):

@@ -2,7 +2,8 @@
 
 Witness: ``factors`` W_M, ..., W_1, Hbar of a point (widths up to d_m), its ``bias`` (1 x K), and ``brackets``:
 two points around the larger zero of rho below, or, where rho has no zero, around its minimum. A row for every size that
-the lower bound tries (largest first; at least two classes have it or more), and a last row for the frames.
+the lower bound tries (largest first; at least two classes have it or more), and a last row for the frames. There is no
+reduced form: the layers need not respect the symmetry of the classes.
 """
 
 from dataclasses import dataclass

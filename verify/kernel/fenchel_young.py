@@ -5,6 +5,7 @@ its conjugate, Om(u) >= <q, u> - Om*(q) wherever Om* is finite (Fenchel-Young), 
 
 Witness, integers over a power of two: ``dual`` (K x K, column k is q_k), ``W`` and ``H`` (K x r each, H one mean
 feature per class), ``bias`` (1 x K), and for ``layer-peeled`` ``nu`` (1 x 1), a bound on the norm of the dual matrix.
+There is no reduced form: targets may tell any two classes apart.
 """
 
 from dataclasses import dataclass

@@ -132,7 +132,7 @@ def power(x: Any, exponent: int) -> Any:
     return prod([x] * exponent, start=arb(1))
 
 
-def scalar_minimum(task: Task, share: Any, r: Any, bracket: Any, tie: bool = False) -> tuple[Any, Any, str | None]:
+def scalar_minimum(task: Task, share: Any, r: Any, bracket: Any) -> tuple[Any, Any, str | None]:
     """Least value of phi(s) = share (s^L - r)^2/(2N) + (L/2) G s^2 over s >= 0, its place, its state (None: unclear).
 
     phi' = (L s/N) g, g = share s^(2L-2) - share r s^(L-2) + N G. For L >= 3 g decreases up to s^L = r (L-2)/(2L-2),
@@ -147,7 +147,7 @@ def scalar_minimum(task: Task, share: Any, r: Any, bracket: Any, tie: bool = Fal
         x = r - price / share
         if x > 0:
             return zero - share * x * x / (2 * N), x.sqrt(), "alive"
-        most = arb(0) if tie or x <= 0 else x.abs_upper()
+        most = arb(0) if x <= 0 else x.abs_upper()
         state = None if most > 0 else "dead"
         return zero - arb(0).union(share * most * most / (2 * N)), arb(0).union(most.sqrt()), state
     if not any(bracket):
@@ -161,18 +161,20 @@ def scalar_minimum(task: Task, share: Any, r: Any, bracket: Any, tie: bool = Fal
     s = ends[0].union(ends[1])
     e = share * (power(s, 2 * L - 2) - 2 * r * power(s, L - 2)) + L * price
     value = zero + e * s * s / (2 * N)
-    return (value, s, "alive") if e < 0 else (arb.min(zero, value), s, "tie" if tie else None)
+    return (value, s, "alive") if e < 0 else (arb.min(zero, value), s, None)
 
 
-def is_tie(task: Task, mode: Mode) -> bool:
-    """Whether mu^M (M-1)^(M-1) share^(M+1) = M^(2M) N^(M+1) Lam: then s = 0 and another s have the least value.
+def exact_state(task: Task, mode: Mode) -> str | None:
+    """Alive, tie or dead as mu^M (M-1)^(M-1) share^(M+1) is above, at or below M^(2M) N^(M+1) Lam; rational mu only.
 
-    In :func:`scalar_minimum` the difference phi - phi(0) and its derivative vanish together; for L = 2 at s = 0.
+    At equality phi - phi(0) of :func:`scalar_minimum` and its derivative vanish together: s = 0 and another s have the
+    least value; for L = 2 that other s is 0 as well.
     """
-    M = len(task.decays) - 1
-    limit = M ** (2 * M) * task.N ** (M + 1) * prod(task.decays)
-    scale = mode.share ** (M + 1) * max(1, M - 1) ** (M - 1)
-    return mode.mu[0] == mode.mu[1] and mode.mu[0] ** M * scale == limit
+    M, mu = len(task.decays) - 1, mode.mu[0]
+    excess = mu**M * mode.share ** (M + 1) * max(1, M - 1) ** (M - 1)
+    excess -= M ** (2 * M) * task.N ** (M + 1) * prod(task.decays)
+    tie = "tie" if M > 1 else "dead"
+    return None if mu < mode.mu[1] else "alive" if excess > 0 else "dead" if excess < 0 else tie
 
 
 def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
@@ -192,7 +194,10 @@ def lower_bound(task: Task) -> tuple[Any, list[tuple[Any, str | None]]]:
             left, right = (sum(m * ball(n) / (ball(n) - ball(end)) for n, m in task.clusters) for end in mode.mu)
             demand(not positive(left) and positive(right), "no sign change of the secular function")
         square, share = mode.square(), ball(mode.share)
-        least, s, state = scalar_minimum(task, share, square.sqrt(), bracket, is_tie(task, mode))
+        least, s, state = scalar_minimum(task, share, square.sqrt(), bracket)
+        exact = exact_state(task, mode)
+        demand(None in (state, exact) or state == exact, "impossible: rule against state; report a kernel bug")
+        state, s = exact or state, arb(0) if exact == "dead" else s
         value += mode.kept * least + (mode.copies - mode.kept) * share * square / ball(2 * task.N)
         states.append((s, state))
     return value, states
@@ -294,7 +299,7 @@ def prove(task: Task, digest: str) -> Outcome:
         row = {"mu": interval(mode.square()), "share": str(mode.share), "copies": mode.copies, "kept": mode.kept}
         rows.append(row | {"state": state, "p": interval(p)})
     result.rank = (least, most)
-    result.found = {"modes": states, "mu": [mode.mu[0] if mode.mu[0] == mode.mu[1] else mode.mu for mode in task.modes]}
+    result.found = {"modes": states}
     result.facts = {
         "clusters": [[str(size), m] for size, m in task.clusters],
         "rank": {"uses": [], "lower": least, "upper": most},

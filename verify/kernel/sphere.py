@@ -2,7 +2,7 @@
 
 Witness, integers over a power of two: ``U`` and ``V`` (n x r, r <= d), one vector per row, normalised here (one family:
 V has no rows), and ``kernel`` (1 x m, m may be 0), real numbers mu_k that give a lower bound for one family.
-Notation: A = a n/(n-1), phi(x) = log(1 + (n-1) exp(-x)), L* = n phi(A).
+No reduced form: the vectors differ. Notation: A = a n/(n-1), phi(x) = log(1 + (n-1) exp(-x)), L* = n phi(A).
 """
 
 from dataclasses import dataclass

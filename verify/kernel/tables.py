@@ -89,7 +89,7 @@ def spectrum(m: list[int], A: Blocks, scale: list[Any]) -> tuple[list[Any], Any]
 
 
 def radius(A: Any) -> Any:
-    """Above the Frobenius norm of the radii, hence above the distance of singular values from those of A.mid() (Weyl)."""
+    """Above the Frobenius norm of the radii, so above the distance of singular values from those of A.mid() (Weyl)."""
     return (sum(x.rad() * x.rad() for x in A.entries()).sqrt() + arb(2) ** -ctx.prec).upper()
 
 

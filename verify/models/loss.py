@@ -18,7 +18,7 @@ from verify.bracket import Bracket
 from verify.dual import svd
 from verify.loss import Floats
 from verify.loss_rules import Power, collapse_square, merging_power, vanishing_square
-from verify.thresholds import Threshold
+from verify.thresholds import Threshold, closed_form
 
 __all__ = ["around", "at_threshold", "collapse_from", "problems", "thresholds"]
 
@@ -106,6 +106,8 @@ def _closed(power: Power, problem: Problem, peeled: bool) -> str:
     root = "" if power.root == 1 or not power.exponent else f"*({power.root})**({power.exponent})"
     if peeled:
         return f"{power.rational}{root}"
+    if power.exact is not None:
+        return closed_form(power.exact, problem.N)
     N = str(problem.N) if problem.N.denominator == 1 else f"({problem.N})"
     return f"sqrt({power.rational}{root})/{N}"
 
@@ -157,7 +159,7 @@ def collapse_from(problem: Problem) -> float | None:
     Examples
     --------
     >>> round(collapse_from(Problem.ce([(9, 2), (4, 2)], 1).with_loss("focal:2")), 6)
-    0.115502
+    0.124888
     """
     ends = _norm_at_zero(problem)
     return None if ends is None else float(ends[0]) ** 0.5 / float(problem.N)

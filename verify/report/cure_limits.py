@@ -109,7 +109,7 @@ def _last(kind: Kind, problem: Problem) -> float:
         return float(np.linalg.svd(frame(*multipliers(problem, 1.0)))[1][-2]) / float(problem.N)
     R = max_margin(problem, 1.0)[1]
     pairs = zip(problem.weights, problem.feature_decays, strict=True)
-    return min(float(w / r) / R[k, k] for k, (w, r) in enumerate(pairs)) / float(problem.N)
+    return min(float(w / r) / float(R[k, k]) for k, (w, r) in enumerate(pairs)) / float(problem.N)
 
 
 def _max_margin_words(problem: Problem) -> str:

@@ -140,9 +140,11 @@ def _merge(cure: Cure, found: list[Threshold], cluster: Cluster) -> Range:
     known = losses.find(cure.problem.loss).factor
     least, most = known(cluster.classes) if known else (None, None)
     plain = math.sqrt(cluster.size) / float(EXAMPLE.N)
-    top = None if most is None else float(most) * plain
-    end = _collapse(cure, found)[1]
-    return None if least is None else float(least) * plain, top if None in (top, end) else min(top, end)
+    low = None if least is None else float(least) * plain
+    if most is None:
+        return low, None
+    top, end = float(most) * plain, _collapse(cure, found)[1]
+    return low, top if end is None else min(top, end)
 
 
 def _collapse(cure: Cure, found: list[Threshold]) -> Range:

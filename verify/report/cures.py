@@ -137,7 +137,7 @@ def _decays() -> tuple[Cure, ...]:
     """Multipliers of the weight decay."""
     ratio = MAJORITY.size / MINORITY.size
     inverse = parse_multipliers("inverse", COUNTS, "feature-decay")
-    lighter = [(1, MAJORITY.classes), (1 / ratio, MINORITY.classes)]
+    lighter: list[tuple[int | str | Fraction, int]] = [(1, MAJORITY.classes), (1 / ratio, MINORITY.classes)]
     return (
         Cure(
             "weights 1/n and feature decay 1/n",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from theory.claim import Claim
 from theory.derivation import Lemma, Step
+from verify.counts import InputError
 from verify.engine import reached, summarise
 from verify.report.words import MEANING, citation, in_words, scientific, short
 from verify.schemas import ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult
@@ -77,6 +79,7 @@ class ClaimView:
     resolution: str
     proofs: str = ""
     certificates: tuple[tuple[str, str], ...] = ()
+    hunted: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,19 @@ def claim_view(claim: Claim, result: ClaimResult) -> ClaimView:
         resolution=scientific(result.resolution),
         proofs=_proofs(result.mutants),
         certificates=_certificates(result.certificates),
+        hunted=_hunted(claim),
     )
+
+
+def _hunted(claim: Claim) -> str:
+    """How strongly a conjecture was attacked; a damaged journal is no reason to lose a report."""
+    from verify import hunt
+
+    if claim.status == "conjecture":
+        with suppress(InputError):
+            found = hunt.known(claim)
+            return "" if found is None else hunt.sentence(found)
+    return ""
 
 
 def _proofs(mutants: MutantSummary) -> str:

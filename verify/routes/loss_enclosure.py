@@ -48,10 +48,12 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     >>> certify(problem)[1].contrasts
     ['alive', 'alive']
     """
-    if not covered(problem):
-        raise ValueError("no certificate: the kernel has no conjugate of this loss, or the bias is free")
     if problem.K > LARGEST:
         raise ValueError("too large for this route")
+    if not covered(problem):
+        if problem.bias == "free":
+            raise ValueError("the kernel has no certificate for this loss with a free bias")
+        raise ValueError("the kernel has no conjugate of this loss")
     if problem.model == "layer-peeled" and not all(problem.weights):
         raise ValueError("a class of weight 0: this loss is not covered there")
     if Floats(problem).loss.potential == "max":

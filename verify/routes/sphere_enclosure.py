@@ -27,16 +27,18 @@ from verify.kernel import MAX_GROUPS, Outcome
 from verify.kernel.sphere import read
 from verify.routes.sphere_nonconvex import LARGEST, best_point
 from verify.sphere import codes, exact, loss, point_facts, simplex_spectrum
-from verify.sphere_kernels import extended, hermite, inner_products, promise, truncation
+from verify.sphere_kernels import SHARE, extended, hermite, inner_products, promise, truncation
 from verify.sphere_measures import divergences
 from verify.witness import dyadics, offer, prove
 
 __all__ = ["certify", "solve"]
 
 Array = NDArray[Any]
-MOST_DIGITS = 100
+MOST_DIGITS, MOST_TOUCHING = 200, 100
+"""Most digits used, of a kernel that touches exp(a t) fewer: to prove p <= exp takes time with every digit."""
 SEARCHED = 12
 """Most vectors for which a descent looks for a better point than the configuration with a name."""
+
 HOT = 8
 """Largest temperature for which divergences are integrated."""
 SHARP = {"n-gon": 6, "orthoplex": 12}
@@ -44,13 +46,14 @@ WARM = 6
 """Codes with most vectors, and the largest temperature, at which a kernel that proves them optimal is searched for."""
 
 
-def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome]:
+def certify(problem: Problem, digits: int = 40, share: int | None = None) -> tuple[dict[str, Any], Outcome]:
     """Certificate of a problem and what the kernel proves from it.
 
     Parameters
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
-    digits : digits of the point and of the kernel, at most 100 are used.
+    digits : digits of the point and of the kernel, at most 200 are used.
+    share : a kernel that touches exp(a t) is lowered by 2^-share; default by the digits, less where that fails.
 
     Raises
     ------
@@ -66,9 +69,12 @@ def certify(problem: Problem, digits: int = 40) -> tuple[dict[str, Any], Outcome
     if problem.K > MAX_GROUPS:
         raise ValueError(f"more than {MAX_GROUPS} vectors are too many for a certificate")
     bits = int(3.33 * min(digits, MOST_DIGITS)) + int(2 * problem.temperature) + 32
+    fine = share or int(3.4 * min(digits, MOST_TOUCHING)) + 8
+    shares = sorted({fine, (fine + SHARE) // 2, SHARE}, reverse=True) if fine > SHARE else [fine]
     with precision(2 * bits + 64):
         U, V = _point(problem)
-        offers = [_write(problem, U, V, mu, bits) for mu in (*_kernels(problem, bits), [])]
+        kernels = _kernels(problem, bits, shares)
+        offers = [_write(problem, U, V, mu, bits) for mu in (*kernels, [])]
     reason = ""
     for data in offers:
         try:
@@ -98,31 +104,35 @@ def _point(problem: Problem) -> tuple[Array, Array]:
     return exactly(U), exactly(V)
 
 
-def _kernels(problem: Problem, bits: int) -> list[list[Any]]:
+def _kernels(problem: Problem, bits: int, shares: list[int]) -> list[list[Any]]:
     """Coefficients mu_k worth offering, the best bound first."""
     if problem.families == 2 or problem.dim >= problem.K - 1 or problem.dim == 1:
         return []
     found = [truncation(problem, bits)]
     if problem.K <= SEARCHED:
         for name, V in codes(problem).items():
-            found.append(hermite(problem, inner_products(V)))
-            if SHARP.get(name, 0) >= problem.K and promise(problem, found[-1]) == -inf and problem.temperature <= WARM:
-                found.append(extended(problem, V))
+            touching = [hermite(problem, inner_products(V), share) for share in shares]
+            known = SHARP.get(name, 0) >= problem.K and problem.temperature <= WARM
+            if known and promise(problem, touching[0]) == -inf:
+                touching += extended(problem, V, shares)
+            found = touching + found  # of kernels that promise the same in floats the closest comes first
     values = [(promise(problem, mu), mu) for mu in found]
-    return [mu for value, mu in sorted(values, key=lambda pair: -pair[0]) if value > -inf]
+    return [mu for value, mu in sorted(values, key=lambda pair: -round(pair[0], 12)) if value > -inf]
 
 
 # --- the route -----------------------------------------------------------------------------------------------------
 
 
-def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int = 40) -> Optimum:
+def solve(
+    problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), digits: int | None = None
+) -> Optimum:
     """Rigorous bounds, and for d >= n - 1 inner products of every minimiser (route ``enclosure``).
 
     Parameters
     ----------
     problem : model ``ce-sphere`` with at most 256 vectors.
     seed, avoid : not used; the proof relies on no claim.
-    digits : digits of the certificate, at most 100 are used.
+    digits : digits of the certificate, at most 200 are used; default 40, where a kernel touches exp(a t) 27.
 
     Examples
     --------
@@ -131,7 +141,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     ('5.60781414050937', True)
     """
     try:
-        certificate, outcome = certify(problem, digits)
+        certificate, outcome = certify(problem, share=SHARE) if digits is None else certify(problem, digits)
     except ValueError as why:
         return Optimum(problem, "enclosure", reason=str(why))
     with precision(outcome.precision):

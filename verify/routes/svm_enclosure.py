@@ -170,7 +170,7 @@ def _arrays(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         return expand(problem, blocks, zeros)[0]
 
     return {
-        "logits": table(outcome.logits),  # type: ignore[arg-type]
+        "logits": table(outcome.logits),
         "gram_classifier": table(outcome.found["classifier"]),
         "gram_features": table(outcome.found["features"]),
         "spread": outcome.found["spread"],

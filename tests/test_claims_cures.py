@@ -1,0 +1,110 @@
+"""The claims behind the page on cures: their numbers against independent linear algebra, their readers, loss checks."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from theory import losses
+from theory.conjectures import hinge_collapse, hinge_limit, knob_equivalences, sparsemax_path, vanishing_decay
+from theory.loss_check import broken_promise
+from theory.problem import Problem
+from verify.routes import solve
+
+PAIR = Problem.ce([(9, 2), (4, 2)], 1)
+
+
+def root_of(matrix, power):
+    values, vectors = np.linalg.eigh(matrix)
+    values = np.where(values > 1e-9, values, 1) ** power * (values > 1e-9)
+    return (vectors * values) @ vectors.T
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_max_margin_with_multipliers_has_positive_multipliers(seed):
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, 400, size=5)
+    decays = [Fraction(int(v), 7) for v in random.integers(1, 70, size=5)]
+    problem = Problem.ce([int(n) for n in sizes], 1).with_loss(row_decay=decays)
+    value, R = vanishing_decay.max_margin(problem, 1.0)
+    s = np.array(decays, dtype=float)
+    unit = np.sqrt(s / s.sum())
+    middle = (np.eye(5) - np.outer(unit, unit)) @ np.diag(s * sizes) @ (np.eye(5) - np.outer(unit, unit))
+    assert value == pytest.approx(np.trace(root_of(middle, 0.5)))
+    np.testing.assert_allclose(R, np.sqrt(np.outer(s, s)) * root_of(middle, -0.5), atol=1e-9)
+    np.testing.assert_allclose(R.sum(axis=0), 0, atol=1e-9)
+    assert R[~np.eye(5, dtype=bool)].max() < 0
+
+
+def test_bounds_of_vanishing_decay_tell_wrong_limits_apart():
+    optimum = solve("enclosure", PAIR.with_loss(row_decay=[(1, 2), (3, 2)]).at("1e-6"))
+    (reading,) = vanishing_decay.margin_readings(optimum)
+    assert reading[vanishing_decay.least] < reading[vanishing_decay.t]
+    assert reading[vanishing_decay.loss] < reading[vanishing_decay.level] < 0
+    assert reading[vanishing_decay.least] > float(reading[vanishing_decay.t]) - 3
+
+
+def test_feature_decay_makes_equal_classes_of_a_long_tail():
+    problem = Problem.ce([500, 50, 5], 1).with_loss(feature_decay=["1/500", "1/50", "1/5"])
+    (found,) = knob_equivalences.disguised(problem)
+    assert found.sizes == [1, 1, 1]
+    assert found.key == "ce"
+    assert [n * w / found.N for n, w in zip(found.sizes, found.weights, strict=True)] == [
+        n / problem.N for n in (500, 50, 5)
+    ]
+
+
+def test_hinge_sits_at_the_max_margin_value_until_the_first_class_lets_go():
+    size, R = vanishing_decay.max_margin(PAIR, 1.0)
+    last = 1 / R.diagonal().max()
+    for share, exact in ((0.9, True), (1.1, False)):
+        problem = PAIR.with_loss("hinge").at(Fraction(share * last) ** 2)
+        (reading,) = hinge_limit.hinge_readings(solve("convex", problem))
+        value = float(reading[hinge_limit.F])
+        assert reading[hinge_limit.held] is exact
+        assert bool(abs(value - share * last * size / 26) < 1e-7) is exact
+
+
+def test_hinge_collapse_of_equal_classes_is_all_or_nothing():
+    from verify.loss_rules import collapse_square
+
+    assert collapse_square(Problem.ce([(8, 4)], 1).with_loss("hinge"), 10) == (Fraction(128, 9),) * 2
+    _, R = vanishing_decay.max_margin(Problem.ce([(8, 4)], 1), 1.0)
+    assert (1 / R[0, 0]) ** 2 == pytest.approx(128 / 9)
+    (reading,) = hinge_collapse.zero_readings(solve("convex", hinge_collapse.EXACT.at(27)))
+    assert reading[hinge_collapse.dead] is True
+
+
+def test_sparsemax_is_linear_in_the_decay():
+    optimum = solve("enclosure", sparsemax_path.SPARSE_MANY.at(1))
+    found = np.array([[float(p.mid()) for p in row] for row in optimum.facts["predictions"]])
+    centring = np.eye(4) - 0.25
+    root = root_of(centring @ np.diag([14.0, 6, 5, 1]) @ centring, -0.5)
+    np.testing.assert_allclose(found, np.eye(4) - root, atol=1e-9)
+
+
+@pytest.mark.parametrize("spec", list(losses.NAMES))
+def test_shipped_losses_keep_their_promises(spec):
+    assert broken_promise(losses.find(spec)) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"gradient": lambda U, Y: U}, "gradient is not the derivative"),
+        ({"value": lambda U, Y: U}, "value has the shape (4, 12)"),
+        ({"value": lambda U, Y: np.full(U.shape[1], np.inf)}, "not finite"),
+        ({"shift_invariant": True}, "adding a constant"),
+    ],
+)
+def test_a_loss_that_breaks_its_promise_is_refused(change, says):
+    wrong = replace(losses.find("ovr"), **change)
+    assert says in broken_promise(wrong)
+    with pytest.raises(ValueError, match="loss: wrong-one"):
+        losses.register("wrong-one", lambda _: wrong)
+
+
+def test_a_loss_that_is_not_convex_must_say_so():
+    assert "not convex" in broken_promise(replace(losses.find("focal:2"), convex=True))
+    assert "a potential is named" in broken_promise(replace(losses.find("poly1:1"), potential="mine"))
