@@ -51,8 +51,8 @@ def why_equivalent(relation: Any, wrong: Any) -> str | None:
     """
     try:
         if isinstance(relation, Asymptotic):
-            same = _zero(relation.lhs - wrong.lhs - relation.rhs + wrong.rhs)
-            return SAME if same else None
+            here, there = relation.lhs - relation.rhs, wrong.lhs - wrong.rhs
+            return SAME if _zero(here - there) or _zero(here + there) or _constant_factor(here, there) else None
         if isinstance(relation, sp.Equivalent):
             return SAME if _same_condition(_condition_of(relation), _condition_of(wrong)) else None
         return _compared(relation, wrong)

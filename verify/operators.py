@@ -82,6 +82,9 @@ def wrong_relations(relation: Any, integers: Collection[sp.Symbol] = ()) -> Iter
 
 
 def _undefined(relation: Any) -> bool:
+    """Whether a relation has no real value anywhere, or says nothing (both sides are the same)."""
+    if isinstance(relation, Asymptotic | Relational) and relation.lhs == relation.rhs:
+        return True
     sides = (relation.lhs, relation.rhs) if isinstance(relation, Asymptotic) else (relation,)
     return any(side.has(sp.I, sp.zoo, sp.nan, sp.oo) for side in sides)
 

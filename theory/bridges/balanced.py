@@ -380,4 +380,8 @@ sphere_is_peeled = Claim(
         ),
     ),
     source="derived here",
+    survivors={
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 4)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

@@ -134,6 +134,9 @@ interlacing = Claim(
         Mutant("mu_i <= n_{i+1}", relations=(sp.Le(mode, lower, evaluate=False),), problem=KEPT),
     ),
     source="published result; proof re-derived",
+    survivors={
+        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )
 
 m_free, m_none = sp.symbols("m_free m_none", positive=True)
@@ -315,4 +318,8 @@ one_equation = Claim(
         Mutant("K replaced by K - 1", relations=(_equal(m_free, (K - 1) * nA * nB / N),), problem=LONE),
     ),
     source="derived here",
+    survivors={
+        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 8)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

@@ -159,4 +159,7 @@ relu_against_linear = Claim(
         ),
     ),
     source="derived here",
+    survivors={
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

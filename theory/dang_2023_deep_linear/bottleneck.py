@@ -158,6 +158,11 @@ cut = Claim(
             problem=TIED_KEPT,
         ),
     ),
+    survivors={
+        "strict*(relation 2)": "the predicted value is below every value found; a tie with it is not seen by balls",
+        "*(relation 3)*": "i and R are whole numbers: the changed comparison says the same",
+        "off by one: n_R1*": "no problem tried has two sizes that differ by one around the rank",
+    },
 )
 
 

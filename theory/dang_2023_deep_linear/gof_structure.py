@@ -413,4 +413,7 @@ order = Claim(
             problem=settings.DEEP,
         ),
     ),
+    survivors={
+        "*": "an order with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

@@ -260,6 +260,9 @@ dead_classes = Claim(
             problem=TWO_DEAD,
         ),
     ),
+    survivors={
+        "*(relation 5)*": "read for another class that is alive, where the cap does not bind",
+    },
 )
 
 f_zero = sp.Symbol("F_0", real=True)

@@ -254,4 +254,9 @@ weights = Claim(
         ),
     ),
     note="With inverse-frequency weights the majority merges first. A class of its own has no merging threshold.",
+    survivors={
+        "*(relation 5)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 6)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )

@@ -245,4 +245,9 @@ universality = Claim(
     note="Focal loss is not convex: there the rule is a necessary condition. psi of focal exceeds 1 for small "
     "p, so its "
     "threshold is not lower for every gamma.",
+    survivors={
+        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+    },
 )
