@@ -182,14 +182,18 @@ def interval(lower: Any, upper: Any = None) -> dict[str, str] | None:
     upper = lower if upper is None else upper
     if not (lower.is_finite() and upper.is_finite()):
         return None
-    low, high = lower.lower().fmpq(), upper.upper().fmpq()
-    width, ends = high - low, dict[str, str]()
+    tiny, huge, ends = arb(2) ** -MAX_P, arb(2) ** MAX_P, (lower.lower(), -upper.upper())
+    if any(abs(end) > huge for end in ends):
+        return None
+    low, negated = (-tiny * (end < 0) if abs(end) < tiny else end for end in ends)  # towards the sound side
+    low, high = low.fmpq(), -negated.fmpq()
+    width, found = high - low, dict[str, str]()
     bits = min(ctx.prec, int(width.q).bit_length() - int(width.p).bit_length()) if width else ctx.prec
     digits = max(0, bits * 30103 // 100000) + 3
     for name, end in (("lower", (low * 10**digits).floor()), ("upper", (high * 10**digits).ceil())):
         units, places = divmod(abs(int(end)), 10**digits)
-        ends[name] = f"{'-' * (end < 0)}{units}.{places:0{digits}d}"
-    return ends
+        found[name] = f"{'-' * (end < 0)}{units}.{places:0{digits}d}"
+    return found
 
 
 def follows(stated: Any, proved: Any, side: int = 0) -> bool:

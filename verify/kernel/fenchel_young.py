@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from flint import arb, arb_mat
+from flint import arb, arb_mat, ctx
 
 from .core import (
     MAX_GROUPS,
@@ -442,8 +442,8 @@ def contrast_states(task: Task, M: Any, p: Any, z: Any, top: Any, gap: Any) -> l
             continue
         k, j = cluster[:2]
         scale = delta[k] * ball(task.m[k]) / ball(task.s[k] * task.g[k]).sqrt()
-        value = M[k, k] - M[j, k] + 2 * scale * (2 * gap / ball(task.m[k])).sqrt()
-        dead = value < top
+        value, radius = M[k, k] - M[j, k], 2 * scale * (2 * gap / ball(task.m[k])).sqrt()
+        dead = value + radius < top and radius - value < top  # soft targets can make it negative
         alive = p[k][k] > p[j][k] or z[k][k] > z[j][k]
         demand(not (dead and alive), "impossible: alive and dead; report a kernel bug")
         states.append("alive" if alive else "dead" if dead else None)
@@ -453,7 +453,7 @@ def contrast_states(task: Task, M: Any, p: Any, z: Any, top: Any, gap: Any) -> l
 def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[list[Any]], gap: Any) -> tuple[int, int]:
     """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl).
 
-    At Z = 0 the prediction of sparsemax without shifts is uniform, so another one shows that Z is not 0.
+    At Z = 0 the prediction of sparsemax without shifts or bias is uniform, so another one shows that Z is not 0.
     """
     # (1/Delta)^T M* = 0, so logits lose one dimension, unless a budget is not used in full (M* = 0)
     most = task.K - (task.potential in SIMPLEX and bool(top > 0))
@@ -461,15 +461,16 @@ def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[l
     spread = max_of([d * d / ball(s) for d, s in zip(delta, task.s, strict=True)])
     # sum_k m_k |q_k - p_k|^2 <= 2 gap
     radius = (2 * gap * spread * max_of([ball(m / g) for m, g in zip(task.m, task.g, strict=True)])).sqrt()
-    if task.potential != "max" and top - radius > 0:
-        most = min(most, count_above(M, top - radius))
+    below = top * (1 - arb(2) ** (16 - ctx.prec)) - radius  # a little less: a value equal to top is above it
+    if task.potential != "max" and below > 0:
+        most = min(most, count_above(M, below))
     least = 0
     if all(z.is_finite() for row in logits for z in row):
         scale = [[ball(s * g).sqrt() for g in task.g] for s in task.s]
         X = [[c * z for c, z in zip(*pair, strict=True)] for pair in zip(scale, logits, strict=True)]
         away = sum(x.rad() * x.rad() for row in X for x in row).sqrt().upper()
         least = count_above(arb_mat(X).mid(), arb(away))
-    if task.potential == "sparsemax" and not task.adjustment:
+    if task.potential == "sparsemax" and not task.adjustment and task.penalty is None:
         least = int(any(not (q * task.K).contains(1) for row in p for q in row))
     return least, most
 
@@ -511,6 +512,8 @@ def prove(task: Task, problem: str) -> Outcome:
         result.zero = [None if state is None else state == "dead" for state in result.contrasts]
     else:
         top = norm_at_least(task, M, gap)
+        if not top > 0:  # a budget that is not used in full leaves Z + 1 c^T optimal
+            logits = [[arb("nan")] * task.K for _ in K]
         least, most = rank_bounds(task, M, top, logits, p, gap)
         if task.dim < most:
             result.reason = f"d = {task.dim} is below the certified rank bound {most}: bounds only, maybe loose"
