@@ -527,4 +527,5 @@ def closed_form(x2: Fraction, N: Fraction) -> str:
     if numerator**2 == square.numerator and denominator**2 == square.denominator:
         return str(Fraction(numerator, denominator))
     with_N = f"sqrt({x2})/{N}" if N.denominator == 1 else f"sqrt({x2})/({N})"
-    return min(f"sqrt({square})", with_N, key=lambda form: len(form) * (3 if form is with_N else 4))
+    alone = f"sqrt({square})"
+    return alone if 4 * len(alone) < 3 * len(with_N) else with_N
