@@ -229,6 +229,10 @@ def _certain(kernel: types.ModuleType) -> Iterator[str]:
     outcome = kernel.verify_certificate(text)
     if outcome.outcome != "bounds" or not outcome.lower.contains(0):
         yield "a certain distribution is refused"
+    data = test_kernel_faults.propose(Problem.ce([4, 3], "1/42", 1))  # |M|^2 = 7/6 = x^2, which no ball can tell
+    text = signed(data, witness=data["witness"] | test_kernel_faults.poor(data) | {"flows": array([[0, 1], [1, 0]])})
+    if kernel.check(text)["outcome"] != "undecided":
+        yield "a ball that holds both signs is decided"
 
 
 def _spread(kernel: types.ModuleType) -> Iterator[str]:
@@ -397,6 +401,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "width <= 4 * MAX_GROUPS and all(len(row) == width for row in table) -> True": SHAPE,
         "width <= 4 * MAX_GROUPS -> True": TIME,
         "len(row) == width -> True": SHAPE,
+        "P > 1024 -> True": "how many digits are tried",
+        "P > 1024 -> False": "how many digits are tried",
+        "bits * size**3 <= MAX_WORK -> True": TIME,
     },
     "tables": {
         "len(W[0]) == len(H[0]) -> True": SHAPE,
