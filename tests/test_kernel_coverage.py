@@ -346,6 +346,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "sum(len(rows) * len(rows[0]) for _, rows in layers) <= 16 * MAX_GROUPS**2 -> True": TIME,
         'bias == "free" -> True': "squares are used for a free bias only",
         "task.kept[g] > 0 -> True": "a tangent at any point is a bound",
+        "most > 0 -> True": "an open state instead of a dead one; rational mu are decided exactly",
         "mu < mode.mu[1] -> False": "the threshold would have to lie inside a bracket of mu",
         "None in (state, exact) or state == exact -> True": GUARD,
         "state == exact -> True": GUARD,
