@@ -229,6 +229,10 @@ def _certain(kernel: types.ModuleType) -> Iterator[str]:
     outcome = kernel.verify_certificate(text)
     if outcome.outcome != "bounds" or not outcome.lower.contains(0):
         yield "a certain distribution is refused"
+    data = test_kernel_faults.propose(Problem.ce([4, 3], "1/42", 1))  # |M|^2 = 7/6 = x^2, which no ball can tell
+    text = signed(data, witness=data["witness"] | test_kernel_faults.poor(data) | {"flows": array([[0, 1], [1, 0]])})
+    if kernel.check(text)["outcome"] != "undecided":
+        yield "a ball that holds both signs is decided"
 
 
 def _spread(kernel: types.ModuleType) -> Iterator[str]:
@@ -342,6 +346,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "sum(len(rows) * len(rows[0]) for _, rows in layers) <= 16 * MAX_GROUPS**2 -> True": TIME,
         'bias == "free" -> True': "squares are used for a free bias only",
         "task.kept[g] > 0 -> True": "a tangent at any point is a bound",
+        "most > 0 -> True": "an open state instead of a dead one; rational mu are decided exactly",
+        "mu < mode.mu[1] -> False": "the threshold would have to lie inside a bracket of mu",
+        "None in (state, exact) or state == exact -> True": GUARD,
+        "state == exact -> True": GUARD,
     },
     "deep": {
         "all(isinstance(entry, list) for entry in lists) -> True": SHAPE,
@@ -397,6 +405,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "width <= 4 * MAX_GROUPS and all(len(row) == width for row in table) -> True": SHAPE,
         "width <= 4 * MAX_GROUPS -> True": TIME,
         "len(row) == width -> True": SHAPE,
+        "not (alive and dead) -> True": GUARD,
+        "not lower > upper -> True": GUARD,
+        "lower > upper -> False": GUARD,
+        "type(stated) is str -> False": "a shortcut for strings that are equal",
+        "stated == proved -> False": "a shortcut for strings that are equal",
+        "P > 1024 -> True": "how many digits are tried",
+        "P > 1024 -> False": "how many digits are tried",
+        "bits * size**3 <= MAX_WORK -> True": TIME,
     },
     "tables": {
         "len(W[0]) == len(H[0]) -> True": SHAPE,
