@@ -59,7 +59,7 @@ def beside(problem: Problem, offset: Fraction, which: int = 0) -> Problem:
     lam = t.enclosure[0] * (1 + offset)
     if problem.model == "mse":
         return Problem.mse(problem.sizes, [lam] * problem.depth, lam, problem.bias)
-    classes = [(lam, problem.runs[0].repeat), (1, problem.runs[1].repeat)]
+    classes: list[tuple[int | str | Fraction, int]] = [(lam, problem.runs[0].repeat), (1, problem.runs[1].repeat)]
     return Problem.peeled(classes) if problem.model == "layer-peeled" else Problem.svm(classes)
 
 
