@@ -55,10 +55,11 @@ def beside(problem: Problem, offset: Fraction, which: int = 0) -> Problem:
     t = found[which]
     if t.x2 is not None:
         return problem.at(t.x2[0] * (1 + offset) ** 2)
+    assert t.enclosure is not None
     lam = t.enclosure[0] * (1 + offset)
     if problem.model == "mse":
         return Problem.mse(problem.sizes, [lam] * problem.depth, lam, problem.bias)
-    classes = [(lam, problem.runs[0].repeat), (1, problem.runs[1].repeat)]
+    classes: list[tuple[int | str | Fraction, int]] = [(lam, problem.runs[0].repeat), (1, problem.runs[1].repeat)]
     return Problem.peeled(classes) if problem.model == "layer-peeled" else Problem.svm(classes)
 
 
@@ -126,7 +127,9 @@ def _cross_entropy(model: str, around: Callable[..., dict[str, Make]]) -> dict[s
     def make(counts: Callable[[int], object], lam: Callable[[int], Fraction | str], **more: object) -> Make:
         return lambda K: Problem.ce(counts(K), lam(K), model=model, **more)  # type: ignore[arg-type]
 
-    half = lambda K: Fraction(1, 200 * K)  # noqa: E731
+    def half(K: int) -> Fraction:
+        return Fraction(1, 200 * K)
+
     base = make(two, half)
     found: dict[str, Make] = {
         "two": base,
