@@ -179,15 +179,11 @@ def bounds(lower: Any, upper: Any, problem: str) -> Outcome:
 
 def interval(lower: Any, upper: Any = None) -> dict[str, str] | None:
     """Decimal interval around one or two balls, rounded outward to the digits that its width justifies."""
-    upper = lower if upper is None else upper
-    if not (lower.is_finite() and upper.is_finite()):
+    tiny, ends = arb(2) ** -MAX_P, (lower.lower(), -(lower if upper is None else upper).upper())
+    if not all(abs(end) < 1 / tiny for end in ends):  # not finite, or too large to print
         return None
-    tiny, huge, ends = arb(2) ** -MAX_P, arb(2) ** MAX_P, (lower.lower(), -upper.upper())
-    if any(abs(end) > huge for end in ends):
-        return None
-    low, negated = (-tiny * (end < 0) if abs(end) < tiny else end for end in ends)  # towards the sound side
-    low, high = low.fmpq(), -negated.fmpq()
-    width, found = high - low, dict[str, str]()
+    low, high = ((-tiny * (end < 0) if abs(end) < tiny else end).fmpq() for end in ends)  # towards the sound side
+    width, high, found = -high - low, -high, dict[str, str]()
     bits = min(ctx.prec, int(width.q).bit_length() - int(width.p).bit_length()) if width else ctx.prec
     digits = max(0, bits * 30103 // 100000) + 3
     for name, end in (("lower", (low * 10**digits).floor()), ("upper", (high * 10**digits).ceil())):
