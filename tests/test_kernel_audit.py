@@ -139,3 +139,24 @@ def test_values_beyond_all_digits_end_as_an_outcome(exponent):
     found = verify.kernel.check(file("layer-peeled", options, witness))
     assert found["outcome"] == "bounds"
     assert float(found["bounds"]["upper"]) < 0.01
+
+
+def coded(lambda_w: str, lambda_h: str, dim: int, error: list[list[int]], p: int) -> str:
+    """ "The coded margins cost at least 2" on two classes of one sample with ReLU features."""
+    options = {"lambda_w": lambda_w, "lambda_h": lambda_h, "bias": "none", "class_weights": None, "dim": dim}
+    zero = array([[0]])
+    witness = {"errors": array(error, p), "kept": zero, "W": array([[0], [0]]), "H": zero}
+    parts = {"claim": "X", "because": "", "given": [], "shows": None}
+    certificate = json.loads(file("ce-relu", options, witness))
+    assert verify.kernel.check(json.dumps(certificate))["outcome"] == "bounds"
+    says = [{"coded-margin": 0, "factor": "1"}, ">=", 2]
+    return json.dumps({"schema": "verify.refutation/1", "certificates": [certificate], "says": says} | parts)
+
+
+def test_a_negative_margin_has_no_price():
+    assert verify.kernel.check(coded("643/1000", "4", 2, [[1]], 1))["outcome"] == "rejected"
+
+
+def test_margins_that_no_point_reaches_have_no_least_value():
+    assert verify.kernel.check(coded("1/10", "1/10", 1, [[1]], 4))["outcome"] == "rejected"
+    assert verify.kernel.check(coded("1/10", "1/10", 2, [[1]], 4))["outcome"] == "refuted"

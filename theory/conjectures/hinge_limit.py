@@ -31,15 +31,23 @@ def _number(value: Any, one: Any) -> Any:
     return one * value.numerator / value.denominator
 
 
-def equal(value: Any, other: Any) -> bool | None:
-    """Whether two values agree to 8 digits; None when that is not decided.
+def equal(value: Any, other: Any, deeper: bool | None = True) -> bool | None:
+    """Whether two values agree: False when they differ in the first 8 digits; None when that is not decided.
+
+    Close to a threshold they agree to 8 digits on both sides: True needs ``deeper``, the same at the companion, a
+    problem a little further inside the region where they agree (which is an interval).
 
     Examples
     --------
-    >>> equal(2.0, 2.0), equal(2.0, 3.0)
-    (True, False)
+    >>> equal(2.0, 2.0), equal(2.0, 3.0), equal(2.0, 2.0, deeper=False)
+    (True, False, None)
     """
-    return vanishes(abs(1 - value / other))
+    same = vanishes(abs(1 - value / other))
+    return (True if deeper else None) if same else same
+
+
+STEP = Fraction(2000, 1999)
+"""The value leaves its plateau like the square of the distance: at this factor that is seen in 8 digits."""
 
 
 def value_of(optimum: Optimum) -> Any:
@@ -79,12 +87,17 @@ def hinge_readings(
     end = reduce(lambda a, b: a.min(b) if first else a.max(b), ends) * _number(moved, one)
     level = np.sqrt(_number(problem.x2, one))
     side = True if level <= end else False if level > end else None
+    later = [
+        equal(v, level * _number(STEP, one) * size / _number(problem.N, one))
+        for v in map(value_of, optimum.companions)
+        if v
+    ]
     yield {
         F: value,
         lam: level / _number(problem.N, one),
         R0: size,
         held: side,
-        dead: equal(value, level * size / _number(problem.N, one)),
+        dead: equal(value, level * size / _number(problem.N, one), bool(later and later[0])),
     }
 
 
@@ -141,6 +154,7 @@ hinge = Claim(
     ),
     relations=(sp.Equivalent(dead, held), sp.Le(F, lam * R0, evaluate=False)),
     read=hinge_readings,
+    companions=lambda problem: (problem.at(problem.x2 * STEP**2),),
     hypotheses=(
         PLAIN_HINGE,
         replace(LINEAR, dropped="with H >= 0 the penalty of the logits is another norm (NR26-15)"),

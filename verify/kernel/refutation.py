@@ -146,10 +146,12 @@ def coded_margin(problem: dict[str, Any], term: dict[str, Any]) -> Ball:
     demand(problem["model"] == "ce-relu" and "loss" not in options, "the coded margin is for ce-relu")
     demand(options["bias"] == "none" and options["class_weights"] is None, "the coded margin knows no bias or weights")
     K, N, value = sum(m for _, m in sizes), sum(n * m for n, m in sizes), arb(0)
+    demand(options["dim"] >= K, "features of fewer dimensions than classes do not reach the coded margins")
     lambda_w, factor = rational(options["lambda_w"]), rational(term["factor"])
     lam2, coded = lambda_w * rational(options["lambda_h"]), lambda_w * factor
     for n, m in sizes:
         margin = ((K - 1) * (ball(n * K / (K - 1)).sqrt() / ball(N * coded) - 1)).log()
+        demand(positive(margin), "a coded margin is not positive: its price is not a penalty")
         loss, price = ball(n / N) * ((K - 1) * (-margin).exp()).log1p(), ball(lam2 * n * (K - 1) / K).sqrt() * margin
         value += m * (loss + price)
     return value
@@ -179,7 +181,7 @@ def decide(statement: Any, proved: Proved) -> tuple[bool, dict[str, Any]]:
     demand(isinstance(relation, str) and relation in known, "unknown relation")
     if not any(known[relation]):
         raise Undecided("the two sides are not apart: the certificates do not decide the statement")
-    margin = (a[0] - b[1], a[1] - b[0]) if above else (b[0] - a[1], b[1] - a[0])
+    margin = (a[0] - b[1], a[1] - b[0]) if at_least else (b[0] - a[1], b[1] - a[0])
     sides = {"claimed": a, "found": b, "margin": margin}
     return bool(known[relation][0]), {name: stated(*pair) for name, pair in sides.items()}
 
