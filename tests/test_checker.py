@@ -3,6 +3,7 @@
 import itertools
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from theory.claim import Hypothesis, Mutant
 from theory.hong_ling_2023.minority_collapse import law, threshold
 from theory.problem import Problem
 from theory.symbols import alpha, dead, n, p, q, w, x
-from verify import engine, findings, ledger, registry
+from verify import cases, engine, findings, ledger, registry
 from verify.engine import check
 from verify.evidence import Tally
 from verify.findings import findings_for, optimum_for
@@ -197,3 +198,20 @@ def test_companions_are_solved_by_the_same_route_and_count_as_used():
     assert check(less, examples=2, mutants=False).verdict == "enclosed"
     more = replace(claim, relations=(sp.Lt(value_here, value_there, evaluate=False),), mutants=())
     assert check(more, examples=2, mutants=False).verdict == "refuted"
+
+
+def test_what_a_hunt_refuted_is_tried_again_by_a_run(tmp_path, monkeypatch):
+    rare = Problem.ce([(31, 2), (7, 3)], "0.4")
+
+    def read(optimum):
+        for reading in threshold.read(optimum):
+            wrong = optimum.problem == rare and isinstance(reading.get(dead), bool)
+            yield {**reading, dead: not reading[dead]} if wrong else reading
+
+    claim = replace(threshold, id="PLANT-TRUE", read=read)
+    monkeypatch.chdir(tmp_path)
+    assert check(claim, examples=0, routes=["enclosure"], mutants=False).verdict != "refuted"
+    finding = Finding(0, "violated", 0.0, 0.0, "alive", "dead", state=True)
+    cases.save(cases.build(claim.id, rare, finding, "enclosure", "relation"), Path("hunts/cases"))
+    Path("hunts/cases/broken.json").write_text("{")
+    assert check(claim, examples=0, routes=["enclosure"], mutants=False).verdict == "refuted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from verify.counts import InputError
 from verify.judge import Finding
 from verify.schemas import Case
 
-__all__ = ["build", "load", "save"]
+__all__ = ["build", "hunted", "load", "save"]
 
 LARGEST_FILE = 1_000_000
 
@@ -68,3 +69,19 @@ def load(path: Path) -> tuple[Case, Problem]:
         raise InputError(f"{path}: not a case file ({where}: {first['msg']})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def hunted(claim: str, folder: Path = Path("hunts") / "cases") -> list[Problem]:
+    """Problems on which hunts in this folder refuted a claim; a file that is no case is passed over.
+
+    Examples
+    --------
+    >>> hunted("HL23-04", Path("nowhere"))
+    []
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with suppress(InputError):
+            case, problem = load(path)
+            found += [problem] if case.claim == claim and case.mutant is None else []
+    return found

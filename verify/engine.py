@@ -154,7 +154,7 @@ class Checker:
                 raise self.violation
 
     def explore(self, examples: int) -> None:
-        """Fixed problems, also at both sides of every threshold; then Hypothesis draws, and shrinks what fails.
+        """Cases of hunts and fixed problems, at both sides of every threshold; then Hypothesis draws and shrinks.
 
         ``violation`` is then the smallest one found. Costly routes see the settings as they are, and a share of the
         small drawn problems.
@@ -168,7 +168,7 @@ class Checker:
         fixed = {*claim.settings, claim.witness}
         try:
             with suppress(Violated):
-                for problem in probes(claim):
+                for problem in (*filter(claim.applies, cases.hunted(claim.id)), *probes(claim)):
                     self.visit(problem, costly=problem in fixed and problem.K <= MODERATE)
             if claim.family is not None and examples > 0:
                 self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))

@@ -71,7 +71,7 @@ def refutation(claim: Claim, problem: Problem | None = None) -> dict[str, Any]:
         raise NotCovered(f"{claim.id}: the claim has no problem of its own, name a case")
     if not claim.applies(at):
         raise NotCovered(f"{claim.id}: the problem does not satisfy the hypotheses of the claim")
-    reasons = ["nothing that a certificate states contradicts the claim there"]
+    reasons = ["nothing that a certificate states contradicts the claim at that problem"]
     recipe = recipes.RECIPES.get(claim.id) if claim.id in recipes.READING or _is_registered(claim) else None
     attempts = (recipe or traced.attempts)(claim, at)
     try:

@@ -291,7 +291,9 @@ def _unknown(pattern: str, claims: Mapping[str, Claim], broken: Mapping[Path, st
     near = get_close_matches(pattern.upper(), list(claims), n=1, cutoff=0.0)
     if not near:
         return "no claims are registered"
-    return f"unknown claim {pattern!r}; did you mean {near[0]}?" + "".join(f" (left out: {path})" for path in broken)
+    return f"unknown claim {pattern!r}; did you mean {near[0]}?" + "".join(
+        f" (left out: {why})" for why in broken.values()
+    )
 
 
 def ancestors(claims: dict[str, Claim], identifier: str) -> frozenset[str]:

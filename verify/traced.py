@@ -54,7 +54,7 @@ def attempts(claim: Claim, problem: Problem) -> Iterator[Attempt]:
         readings = observe(claim.readings, optimum)
         found = [judge(claim.relations, [reading], "enclosure") for reading in readings]
         if not any(finding.outcome == "violated" for findings in found for finding in findings):
-            raise NotCovered(f"{claim.id}: the enclosure route does not refute the claim there")
+            raise NotCovered(f"{claim.id}: the enclosure route does not refute the claim at that problem")
         for number, reading in enumerate(readings):
             for finding in found[number]:
                 if finding.outcome == "violated" and not isinstance(reading, Undecided):
@@ -101,8 +101,11 @@ def _terms(claim: Claim, optimum: Optimum, number: int) -> Mapping[sp.Symbol, An
     Term.compared.clear()
     try:
         return list(claim.readings(_as_terms(optimum)))[number]
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, Untraceable) as error:
+    except Untraceable as error:
         raise NotCovered(f"{claim.id}: its observables are not terms of proved facts ({error})") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        why = "its reader computes in a way that only numbers allow"
+        raise NotCovered(f"{claim.id}: its observables are not terms of proved facts ({why})") from None
 
 
 def _as_terms(optimum: Optimum) -> Optimum:

@@ -164,6 +164,8 @@ def _counts(found: HuntOutput, part: int) -> str:
 
 
 def _lines(found: HuntOutput) -> list[str]:
+    if not found.configurations:
+        return []
     lines = []
     if found.every_sum:
         lines.append(f"every count vector of its family with at most {found.every_sum} samples was tried")

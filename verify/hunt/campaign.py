@@ -54,6 +54,9 @@ class Worker(Protocol):
 
     slot: Any
 
+    def wait(self) -> None:
+        """Return when it is ready to work."""
+
     def submit(self, task: Task) -> Future[None]:
         """Begin a slice."""
 
@@ -68,6 +71,9 @@ class Inline:
 
     def __init__(self, target: Target, journal: Path) -> None:
         self.target, self.journal = target, Journal(journal)
+
+    def wait(self) -> None:
+        """It is ready."""
 
     def submit(self, task: Task) -> Future[None]:
         """Do a slice."""
@@ -89,6 +95,11 @@ class Remote:
         self.slot = context.RawArray("c", SLOT)
         arguments = (target.claim.id, tuple(paths), journal, target.seed, self.slot, os.getpid())
         self.pool = ProcessPoolExecutor(1, context, start_worker, arguments)
+
+    def wait(self) -> None:
+        """Return when the process has loaded the claim; one that dies is dealt with at its first slice."""
+        with suppress(BrokenProcessPool):
+            self.pool.submit(os.getpid).result()
 
     def submit(self, task: Task) -> Future[None]:
         """Begin a slice."""
@@ -177,7 +188,7 @@ def hunt(
             journal.append(Header(claim=claim.id, text=text_of(claim)), sync=True)
         target = Target(claim, seed, avoid | {claim.id})
         campaign = _Campaign(target, journal, progress, jobs, paths, watch)
-        interrupted = campaign.run(time.time() + budget)
+        interrupted = campaign.run(budget)
     finally:
         journal.close()
     return Ended(progress, path, set_aside, interrupted)
@@ -206,11 +217,15 @@ class _Campaign:
     watch: Watch | None
     workers: list[Worker] = field(default_factory=list)
 
-    def run(self, deadline: float) -> bool:
-        """Whether the user interrupted it."""
+    def run(self, budget: float) -> bool:
+        """Whether the user interrupted it; the budget begins when the workers have loaded."""
+        deadline = time.time() + budget
         try:
-            if self.progress.violation is None and time.time() < deadline:
+            if self.progress.violation is None and budget > 0:
                 self.workers = [self._worker() for _ in range(max(1, self.jobs))]
+                for worker in self.workers:
+                    worker.wait()
+                deadline = time.time() + budget
                 self._attack(deadline)
             if self.progress.violation is not None:
                 self._shrink(max(deadline, time.time() + SHRINKING))
