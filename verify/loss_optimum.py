@@ -70,7 +70,8 @@ def optimum_of(
         known["merged"] = (tuple(range(K)),) if zero and all(zero) else together
     with precision(outcome.precision):
         facts = {"predictions": p} | _eigenvalues(problem, p)
-        if known.get("logits") is not None and problem.model != "ce-relu":
+        unique = problem.model != "ce-relu" and not outcome.found["shifted"]  # else logits stand for Z + 1 c^T
+        if known.get("logits") is not None and unique:
             known |= _spectral(problem, known["logits"])
     return Optimum(problem, route, facts=facts, **known)
 

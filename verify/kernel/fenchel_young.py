@@ -501,7 +501,7 @@ def prove(task: Task, problem: str) -> Outcome:
     result = bounds(lower, upper, problem)
     gap = (upper - lower).upper()
     gap = gap if gap > 0 else arb(0)
-    K = range(task.K)
+    K, shifted = range(task.K), False
     if task.potential == "max":
         result.reason = "bounds only: the predictions of the hinge need not be unique"
         return result
@@ -512,8 +512,7 @@ def prove(task: Task, problem: str) -> Outcome:
         result.zero = [None if state is None else state == "dead" for state in result.contrasts]
     else:
         top = norm_at_least(task, M, gap)
-        if not top > 0:  # a budget that is not used in full leaves Z + 1 c^T optimal
-            logits = [[arb("nan")] * task.K for _ in K]
+        shifted = bool(not top > 0)  # a budget that is not used in full leaves Z + 1 c^T optimal
         least, most = rank_bounds(task, M, top, logits, p, gap)
         if task.dim < most:
             result.reason = f"d = {task.dim} is below the certified rank bound {most}: bounds only, maybe loose"
@@ -524,7 +523,7 @@ def prove(task: Task, problem: str) -> Outcome:
         demand(result.rank[0] <= most, "impossible: rank bounds cross; report a kernel bug")
         result.merged = [None if state in (None, "absent") else state == "dead" for state in result.contrasts]
         result.zero = [zero_state(logits, cluster[0], most) for cluster in task.clusters()]
-    result.found = {"predictions": p, "logits": logits, "gap": gap}
+    result.found = {"predictions": p, "logits": logits, "gap": gap, "shifted": shifted}
     result.facts = {
         "clusters": [[str(task.sizes[c[0]]), str(task.weights[c[0]]), len(c)] for c in task.clusters()],
         "contrast": {"uses": [], "values": result.contrasts},
@@ -532,6 +531,6 @@ def prove(task: Task, problem: str) -> Outcome:
         "zero": {"uses": [], "values": result.zero},
         "rank": dict(zip(("lower", "upper"), result.rank or (0, task.K), strict=True)),
         "predictions": [[interval(x, x) for x in row] for row in p],
-        "logits": [[interval(x, x) for x in row] for row in logits],
+        "centred_logits" if shifted else "logits": [[interval(x, x) for x in row] for row in logits],
     }
     return result
