@@ -72,8 +72,11 @@ def test_hinge_collapse_of_equal_classes_is_all_or_nothing():
     assert collapse_square(Problem.ce([(8, 4)], 1).with_loss("hinge"), 10) == (Fraction(128, 9),) * 2
     _, R = vanishing_decay.max_margin(Problem.ce([(8, 4)], 1), 1.0)
     assert (1 / R[0, 0]) ** 2 == pytest.approx(128 / 9)
-    (reading,) = hinge_collapse.zero_readings(solve("convex", hinge_collapse.EXACT.at(27)))
-    assert reading[hinge_collapse.dead] is True
+    for square, state in ((25, False), (27, True), (26 - Fraction(1, 10**9), None)):  # 26 is the threshold
+        problem = hinge_collapse.EXACT.at(square)
+        below = tuple(solve("convex", other) for other in hinge_collapse.just_below(problem))
+        (reading,) = hinge_collapse.zero_readings(replace(solve("convex", problem), companions=below))
+        assert reading[hinge_collapse.dead] is state
 
 
 def test_sparsemax_is_linear_in_the_decay():

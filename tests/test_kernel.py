@@ -386,7 +386,11 @@ def facts_hold(coarse: dict[str, Any], fine: dict[str, Any]) -> bool:
     if isinstance(coarse, dict) and isinstance(fine, dict) and set(coarse) == {"lower", "upper"}:
         return ends(coarse)[0] <= ends(fine)[1] and ends(fine)[0] <= ends(coarse)[1]
     if isinstance(coarse, dict):
-        return all(facts_hold(coarse[key], fine[key]) for key in coarse if key not in ("lower", "upper"))
+        if not isinstance(fine, dict):
+            return False
+        fine = {"centred_logits": fine.get("logits")} | fine  # logits are centred; the others need not be unique
+        keys = set(coarse) - {"lower", "upper"}
+        return keys <= set(fine) and all(facts_hold(coarse[key], fine[key]) for key in keys)
     if isinstance(coarse, list):
         return all(facts_hold(a, b) for a, b in zip(coarse, fine, strict=True))
     return coarse is None or coarse == fine

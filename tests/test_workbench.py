@@ -177,48 +177,48 @@ def installed(tmp_path, monkeypatch):
     site = tmp_path / "site"
     claim = """weighted = Problem.ce([(9, 2), (4, 2)], "0.03", weights=[(1, 2), (2, 2)])
 law = sp.Eq(p - q, sp.Max(0, 1 - x / (w * sp.sqrt(n))))
-mine = conjecture("OUT-1", law, title="From outside", settings=(weighted,))
+mine = conjecture("OUT-2", law, title="From outside", settings=(weighted,))
 """
-    write(site / "outside_claims", "__init__.py", "")
-    write(site / "outside_claims", "first.py", HEAD + claim)
-    info = site / "outside_claims-1.0.dist-info"
-    write(info, "METADATA", "Metadata-Version: 2.1\nName: outside-claims\nVersion: 1.0\n")
-    write(info, "entry_points.txt", "[verify.claims]\noutside = outside_claims\n")
+    write(site / "outside_law", "__init__.py", "")
+    write(site / "outside_law", "first.py", HEAD + claim)
+    info = site / "outside_law-1.0.dist-info"
+    write(info, "METADATA", "Metadata-Version: 2.1\nName: outside-law\nVersion: 1.0\n")
+    write(info, "entry_points.txt", "[verify.claims]\noutside = outside_law\n")
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.chdir(tmp_path)
     yield site
-    for name in [name for name in sys.modules if name.startswith("outside_claims")]:
+    for name in [name for name in sys.modules if name.startswith("outside_law")]:
         del sys.modules[name]
 
 
 def test_a_claim_of_an_installed_package_counts_like_a_built_in_one(installed, tmp_path):
     rows = {row.pop("id"): row for row in json.loads(call("list", "--json")[1])["claims"]}
-    assert rows["OUT-1"] == {
+    assert rows["OUT-2"] == {
         "title": "From outside",
         "kind": "equality",
         "paper": "conjectures",
         "status": "conjecture",
     }
-    assert json.loads(call("show", "OUT-1", "--json")[1])["relations"] == ["Eq(p - q, Max(0, 1 - x/(sqrt(n)*w)))"]
-    code, out, _ = call("run", "OUT-1", "--examples", "2", "--jobs", "1", "--json", "--report", "reports")
+    assert json.loads(call("show", "OUT-2", "--json")[1])["relations"] == ["Eq(p - q, Max(0, 1 - x/(sqrt(n)*w)))"]
+    code, out, _ = call("run", "OUT-2", "--examples", "2", "--jobs", "1", "--json", "--report", "reports")
     (found,) = json.loads(out)["claims"]
     assert (code, found["verdict"], found["mutants"]["survivors"]) == (0, "enclosed", [])
     assert set(found["routes"]) == {"symbolic", "enclosure", "exact", "nonconvex", "convex"}
     pages = "".join(path.read_text() for path in (tmp_path / "reports").rglob("*.html"))
-    assert "OUT-1" in pages
+    assert "OUT-2" in pages
     assert "From outside" in pages
-    code, out, _ = call("mutants", "OUT-1", "--json", "--jobs", "1")
+    code, out, _ = call("mutants", "OUT-2", "--json", "--jobs", "1")
     (row,) = json.loads(out)["claims"]
     assert (code, row["mutants"]["killed"]) == (0, row["mutants"]["total"])
 
 
 def test_a_broken_package_is_left_out(installed):
-    write(installed / "outside_claims", "second.py", "1 / 0\n")
-    assert "OUT-1" not in registry.load()
+    write(installed / "outside_law", "second.py", "1 / 0\n")
+    assert "OUT-2" not in registry.load()
     code, _, err = call("list")
     assert (code, err) == (
         0,
-        "verify: left out: installed package outside_claims: ZeroDivisionError: division by zero\n",
+        "verify: left out: installed package outside_law: ZeroDivisionError: division by zero\n",
     )
 
 

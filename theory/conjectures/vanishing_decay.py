@@ -75,7 +75,7 @@ def max_margin(problem: Problem, one: Any) -> tuple[Any, Array]:
     Examples
     --------
     >>> value, R = max_margin(Problem.ce([4, 4], 1), 1.0)
-    >>> round(value, 12), R.round(12).tolist()
+    >>> round(float(value), 12), R.round(12).tolist()
     (2.0, [[0.25, -0.25], [-0.25, 0.25]])
     """
     s, g = multipliers(problem, one)
