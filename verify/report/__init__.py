@@ -62,9 +62,10 @@ def write(
     _replace(files["json"], result.model_dump_json(indent=2) + "\n")
     context = _context(result, claims)
     apart = [paper.key for paper in context.papers if paper.key != EXPERIMENTS] if jobs > 1 else []
-    pool = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    apart.sort(key=lambda key: -sum(row.seconds for row in result.claims if row.paper == key))  # long ones first
+    pool = ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(result, tuple(paths)))
     with pool if apart else nullcontext():
-        pending = [pool.submit(_page_apart, result, key, folder, tuple(paths)) for key in apart]
+        pending = [pool.submit(_page_apart, key, folder) for key in apart]
         shown = experiments([row.id for row in result.claims], result.seed)
         _replace(files["markdown"], render_markdown(context, shown))
         for paper in context.papers:
@@ -82,12 +83,20 @@ def _context(result: RunResult, claims: Mapping[str, Claim]) -> Context:
     return Context(result, [claim_view(claims[row.id], row) for row in result.claims], claims, papers(result))
 
 
-def _page_apart(result: RunResult, key: str, folder: Path, paths: tuple[Path, ...]) -> None:
-    """The page of a paper, drawn in a process of its own, which has to find the claims again."""
+_prepared: list[Context] = []
+"""In a process that draws pages: the claims and their derivations, found once for all its pages."""
+
+
+def _prepare(result: RunResult, paths: tuple[Path, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     known = registry.load(paths)
-    context = _context(result, {row.id: known[row.id] for row in result.claims})
+    _prepared.append(_context(result, {row.id: known[row.id] for row in result.claims}))
+
+
+def _page_apart(key: str, folder: Path) -> None:
+    """The page of a paper, drawn in a process of its own."""
     with threadpool_limits(1):
-        _page(context, key, [], folder)
+        _page(_prepared[0], key, [], folder)
 
 
 def _page(context: Context, key: str, shown: Sequence[Experiment], folder: Path) -> None:
