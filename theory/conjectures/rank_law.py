@@ -77,6 +77,11 @@ rank_law = Claim(
             lambda p: p.loss != "squared" or not (p.smoothing or p.adjustment),
             dropped=Problem.ce([1, 2, 3], 1).with_loss("squared", smoothing="1/20").at("2.71"),
         ),
+        Hypothesis(
+            "not label smoothing and shifted logits at once",
+            lambda p: not (p.smoothing and p.adjustment),
+            dropped=Problem.ce([4, 2, 1], 1).with_loss("ce", smoothing="7/10", adjustment=1).at("0.430729"),
+        ),
     ),
     witness=FEWER,
     family=Family(
