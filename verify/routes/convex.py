@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum
@@ -15,6 +13,7 @@ from theory.problem import Problem
 from verify.blocks import average
 from verify.dual import to_optimum
 from verify.reduced import reduce
+from verify.routes.conic import first_optimal
 
 __all__ = ["solve"]
 
@@ -53,21 +52,16 @@ def solve(
     """
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")
-    reasons = []
-    for name in (solver,) if solver else tuple(TIGHT):
-        try:
-            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                Z, b, work = _conic(problem, name)
-            if work["status"] == "optimal":
-                point = average(problem, Z, b)
-                work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
-                return to_optimum(problem, "convex", point, work=work)
-            reasons.append(f"{name}: status {work['status']}")
-        except Exception as error:
-            # whatever a solver raises means that it proved nothing
-            reasons.append(f"{name}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", reason="; ".join(reasons))
+
+    def attempt(name: str) -> Optimum | str:
+        Z, b, work = _conic(problem, name)
+        if work["status"] != "optimal":
+            return str(work["status"])
+        point = average(problem, Z, b)
+        work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
+        return to_optimum(problem, "convex", point, work=work)
+
+    return first_optimal(problem, (solver,) if solver else TIGHT, attempt)
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:

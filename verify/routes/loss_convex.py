@@ -7,12 +7,10 @@ the column norms of Z G^(1/2) (NR26-15) is exact for losses that are symmetric i
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from flint import arb
 from numpy.typing import NDArray
 
@@ -22,6 +20,7 @@ from verify.dual import svd
 from verify.loss import Floats
 from verify.loss_optimum import assessed
 from verify.loss_rules import relu_slope
+from verify.routes.conic import first_optimal
 
 __all__ = ["solve"]
 
@@ -58,19 +57,12 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     why = _refusal(problem, floats, avoid)
     if why:
         return Optimum(problem, "convex", reason=why)
-    reasons = []
-    for name in TOLERANCES:
-        try:
-            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                Z, b, work = _conic(problem, floats, name)
-                if work["status"] == "optimal":
-                    return _result(problem, floats, Z, b, work)
-            reasons.append(f"{name}: status {work['status']}")
-        except Exception as error:
-            # whatever a solver raises means that it proved nothing
-            reasons.append(f"{name}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", reason="; ".join(reasons))
+
+    def attempt(name: str) -> Optimum | str:
+        Z, b, work = _conic(problem, floats, name)
+        return _result(problem, floats, Z, b, work) if work["status"] == "optimal" else str(work["status"])
+
+    return first_optimal(problem, TOLERANCES, attempt)
 
 
 def _refusal(problem: Problem, floats: Floats, avoid: frozenset[str]) -> str:

@@ -11,17 +11,16 @@ and every Y with |Y|_op <= lam (for a free bias Y sqrt(n) = 0) bounds it below b
 from __future__ import annotations
 
 import math
-import warnings
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from flint import arb
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum, State
 from theory.problem import Problem
+from verify.routes.conic import first_optimal
 
 __all__ = ["assess", "solve"]
 
@@ -54,19 +53,14 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         return Optimum(problem, "convex", reason=reason)
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")
-    reasons = []
-    for name in TIGHT:
-        try:
-            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                Z, b, work = _conic(problem, name)
-                if work["status"] == "optimal":
-                    return Optimum(problem, "convex", work=work, **assess(problem, Z, b))
-            reasons.append(f"{name}: status {work['status']}")
-        except Exception as error:
-            # whatever a solver raises means that it proved nothing
-            reasons.append(f"{name}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", reason="; ".join(reasons))
+
+    def attempt(name: str) -> Optimum | str:
+        Z, b, work = _conic(problem, name)
+        if work["status"] != "optimal":
+            return str(work["status"])
+        return Optimum(problem, "convex", work=work, **assess(problem, Z, b))
+
+    return first_optimal(problem, TIGHT, attempt)
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:

@@ -10,13 +10,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.peeled_blocks import certificate, from_logits, narrowed
 from verify.peeled_optimum import optimum_of
+from verify.routes.conic import first_optimal
 
 __all__ = ["relaxation", "solve"]
 
@@ -54,18 +54,12 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     """
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")
-    reasons = []
-    for name in TOLERANCES:
-        try:
-            with threadpoolctl.threadpool_limits(1):
-                Z, work = _conic(problem, name)
-                if work["status"] == "optimal":
-                    return _certified(problem, Z, work)
-            reasons.append(f"{name}: status {work['status']}")
-        except Exception as error:
-            # whatever a solver raises means that it proved nothing
-            reasons.append(f"{name}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", reason="; ".join(reasons))
+
+    def attempt(name: str) -> Optimum | str:
+        Z, work = _conic(problem, name)
+        return _certified(problem, Z, work) if work["status"] == "optimal" else str(work["status"])
+
+    return first_optimal(problem, TOLERANCES, attempt)
 
 
 def _certified(problem: Problem, Z: Array, work: dict[str, Any]) -> Optimum:

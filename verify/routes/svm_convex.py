@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
 
 from theory.optimum import Optimum
 from theory.problem import Problem
+from verify.routes.conic import first_optimal
 from verify.routes.convex import TIGHT
 from verify.svm import near_optimal
 
@@ -41,18 +40,12 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     """
     if problem.K > LARGEST:
         return Optimum(problem, "convex", reason="too large for this route")
-    reasons = []
-    for solver in TIGHT:
-        try:
-            with threadpoolctl.threadpool_limits(1), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                Z, B, work = _conic(problem, solver)
-            if work["status"] == "optimal":
-                return _optimum(problem, Z, B, work)
-            reasons.append(f"{solver}: status {work['status']}")
-        except Exception as error:  # whatever a solver raises means that it proved nothing
-            reasons.append(f"{solver}: {type(error).__name__}: {error}")
-    return Optimum(problem, "convex", reason="; ".join(reasons))
+
+    def attempt(name: str) -> Optimum | str:
+        Z, B, work = _conic(problem, name)
+        return _optimum(problem, Z, B, work) if work["status"] == "optimal" else str(work["status"])
+
+    return first_optimal(problem, TIGHT, attempt)
 
 
 def _optimum(problem: Problem, Z: Array, B: Array, work: dict[str, Any]) -> Optimum:
