@@ -302,6 +302,7 @@ two_classes = Claim(
         *beside(Problem.ce([3, 1], 1), Fraction(3, 2)),
         Problem.ce([3, 1], 1).at(3),
         Problem.ce([5, 5], "0.1"),
+        Problem.ce([9, 1], 1).at(4),
     ),
     derivation=two_class_derivation,
     rests_on=frozenset(
