@@ -115,7 +115,7 @@ def _implied(relation: Relational, wrong: Relational) -> str | None:
     """Why there >= 0 follows from here >= 0: the difference of there and a multiple of here is never negative."""
     here, there = _residual(relation), _residual(wrong)
     for factor in FACTORS:
-        slack = there - factor * here
+        slack = sp.expand(there - factor * here)
         if isinstance(relation, STRICT) and not isinstance(wrong, STRICT) and _zero(slack):
             return "since a strict inequality implies the other"
         if why := _never_negative(slack, strict=isinstance(wrong, STRICT) and not isinstance(relation, STRICT)):

@@ -361,9 +361,10 @@ def _alike(relation: Any, wrong: Any) -> bool:
         return type(relation) is type(wrong) and (relation.lhs == wrong.lhs or relation.rhs == wrong.rhs)
     if isinstance(relation, sp.Equivalent) != isinstance(wrong, sp.Equivalent):
         return False
-    parts = [set(sp.preorder_traversal(one)) - {dead} for one in (relation, wrong)]
-    shared = {part for part in parts[0] & parts[1] if not part.is_number}
-    return any(part in shared for part in _sides(relation))
+    parts = set(sp.preorder_traversal(wrong)) - {dead}
+    return any(side in parts for side in _sides(relation) if not side.is_number) or any(
+        side in _sides(wrong) for side in _sides(relation)
+    )
 
 
 def _sides(relation: Any) -> list[Any]:
