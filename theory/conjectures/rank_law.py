@@ -82,6 +82,11 @@ rank_law = Claim(
             lambda p: not (p.smoothing and p.adjustment),
             dropped=Problem.ce([4, 2, 1], 1).with_loss("ce", smoothing="7/10", adjustment=1).at("0.430729"),
         ),
+        Hypothesis(
+            "not different class weights and shifted logits at once",
+            lambda p: not p.adjustment or len({run.weight for run in p.runs}) == 1,
+            dropped=Problem.ce([2, 1], 1, weights=[1, "3/2"]).with_loss("ce", adjustment=1).at("12/5"),
+        ),
     ),
     witness=FEWER,
     family=Family(
@@ -111,8 +116,9 @@ rank_law = Claim(
     ),
     source=SOURCE,
     note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
-    "labels the squared loss has a direction along the mean of all classes that outlives the count: the hypothesis "
-    "names a counterexample.",
+    "labels the squared loss has a direction along the mean of all classes that outlives the count. Balanced softmax "
+    "predicts the class shares where Z = 0, which balances the gradient for equal weights and one-hot labels only: "
+    "then it is D^(1/2) times an orthogonal projector, else its norm can exceed every w sqrt(n).",
     survivors={
         "*(relation 1)*": "what survives is a lower bound below this one",
     },
