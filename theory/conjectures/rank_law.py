@@ -119,7 +119,4 @@ rank_law = Claim(
     "labels the squared loss has a direction along the mean of all classes that outlives the count. Balanced softmax "
     "predicts the class shares where Z = 0, which balances the gradient for equal weights and one-hot labels only: "
     "then it is D^(1/2) times an orthogonal projector, else its norm can exceed every w sqrt(n).",
-    survivors={
-        "*(relation 1)*": "what survives is a lower bound below this one",
-    },
 )
