@@ -15,7 +15,7 @@ from theory.problem import Problem
 
 __all__ = ["rank_law"]
 
-root_count = sp.Symbol("count_root", integer=True)
+root_count = sp.Symbol("count_root", integer=True, nonnegative=True)
 """Number of classes with n_k > lam N."""
 
 
