@@ -42,7 +42,7 @@ hh, hh2, hw2, hh12, ww, ww2, ww12 = sp.symbols("hh_k hh_l hw_lk hh_kl ww_k ww_l 
 """Entries of Hbar^T Hbar and W W^T of two classes k, l; hw_lk = <hbar_l, w_k>."""
 S = sp.Symbol("S", nonnegative=True)
 """Sum over classes of the predicted classifier squares c2."""
-best = sp.Symbol("f_best", real=True)
+best = sp.Symbol("f_best", nonnegative=True)
 """Objective at an explicit feasible point."""
 
 CAP = (s.K - 1) / s.K
