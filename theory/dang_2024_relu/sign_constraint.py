@@ -153,7 +153,6 @@ cost = Claim(
     ),
     survivors={
         "strict*(relation 1)": "with ReLU features the value is strictly larger at every problem tried",
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
         "swapped symbols: K and lambda*": "at the few problems where it has a value no state is decided",
     },
 )

@@ -312,9 +312,6 @@ sharp = Claim(
     " programming and proved in balls, problem by problem: proved at the temperatures that were checked, not at every"
     " one in between. Beyond these temperatures the polygons were optimal in every"
     " run (n <= 10, a <= 30), which proves nothing.",
-    survivors={
-        "*(relation 4)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 

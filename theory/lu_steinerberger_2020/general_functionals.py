@@ -155,9 +155,4 @@ functionals = Claim(
     ),
     source="re-derived; a principle of this type is published",
     note="The readings use (exp(a t), s), (log(1 + exp(t)), s) and (exp(a t), s^2); (exp(a t), log(1 + s)) is LS20-01.",
-    survivors={
-        "*(relation 4)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 5)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 6)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

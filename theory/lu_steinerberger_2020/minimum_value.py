@@ -279,10 +279,6 @@ bound = Claim(
     ),
     source="re-derived",
     note="How far above L* the optimum lies for d < n - 1 is known only where LS20-05 or LS20-11 speak.",
-    survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 infonce = Claim(

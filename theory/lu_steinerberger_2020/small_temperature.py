@@ -232,10 +232,6 @@ frame = Claim(
         )
     ),
     source="classical (J. J. Benedetto, M. Fickus)",
-    survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 

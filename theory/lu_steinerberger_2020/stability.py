@@ -85,9 +85,6 @@ divergence = Claim(
     source="re-derived",
     note="Smeared by p instead of q and with the factor 2 it fails at second order where r_k > 2/3, and at small a it"
     " held in every trial.",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 degree = sp.Symbol("k", positive=True)

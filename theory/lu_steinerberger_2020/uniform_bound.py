@@ -119,9 +119,6 @@ bound = Claim(
     source="asymptotic uniformity published (abstract); this form re-derived",
     note="The certificates do not rest on the cited theorem: for each problem the kernel proves the sign of a"
     " polynomial square root that it can evaluate. For two families the bound is open (LS20-19).",
-    survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 
@@ -295,7 +292,4 @@ two = Claim(
     source="re-derived numerically; no proof known",
     note="Proved for d = 1. No search found a point below the bound; large regular polygons come within rounding of "
     "it. So the uniform distribution of minimisers is proved for u = v only.",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
