@@ -18,6 +18,7 @@ from theory.optimum import Optimum, State
 from theory.problem import Cluster, Problem
 
 __all__ = [
+    "alive_margin",
     "class_pairs",
     "class_sum",
     "classifier_square",
@@ -68,7 +69,18 @@ def relu_margin(t: sp.Expr = ERROR, classes: sp.Expr = s.K) -> sp.Expr:
     >>> relu_margin().subs({s.x: 2, s.w: 1, s.n: 4, s.K: 2})
     0
     """
-    return sp.log((classes - 1) * (1 / error(t, (classes - 1) / classes) - 1))
+    return alive_margin(error(t, (classes - 1) / classes), classes)
+
+
+def alive_margin(t: sp.Expr = ERROR, classes: sp.Expr = s.K) -> sp.Expr:
+    """log((K-1)(1/t - 1)) without the cap, for a class that is known to be alive.
+
+    Examples
+    --------
+    >>> alive_margin().subs({s.x: 1, s.w: 1, s.n: 2, s.K: 2})
+    0
+    """
+    return sp.log((classes - 1) * (1 / t - 1))
 
 
 def feature_square(gap: sp.Expr | None = None) -> sp.Expr:

@@ -49,7 +49,7 @@ def free_threshold() -> Root:
 
 
 def order_readings(optimum: Optimum) -> Iterator[Reading]:
-    """x by the state of the direction between the clusters; and x_t in closed form."""
+    """X by the state of the direction between the clusters; and x_t in closed form."""
     problem, state = optimum.problem, between_dead(optimum)
     known = two_cluster_parameters(problem)
     if state is not None:

@@ -68,7 +68,14 @@ divergence = Claim(
     hypotheses=(UNIT, ONE, PLANE),
     witness=PENTAGON,
     family=None,
-    settings=(SQUARE, TRIANGLE, DODECAGON, Problem.sphere(2, 2, 8, families=1), Problem.sphere(7, 2, 3, families=1), Problem.sphere(9, 2, "1/2", families=1)),
+    settings=(
+        SQUARE,
+        TRIANGLE,
+        DODECAGON,
+        Problem.sphere(2, 2, 8, families=1),
+        Problem.sphere(7, 2, 3, families=1),
+        Problem.sphere(9, 2, "1/2", families=1),
+    ),
     derivation=divergence_derivation,
     required="proved",
     mutants=tuple(
@@ -86,8 +93,8 @@ divergence = Claim(
     survivors={
         "sign: L_best/n + a - log(n) - * becomes L_best/n + a + log(n) - *": "a larger bound, since n >= 1: weaker",
         "exponent: 1/n becomes n": "a larger bound, since n >= 1 and L >= 0: weaker",
-        "dropped term: L_best/n + a - log(n) - * becomes L_best/n + a - log(besseli(0, a))": "a larger bound: weaker",
-        "dropped term: L_best/n + a - log(n) - * becomes L_best/n + a - log(n)": "a larger bound, since c_d >= 1: weaker",
+        "dropped term: *becomes L_best/n + a - log(besseli(0, a))": "a larger bound, since n >= 1: weaker",
+        "dropped term: *becomes L_best/n + a - log(n)": "a larger bound, since c_d >= 1: weaker",
         "off by one: n becomes n - 1": "a larger bound: weaker",
         "strictness: *": "true as well: equality needs the uniform measure, which finitely many vectors are not",
     },
