@@ -60,7 +60,7 @@ rank_law = Claim(
         NOT_TRIED,
         WIDE,
         Hypothesis(
-            "cross-entropy, sparsemax or squared loss; class weights, label smoothing, balanced softmax",
+            "cross-entropy, sparsemax or squared loss; class weights and label smoothing, or balanced softmax",
             lambda p: (
                 p.model == "ce"
                 and p.depth == 1
@@ -73,9 +73,14 @@ rank_law = Claim(
             dropped="other losses and knobs were not tried",
         ),
         Hypothesis(
-            "squared loss only with one-hot labels and logits that are not shifted",
-            lambda p: p.loss != "squared" or not (p.smoothing or p.adjustment),
+            "squared loss only with one-hot labels",
+            lambda p: p.loss != "squared" or not p.smoothing,
             dropped=Problem.ce([1, 2, 3], 1).with_loss("squared", smoothing="1/20").at("2.71"),
+        ),
+        Hypothesis(
+            "shifted logits for cross-entropy only",
+            lambda p: p.loss == "ce" or not p.adjustment,
+            dropped=Problem.ce([3, 1, 1, 1], 1).with_loss("sparsemax", adjustment=1).at("7/2"),
         ),
         Hypothesis(
             "not label smoothing and shifted logits at once",
@@ -116,7 +121,7 @@ rank_law = Claim(
     ),
     source=SOURCE,
     note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
-    "labels the squared loss has a direction along the mean of all classes that outlives the count. Balanced softmax "
-    "predicts the class shares where Z = 0, which balances the gradient for equal weights and one-hot labels only: "
-    "then it is D^(1/2) times an orthogonal projector, else its norm can exceed every w sqrt(n).",
+    "labels the squared loss has a direction along the mean of all classes that outlives the count. Cross-entropy with "
+    "balanced softmax predicts the class shares where Z = 0; with equal weights and one-hot labels its gradient there "
+    "is D^(1/2) times an orthogonal projector, otherwise, and for sparsemax, its norm can exceed every w sqrt(n).",
 )
