@@ -36,7 +36,8 @@ class Tally:
     where which side of a relation (dead or alive; empty for comparisons) held, and what was read but not decided.
     A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
     claims that the one under examination rests on, or itself: then the route is no evidence. ``starts`` and ``hits``
-    count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute.
+    count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute,
+    ``suspicion`` says why they do not.
     """
 
     route: str
@@ -56,6 +57,7 @@ class Tally:
     hits: int = 0
     seconds: float = 0.0
     violated: list[Problem] = field(default_factory=list)
+    suspicion: str = ""
     crashed: str = ""
     uses: frozenset[str] = frozenset()
     relies_on: frozenset[str] = frozenset()
@@ -93,6 +95,8 @@ class Tally:
         """Verdict of this route and the reason behind it."""
         if self.crashed:
             return "error", self.crashed
+        if self.suspicion:
+            return "undecided", self.suspicion
         if self.violated:
             return "refuted", "a configuration inside the hypotheses violates the statement"
         why = ", ".join(f"{reason} ({count}x)" for reason, count in self.reasons.most_common(2))
@@ -150,9 +154,10 @@ def claim_verdict(
 ) -> tuple[Verdict, str]:
     """Verdict of a claim from its routes.
 
-    ``refuted`` if any route refutes it; else ``error`` or ``timeout`` if a route ended so; ``vacuous`` when some
-    relation had no content, or a state was never met on both sides; ``proved``; else what every relation reaches: the
-    strongest route that decided it. ``agrees`` needs two routes with disjoint ``uses`` on one configuration.
+    ``refuted`` if a violation stands; else ``error`` or ``timeout`` if a route ended so; ``undecided`` while a route
+    sees a violation that nothing confirms; ``vacuous`` when some relation had no content, or a state was never met on
+    both sides; ``proved``; else what every relation reaches: the strongest route that decided it. ``agrees`` needs two
+    routes with disjoint ``uses`` on one configuration.
 
     Parameters
     ----------
@@ -174,6 +179,9 @@ def claim_verdict(
         for name, row in routes.items():
             if row.verdict == bad:
                 return row.verdict, f"{name}: {row.reason}"
+    for tally in tallies.values():
+        if tally.suspicion:
+            return "undecided", tally.suspicion
     parts = [(i, side) for i, r in enumerate(relations) for side in _sides(r)] if tallies else []
     opened = set().union(*(tally.open for tally in tallies.values()))
     for index, side in parts:

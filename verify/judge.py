@@ -54,6 +54,8 @@ class Finding:
     observed, predicted : for people.
     state : the relation speaks of a state (dead or alive), not of numbers.
     tie : the configuration lies exactly on the threshold and was decided in exact arithmetic.
+    exact : a violation that no float can confirm: on the threshold, or of a strict relation by two equal numbers; both
+        sides were compared in exact arithmetic.
     value : midpoint of the observed side (for pairwise agreement), or None.
     reason : why undecided.
     """
@@ -66,6 +68,7 @@ class Finding:
     predicted: str = ""
     state: bool = False
     tie: bool = False
+    exact: bool = False
     value: float | None = None
     reason: str = ""
 
@@ -114,7 +117,9 @@ def _judge_state(index: int, relation: sp.Equivalent, values: Reading) -> Findin
         return Finding(index, "undecided", state=True, tie=tie, reason=reason)
     names = {True: "dead", False: "alive"}
     outcome: Outcome = "holds" if predicted == observed else "violated"
-    return Finding(index, outcome, observed=names[observed], predicted=names[predicted], state=True, tie=tie)
+    exact = outcome == "violated" and observed == values.get(dead_exact) and distance(condition, values) == 0
+    words = {"observed": names[observed], "predicted": names[predicted]}
+    return Finding(index, outcome, **words, state=True, tie=tie, exact=exact)  # type: ignore[arg-type]
 
 
 def _judge_comparison(index: int, relation: Any, values: Reading, route: str) -> Finding:
@@ -144,6 +149,7 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
         radius,
         left.str(20, radius=True),
         right.str(20, radius=True),
+        exact=outcome == "violated" and equal,
         value=float(left.mid()),
         reason="" if outcome != "undecided" else "the radius is too wide to decide",
     )
