@@ -55,6 +55,7 @@ def hunt(
     chosen = registry.select(known, [claim])
     if len(chosen) > 1:
         raise InputError(f"{claim} names {len(chosen)} claims; give one ID")
+    registry.require_readable(known, chosen)
     ended = hunting.hunt(
         chosen[0],
         seconds,
