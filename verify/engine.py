@@ -192,7 +192,7 @@ class Checker:
                 with suppress(Violated):
                     self._ask(problem, route, tally)
         places = dict.fromkeys([problem, *self.tallies[first.route].violated])
-        self.tallies[first.route].violated.append(problem)
+        self.tallies[first.route].violate(problem, [first.finding])
         if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
             for route, tally in self.tallies.items():
                 if tally.violated and not tally.crashed and route != "enclosure":

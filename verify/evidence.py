@@ -37,7 +37,7 @@ class Tally:
     A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
     claims that the one under examination rests on, or itself: then the route is no evidence. ``starts`` and ``hits``
     count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute,
-    ``suspicion`` says why they do not.
+    the smallest last, ``wrong`` is the residual there; ``suspicion`` says why they do not.
     """
 
     route: str
@@ -57,6 +57,7 @@ class Tally:
     hits: int = 0
     seconds: float = 0.0
     violated: list[Problem] = field(default_factory=list)
+    wrong: float = 0.0
     suspicion: str = ""
     crashed: str = ""
     uses: frozenset[str] = frozenset()
@@ -67,7 +68,7 @@ class Tally:
         ties = [f for f in findings if f.tie]
         self.ties += bool(ties)
         self.ties_decided += bool(ties) and all(f.outcome == "holds" for f in ties)
-        self.violated += [problem] if any(f.outcome == "violated" for f in findings) else []
+        self.violate(problem, findings)
         rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
         reasons = [f.reason.split(":")[0] for f in undecided] + [reason]
@@ -81,6 +82,13 @@ class Tally:
             times[finding.relation] += 1
             if finding.outcome == "holds":
                 self._hold(problem, finding, times[finding.relation])
+
+    def violate(self, problem: Problem, findings: Iterable[Finding]) -> None:
+        """Take down a problem on which some relation is violated, and the residual there."""
+        errors = [f.error for f in findings if f.outcome == "violated"]
+        if errors:
+            self.violated.append(problem)
+            self.wrong = max(errors)
 
     def _hold(self, problem: Problem, finding: Finding, position: int) -> None:
         side = finding.predicted if finding.state else ""
@@ -112,13 +120,16 @@ class Tally:
     def result(self) -> RouteResult:
         """Row of the report."""
         verdict, reason = self.verdict()
+        worst, error = self.worst, self.error
+        if self.violated:  # not where the residual was largest while it held
+            worst, error = self.violated[-1], max(self.wrong, self.error or 0.0)
         return RouteResult(
             verdict=verdict,
             configurations=self.configurations,
             decided=self.decided,
-            max_error=significant(self.error),
+            max_error=significant(error),
             radius=significant(self.radius),
-            worst=self.worst.canonical() if self.worst else None,
+            worst=worst.canonical() if worst else None,
             uses=sorted(self.uses),
             starts=self.starts or None,
             hits=self.hits if self.starts else None,
