@@ -23,6 +23,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import dead, n, p, q, w, x
 from verify import cli, engine, registry
+from verify.commands import hunting
 from verify.counts import InputError
 from verify.engine import check
 from verify.findings import findings_for
@@ -92,6 +93,9 @@ LAW_CLOSE = replace(
 TRUE = replace(threshold, **OPEN, id="PLANT-TRUE", family=FAMILY)
 
 
+LARGE = Problem.ce([(3, 2), (2, 2), (1, 1)], 1)
+
+
 def target(claim: Claim) -> Target:
     return Target(claim, 0, frozenset({claim.id}))
 
@@ -143,14 +147,41 @@ def test_a_claim_wrong_for_one_single_class_is_refuted_by_the_smallest_such_prob
 
 @pytest.mark.parametrize("claim", [CLOSE, LAW_CLOSE], ids=lambda claim: claim.id)
 def test_a_claim_wrong_only_close_to_a_threshold_is_refuted(claim, tmp_path):
-    found = summarise(claim, hunt(claim, 60, jobs=0, folder=tmp_path).progress)
+    began = time.process_time()
+    ended = hunt(claim, 30, jobs=0, folder=tmp_path)
+    assert time.process_time() - began < 120  # shrinking included, of which 90 s may lie beyond the budget
+    found = summarise(claim, ended.progress)
     assert (found.outcome, found.minimal) == ("refuted", True)
     assert found.counterexample.configuration["counts"] == [["1", 2]]
 
 
+def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, capsys):
+    book = Journal(tmp_path / f"{SINGLES.id}.jsonl")
+    book.open()
+    book.append(Header(claim=SINGLES.id, text=text_of(SINGLES)))
+    (violating,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    given = {"stage": "drawn", "slice": 0, "digest": "d", "region": "r", "seconds": 0.1}
+    book.append(Trial(**given, outcome="violated", configuration=violating.canonical()))
+    book.close()
+    monkeypatch.setattr(campaign, "SHRINKING", 1.0)
+    watch = hunting._watch()
+    monkeypatch.setattr(hunting, "REFRESH", 0.0)
+
+    def slow(target, problem):
+        time.sleep(0.4)
+        watch(Progress(), 77.4, "shrink")
+
+    monkeypatch.setattr("verify.hunt.shrink.violates", slow)
+    ended = hunt(SINGLES, 0, jobs=0, folder=tmp_path)
+    said = capsys.readouterr().err
+    assert 1 <= ended.overtime < 20
+    assert "shrinking the counterexample, up to 77 s more" in said
+    assert "the next hunt goes on" in hunting._overtime(ended.overtime, summarise(SINGLES, ended.progress).minimal)
+    assert "goes on" not in hunting._overtime(ended.overtime, True)
+
+
 def test_what_is_not_minimal_is_told_from_what_is():
-    larger = Problem.ce([(3, 2), (2, 2), (1, 1)], 1)
-    (above,) = [p for p in near_thresholds(larger, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    (above,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
     assert violates(target(SINGLES), above) is not None
     assert not is_minimal(target(SINGLES), above)
 

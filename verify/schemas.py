@@ -197,7 +197,7 @@ class RouteResult(Model):
     configurations: int
     decided: int
     max_error: float | None
-    """Largest |observed - predicted| / max(1, |predicted|) over the decided configurations; of inequalities and states 0."""
+    """Largest |observed - predicted| / max(1, |predicted|) over decided configurations; 0 where none are equated."""
     radius: float | None
     """Largest radius of those residuals: what the route can resolve."""
     worst: dict[str, Any] | None
