@@ -94,7 +94,7 @@ def _finite(p: NDArray[Any]) -> bool:
 
 def sparse_derivation() -> Derivation:
     """On its full support sparsemax is the squared loss of centred logits, which soft-thresholds P D^(1/2)."""
-    sigma, slope = sp.symbols("sigma theta", positive=True)
+    sigma, size, c = sp.symbols("sigma n_k c", positive=True)
     return Derivation(
         steps=(
             *frame_steps(),
@@ -118,13 +118,15 @@ def sparse_derivation() -> Derivation:
             ),
             Lemma(
                 "beyond the least singular value, sqrt(m), that direction of X would have to be negative: the "
-                "residual there is sigma < x, and the predictions differ",
+                "residual there is sigma < x, and the predictions differ. Where x R_kk = 1 also Z = P - x R - diag(u) "
+                "with u_k >= 0 gives these predictions; R diag(u) has to be symmetric, so all u_k are equal and X "
+                "only more negative",
                 "NR26-01",
             ),
             Identity(
-                "m: eigenvector y of P D P, (n_k - m) y_k = c for all k, and sum y_k = 0",
-                (slope - least) * (1 / (slope - least)),
-                sp.Integer(1),
+                "m: y_k = c/(n_k - m) with sum 0 has n_k y_k = c + m y_k, and P removes the constant: P D P y = m y",
+                size * c / (size - least),
+                c + least * c / (size - least),
             ),
         )
     )
