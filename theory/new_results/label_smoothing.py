@@ -114,7 +114,8 @@ def fainter(problem: Problem, scale: int) -> Problem:
 
 def rate_derivation() -> Derivation:
     """Linearisation of (y_k - p_k) sqrt(n_k) = x Mx e_k at Z = a_eps P."""
-    y, v, rest, e = sp.symbols("y v rest epsilon", positive=True)
+    y, z, v, rest, e = sp.symbols("y z v rest epsilon", positive=True)
+    target, force = sp.Matrix([y, z, 1 - y - z]), sp.Matrix([v, rest, -v - rest])
     own, wrong = 1 - e + e / K, e / K
     exact = root_entries(sp.Integer(1))
     half = root_entries(sp.Rational(1, 2))
@@ -129,9 +130,9 @@ def rate_derivation() -> Derivation:
                 "NR26-01 and the implicit function theorem",
             ),
             Identity(
-                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v with sum v = 0: entry",
-                y * (v / y) - y * (0 * rest),
-                v,
+                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v with sum v = 0: v (three classes)",
+                ((sp.diag(*target) - target * target.T) * sp.diag(*target).inv() * force).applyfunc(sp.cancel),
+                force,
             ),
             Lemma("so y_k - p_k = x L^(1/2) e_k gives dz_k = -x P diag(1/y_k) L^(1/2) e_k", "sum of L^(1/2) e_k is 0"),
             Identity(
