@@ -171,6 +171,8 @@ large_budget = Claim(
     survivors={
         "sign: Abs(*becomes -Abs(*": "always holds: no modulus is negative",
         "strictness: *": "true as well: both bounds are strict for t > 0",
+        "off by one: k_A becomes k_A + 1": "moves the formula by less than 1/10 towards log R_0, which LOW covers as "
+        "long as R < 10^14",
     },
     note="The bounds come from the explicit system of FA21-04; LOW, the slow part, is of order log(T)^2/T.",
 )
