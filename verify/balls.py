@@ -271,7 +271,7 @@ def decide(condition: Any, reading: Env) -> bool | None:
 def valueless(relation: Any, reading: Env) -> bool:
     """Whether a formula certainly has no real value: a root or log of a negative number, a division by exactly 0.
 
-    A condition has none where every inequality that is left open in it has none.
+    An acos beyond 1 has none either; a condition has none where every inequality that is left open in it has none.
 
     Examples
     --------
@@ -288,13 +288,18 @@ def valueless(relation: Any, reading: Env) -> bool:
 
 
 def _singular(part: Any, reading: Env) -> bool:
-    """Whether a root, log or power is certainly not defined where its argument is."""
-    if not (isinstance(part, sp.log) or (part.is_Pow and part.base is not sp.E and part.exp.is_Rational)):
-        return False
-    sign = _sign(part.args[0], reading)  # None if a smaller part has no value: that one says so itself
+    """Whether a root, log, acos or power is certainly not defined where its argument is."""
     if isinstance(part, sp.log):
-        return sign in (-1, 0)
-    return (sign == -1 and not part.exp.is_Integer) or (sign == 0 and part.exp < 0)
+        return _sign(part.args[0], reading) in (-1, 0)  # None if a smaller part has no value: that one says so itself
+    if isinstance(part, sp.acos):
+        return _sign(part.args[0] ** 2 - 1, reading) == 1
+    if not part.is_Pow or part.base is sp.E:
+        return False
+    exponent = part.exp.subs({symbol: reading[symbol] for symbol in part.exp.free_symbols})
+    if not exponent.is_Rational:
+        return False
+    sign = _sign(part.base, reading)
+    return (sign == -1 and not exponent.is_Integer) or (sign == 0 and exponent < 0)
 
 
 def _sign(expression: sp.Expr, reading: Env) -> int | None:

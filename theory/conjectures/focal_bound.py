@@ -131,7 +131,7 @@ focal = Claim(
         losses=("focal:1", "focal:2", "focal:3"),
         knobs=("weights",),
     ),
-    settings=(TWO.at("2.4"), TWO.at("7"), FOUR.at("4.4")),
+    settings=(TWO.at("2.4"), TWO.at("8.9"), TWO.at(20), FOUR.at("4.4"), FOUR.at(6)),
     derivation=focal_derivation,
     rests_on=frozenset({"NR26-04"}),
     required="proved",
@@ -142,7 +142,4 @@ focal = Claim(
     ),
     note="Where the classes do merge is not known in closed form, and that they stay merged from some weight decay on "
     "is not proved, as the loss is not convex. Two classes of a size can merge earlier than with cross-entropy.",
-    survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

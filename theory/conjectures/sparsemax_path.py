@@ -92,6 +92,7 @@ def sparse_derivation() -> Derivation:
 
 
 SPARSE = Problem.ce([(9, 2), (4, 2)], 1).with_loss("sparsemax")
+SPARSE_TINY = Problem.ce([("1/9", 2), ("1/25", 2)], 1).with_loss("sparsemax")
 SPARSE_MANY = Problem.ce([14, 6, 5, 1], 1).with_loss("sparsemax")
 
 sparse = Claim(
@@ -127,7 +128,13 @@ sparse = Claim(
     ),
     witness=SPARSE.at(1),
     family=Family(sizes="any", bias=("none",), near=("merge",), model="loss", losses=("sparsemax",)),
-    settings=(SPARSE_MANY.at("2.1"), SPARSE_MANY.at("2.3"), SPARSE_MANY.at("1e-4")),
+    settings=(
+        SPARSE_MANY.at("2.1"),
+        SPARSE_MANY.at("2.3"),
+        SPARSE_MANY.at("1e-4"),
+        SPARSE.at(400),
+        SPARSE_TINY.at("1/50"),
+    ),
     derivation=sparse_derivation,
     rests_on=frozenset({"NR26-01", "UC26-03"}),
     required="proved",
@@ -136,9 +143,10 @@ sparse = Claim(
         Mutant("R^2 in place of R", read=lambda optimum: sparse_readings(optimum, 2)),
         Mutant("until the largest direction dies", (sp.Equivalent(dead, x**2 <= least * K),)),
     ),
+    survivors={
+        "factor: * becomes -N*lambda**2*(K - 1)/4 + R_0*lambda/2 (relation 2)": "implied: F is at least the right side "
+        "and at least 0, so it is at least half of the right side",
+    },
     note="'Dead' stands for the statement that the predictions are I - lam N R, to 8 digits. With decay to 0 the "
     "logits end at P itself, as for the hinge: no logarithm.",
-    survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

@@ -197,7 +197,7 @@ threshold = Claim(
         Problem.ce([(20, 2), 15], 1).at(21),
     ),
     derivation=threshold_derivation,
-    rests_on=frozenset({"HL23-03", "HL23-07", "HL23-10"}),
+    rests_on=frozenset({"HL23-02", "HL23-03", "HL23-07", "HL23-10"}),
     required="proved",
     note=(
         "The derivation proves that the root u, hence x_t, is unique without a bias (it has been stated as observed "
