@@ -130,7 +130,7 @@ def rate_derivation() -> Derivation:
                 "NR26-01 and the implicit function theorem",
             ),
             Identity(
-                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v with sum v = 0: v (three classes)",
+                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v, sum v = 0: v (three classes)",
                 ((sp.diag(*target) - target * target.T) * sp.diag(*target).inv() * force).applyfunc(sp.cancel),
                 force,
             ),
