@@ -12,7 +12,7 @@ from flint import arb, ctx, fmpq
 
 from theory.claim import Root
 
-__all__ = ["Undecided", "ball", "decide", "distance", "precision", "resolve"]
+__all__ = ["Undecided", "ball", "decide", "distance", "precision", "resolve", "valueless"]
 
 Env = Mapping[sp.Symbol, Any]
 EXACT_BITS = 2048
@@ -266,6 +266,35 @@ def decide(condition: Any, reading: Env) -> bool | None:
     if sign is None:
         return None
     return bool(condition.func(sp.Integer(sign), sp.Integer(0)))
+
+
+def valueless(relation: Any, reading: Env) -> bool:
+    """Whether a formula certainly has no real value: a root or log of a negative number, a division by exactly 0.
+
+    A condition has none where every inequality that is left open in it has none.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> [valueless(sp.sqrt(x - 2) <= 1, {x: value}) for value in (sp.Integer(1), arb(1, 2), sp.Integer(3))]
+    [True, False, False]
+    """
+    if isinstance(relation, sp.Basic) and (relation.is_Boolean and not relation.is_Relational):
+        atoms = [a for a in relation.atoms(sp.core.relational.Relational) if decide(a, reading) is None]
+        return bool(atoms) and all(valueless(atom, reading) for atom in atoms)
+    return any(
+        _singular(part, reading) for side in (relation.lhs, relation.rhs) for part in sp.preorder_traversal(side)
+    )
+
+
+def _singular(part: Any, reading: Env) -> bool:
+    """Whether a root, log or power is certainly not defined where its argument is."""
+    if not (isinstance(part, sp.log) or (part.is_Pow and part.base is not sp.E and part.exp.is_Rational)):
+        return False
+    sign = _sign(part.args[0], reading)  # None if a smaller part has no value: that one says so itself
+    if isinstance(part, sp.log):
+        return sign in (-1, 0)
+    return (sign == -1 and not part.exp.is_Integer) or (sign == 0 and part.exp < 0)
 
 
 def _sign(expression: sp.Expr, reading: Env) -> int | None:

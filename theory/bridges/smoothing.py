@@ -112,6 +112,8 @@ def factor_derivation() -> Derivation:
     )
 
 
+UNEVEN = Problem.ce([(4, 2), 1], "1/20").with_loss(smoothing="1/5")
+
 bridge = Claim(
     id="XP26-12",
     title="Label smoothing connects SELI and the saturated budget",
@@ -135,7 +137,7 @@ bridge = Claim(
     hypotheses=limit.hypotheses,
     witness=BASE,
     family=limit.family,
-    settings=(limit.settings[0], THREE),
+    settings=(limit.settings[0], THREE, UNEVEN),
     along=fainter,
     companions=saturated,
     derivation=factor_derivation,

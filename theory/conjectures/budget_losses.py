@@ -19,7 +19,7 @@ from theory.value_observables import losses
 
 __all__ = ["budget_losses"]
 
-loss_A, loss_B, more_A, more_B = sp.symbols("L_A L_B L_A_more L_B_more", real=True)
+loss_A, loss_B, more_A, more_B = sp.symbols("L_A L_B L_A_more L_B_more", nonnegative=True)
 """Losses of a majority and a minority class, at the budget of the problem and at a larger one."""
 STEPS = (Fraction(101, 100), Fraction(3, 2))
 

@@ -166,6 +166,7 @@ hinge_zero = Claim(
     ),
     settings=(
         BOTH.at("11.35"),
+        BOTH.at(12),
         BOTH.at(20),
         HEAVY.at("34.2"),
         HEAVY.at("34.3"),

@@ -22,7 +22,8 @@ from theory.symbols import K
 __all__ = ["signs"]
 
 Array = NDArray[Any]
-least, t, t_frame = sp.symbols("gamma t t_P", real=True)
+least = sp.Symbol("gamma", real=True)
+t, t_frame = sp.symbols("t t_P", nonnegative=True)
 """Least of z_kk and -z_ck, and |Z G^(1/2)|_* over that of 2 I - J; over that of K I - J."""
 loss, level, level_double = sp.symbols("log_L log_L_t log_L_2t", real=True)
 """Logarithm of the mean loss of the optimum, of t (2 I - J), and of twice that."""

@@ -18,7 +18,9 @@ from theory.value_observables import grams, representatives
 
 __all__ = ["size_order"]
 
-p_i, p_j, column_i, column_j, row_i, row_j, w_i, w_j = sp.symbols("p_i p_j z_i z_j row_i row_j w_i w_j", real=True)
+p_i, p_j, column_i, column_j, row_i, row_j, w_i, w_j = sp.symbols(
+    "p_i p_j z_i z_j row_i row_j w_i w_j", nonnegative=True
+)
 """Of two classes with n_i >= n_j: own probability, lengths of column and row of Z, squared length of the row of W."""
 
 

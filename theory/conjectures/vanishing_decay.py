@@ -29,7 +29,7 @@ __all__ = ["TAILS", "frame", "frame_steps", "limit", "max_margin", "multipliers"
 Array = NDArray[Any]
 PAPER = "conjectures"
 
-least, t = sp.symbols("gamma t", real=True)
+least, t = sp.Symbol("gamma", real=True), sp.Symbol("t", nonnegative=True)
 """Least margin of the adjusted logits without their shifts, and |S^(1/2) Z G^(1/2)|_*/R_0."""
 t_uniform, t_root, t_weights, t_sizes = sp.symbols("t_s t_Delta t_w t_n", real=True)
 """t with the R_0 of wrong multipliers: no row decay; scaling not squared; g = n w; g = n."""

@@ -160,7 +160,4 @@ large_budget = Claim(
         _sides("sign of the logarithms", 2 * T / (kA - 1 + sr) - LOG_RATIO),
     ),
     note="The bounds come from the explicit system of FA21-04; LOW, the slow part, is of order log(T)^2/T.",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

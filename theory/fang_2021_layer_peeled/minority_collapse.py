@@ -164,7 +164,6 @@ collapse = Claim(
     survivors={
         "*(relation 1)*": "at least two minority classes are a hypothesis: the first condition always holds; and no "
         "problem tried has a multiplier of exactly 1",
-        "*(relation 2)*": "at the problems tried the changed formula has no value or is too wide to decide",
     },
 )
 
@@ -279,10 +278,6 @@ limit = Claim(
     note="Explicit in R, so the limit is checked at finite R. FA21-04 gives the exact ratio. Below it (mu < 1) the "
     "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, "
     "the bound 0.396.",
-    survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 

@@ -231,7 +231,4 @@ transition = Claim(
         Mutant("K for the majority's own simplex", relations=(_equation(cosine_A, -1 / (K - 1)),), problem=VANISHED),
     ),
     note="Features and classifiers vanish together. For rational T no rational R lies exactly on R_1.",
-    survivors={
-        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

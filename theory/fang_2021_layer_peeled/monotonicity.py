@@ -92,7 +92,4 @@ monotone = Claim(
     ),
     source="numerical observation; proved here",
     note="Stated as observed on grids only; with everything in terms of t it is a theorem.",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

@@ -161,6 +161,7 @@ HINGE = SMALL.with_loss("hinge")
 EXPONENTIAL = Problem.ce([(9, 2), (4, 3)], 1).with_loss("ovr-exp")
 SQUARED_HINGE = SMALL.with_loss("ovr-squared-hinge")
 POLY = SMALL.with_loss("poly1:1")
+WEIGHTED = Problem.ce([(9, 2), (4, 2)], 1, weights=[(1, 2), (3, 2)]).with_loss("poly1:1")
 COVERED = ("margin", "hinge", "ovr-exp", "ovr-squared-hinge", "poly1")
 
 universality = Claim(
@@ -221,6 +222,7 @@ universality = Claim(
         EXPONENTIAL.at(24),
         POLY.at(1),
         POLY.at(8),
+        WEIGHTED.at(1),
     ),
     derivation=psi_derivation,
     rests_on=frozenset({"NR26-01"}),

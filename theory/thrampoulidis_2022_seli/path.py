@@ -196,7 +196,7 @@ fast = Claim(
     settings=(HALF,),
     family=None,
     derivation=lambda: Derivation(steps=path_steps(), complete=False, gap="the steps contradict the statement"),
-    rests_on=frozenset({"TH22-06"}),
+    rests_on=frozenset({"HL23-15", "TH22-06", "TH22-12"}),
     status="refuted",
     required="refuted",
     mutants=(Mutant("for the largest margin", relations=(Asymptotic(m_AA, L),), problem=STEP),),
