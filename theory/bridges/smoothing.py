@@ -101,8 +101,8 @@ def factor_derivation() -> Derivation:
             Lemma("Z tends to a_eps P under weight decay", "NR26-10"),
             Lemma("Z = a_eps P exactly under a budget T >= T_eps, where G = 1", "NR26-12"),
             Lemma(
-                "|W| |H| >= |Z|_* with equality only for W W^T proportional to (Z Z^T)^(1/2): T = T_eps leaves no other "
-                "factors, a larger budget does",
+                "|W| |H| >= |Z|_* with equality only for W W^T proportional to (Z Z^T)^(1/2): T = T_eps leaves no "
+                "other factors, a larger budget does",
                 "variational form of the nuclear norm",
             ),
             Identity("G = 1: (P P)^(1/2) = P, entry between", ROOT["AB"].subs(flat), -1 / total),

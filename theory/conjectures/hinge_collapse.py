@@ -76,7 +76,7 @@ def just_below(problem: Problem) -> tuple[Problem]:
     """
     masses = [c.size * c.weight * c.classes for c in problem.clusters]
     least = Fraction(1, 10**7) if problem.K == 2 else STEP
-    step = 1 + least * max(1, sum(masses) / min(masses) / 5)
+    step = 1 + least * max(Fraction(1), sum(masses, Fraction(0)) / min(masses) / 5)
     return (problem.at(problem.x2 / step**2),)
 
 

@@ -51,9 +51,9 @@ STEP = Fraction(1, 1999)
 
 
 def fall(problem: Problem, factor: float) -> float:
-    """How far the value is below lam R_0, relative to it, at ``factor`` times the decay where a class lets go: at least.
+    """How far at least the value is below lam R_0, relative to it, at ``factor`` times the decay where a class lets go.
 
-    The least over the classes of what is gained by shrinking the margins of that class alone.
+    It is the least over the classes of what is gained by shrinking the margins of that class alone.
 
     Examples
     --------
@@ -226,5 +226,5 @@ hinge = Claim(
     ),
     note="'Dead' stands for the statement that V is optimal; it is the only optimum below x_0, and at x_0 unless all "
     "w/(r R_kk) are equal. Observed through the value, which leaves lam R_0 like the square of the distance from x_0: "
-    "the check tells x_0 from 1.002 x_0, no better, and where the first class hardly counts (sizes 10^4, 10^4, 1) less.",
+    "the check tells x_0 from 1.002 x_0, no better, and where the first class hardly counts (10^4, 10^4, 1) less.",
 )

@@ -229,8 +229,7 @@ entropy_value = Claim(
         Hypothesis(
             "a loss with one differentiable potential, under weight decay",
             lambda problem: (
-                problem.model in ("ce", "ce-relu", "mse")
-                and (problem.key != "loss" or loss_of(problem.loss).universal)
+                problem.model in ("ce", "ce-relu", "mse") and (problem.key != "loss" or loss_of(problem.loss).universal)
             ),
             dropped=Problem.peeled([9, 4], 1, 1),
         ),
