@@ -364,9 +364,10 @@ def is_placed(given: dict[str, Any]) -> bool:
 
 
 def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tuple[Claims, list[Claim]]:
-    """All claims, and those that IDs or globs name (all that load, if there are no patterns).
+    """Claims, and those that IDs or globs name (all that load, if there are no patterns).
 
-    Files that are broken and not needed are left out, with one line each on standard error.
+    Where only IDs are given the claims are these, what they rest on and what rests on them. Files that are broken and
+    not needed are left out, with one line each on standard error.
 
     Raises
     ------
@@ -375,7 +376,10 @@ def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tu
     """
     from verify import registry
 
-    claims = registry.load(paths or ())
+    named = bool(patterns) and not any(set("*?[") & set(pattern) for pattern in patterns or ())
+    claims = registry.load(paths or (), patterns if named else None)
+    if named and not claims.keys() >= set(patterns or ()):
+        claims = registry.load(paths or ())  # the message names the nearest ID
     chosen = list(claims.values()) if patterns is None else registry.select(claims, patterns)
     for message in claims.broken.values():
         sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")
