@@ -232,21 +232,34 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     given = {name: value for name, value in options.items() if value is not None}
     foreign = [name for name in given if name not in ("model", "counts", "profile", *OPTIONS[model])]
     if foreign:
-        raise InputError(f"--{foreign[0].replace('_', '-')}: model {model} has no such option")
-    counts = _counts(given.get("counts"), given.get("profile"))
+        raise InputError(_foreign(foreign[0], model))
     try:
+        counts = _counts(given.get("counts"), given.get("profile"))
         return _with_loss(_build(model, counts, given, weights_required), counts, given)
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(_as_option(str(error), model)) from None
+
+
+def _foreign(name: str, model: str) -> str:
+    """An option that another model has."""
+    others = [other for other in OPTIONS if name in OPTIONS[other]]
+    verb = "has" if len(others) == 1 else "have"
+    return f"{_option(name)}: model {model} has no such option; {', '.join(others)} {verb}"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-').replace(' ', '-')}"
+
+
+NAMES = {"smoothing": "label_smoothing", "adjustment": "logit_adjustment", "e_w": "ew", "e_h": "eh"}
+"""Parameters of a problem that have another name on the command line."""
 
 
 def _as_option(message: str, model: str) -> str:
     """A sentence about a parameter of a problem, under the name that it has on the command line."""
     name, _, rest = message.partition(":")
-    known = name.replace(" ", "_") in OPTIONS[model]
-    return f"--{name.replace('_', '-').replace(' ', '-')}:{rest}" if known else message
+    known = NAMES.get(name, name.replace(" ", "_").replace("-", "_"))
+    return f"{_option(known)}:{rest}" if known in (*OPTIONS[model], "counts", "profile") else message
 
 
 def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], weights_required: bool) -> Problem:
@@ -283,8 +296,11 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
 
 def _with_loss(problem: Problem, counts: list[tuple[int, int]], given: dict[str, Any]) -> Problem:
     """The problem with the loss and knobs that are given; for a loss not shipped the files in ./losses are loaded."""
-    if not any(name in given for name in (*KNOBS, *DECAYS)):
+    asked = [name for name in (*KNOBS, *DECAYS) if name in given]
+    if not asked:
         return problem
+    if problem.deeper:
+        raise InputError(f"{_option(asked[0])}: only at depth 1")
     spec = given.get("loss", "ce")
     from theory import losses
 
