@@ -116,6 +116,8 @@ IMPLIED = [
     (sp.Lt(u, r), sp.Lt(u, 2 * r), "since u >= 0"),
     (sp.Le(x, K - 1), sp.Le(x, 2 * K - 3), "since K >= 2"),
     (sp.Le(r, s), sp.Le(r, s + r**2), "since r real"),
+    (sp.Le(1 / (y * sp.sqrt(x)), r), sp.Le(1 / (y * sp.sqrt(x + 1)), r), "since x > 0, y > 0"),
+    (sp.Ge(r, v * sp.sqrt(x)), sp.Ge(r, v * sp.sqrt(x - 1)), "since v >= 0"),
     (sp.Le(r, 1 / x), sp.Le(r, 1 / x + v / y), "since v >= 0, y > 0"),
 ]
 NOT_IMPLIED = [
@@ -138,6 +140,11 @@ NOT_IMPLIED = [
     (sp.Lt(r, K - 1), sp.Lt(r, 2 * K - 4), {r: sp.Rational(1, 2), K: 2}),
     (sp.Le(r, K - 1), sp.Lt(r, 2 * K - 4), {r: 2, K: 3}),
     (sp.Lt(r, s), sp.Le(r, 2 * s), {r: -3, s: -2}),
+    (sp.Le(r, sp.sqrt(x)), sp.Le(r, sp.sqrt(x - 1)), {r: 2, x: 4}),
+    (sp.Le(r, -sp.sqrt(x)), sp.Le(r, -sp.sqrt(x + 1)), {r: -1, x: 1}),
+    (sp.Ge(sp.sqrt(x), r), sp.Ge(-sp.sqrt(x + 1), r), {r: 0, x: 1}),
+    (sp.Le(r, sp.sqrt(x)), sp.Lt(r, sp.sqrt(x + v)), {r: 1, x: 1, v: 0}),
+    (sp.Le(r, s), sp.Le(r, -s), {r: 1, s: 1}),
     (sp.Le(r, 1 / (x - y)), sp.Le(r, 2 / (x - y)), {r: -1, x: 1, y: 2}),
     (sp.Ge(r, s), sp.Ge(r**2, s * r), {r: -1, s: -2}),
 ]
@@ -221,6 +228,17 @@ def test_a_proof_from_a_sign_that_a_reading_contradicts_is_none(monkeypatch):
     assert fate(replace(true, read=read(sp.Integer(-1))), looser).outcome == "survived"
 
 
+def test_strictness_is_explained_where_a_side_is_a_ball_and_not_where_both_are_exact(monkeypatch):
+    strict = Mutant("strict", relations=(sp.Lt(u, v, evaluate=False),), operator="strictness")
+    outcomes = []
+    for value in (arb(1, 1e-20), sp.Integer(1), sp.Integer(0)):
+        claim = replace(
+            LAW, relations=(sp.Le(u, v, evaluate=False),), read=lambda _, at=value: [{u: at, v: sp.Integer(1)}]
+        )
+        outcomes.append(fate(claim, strict).outcome)
+    assert outcomes == ["equivalent", "killed", "survived"]
+
+
 def test_no_value_is_told_from_a_ball_that_is_too_wide(monkeypatch):
     monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
     width = sp.Symbol("width", real=True)
@@ -251,7 +269,9 @@ def test_outcomes_are_told_apart(monkeypatch):
     assert (killed.outcome, killed.route, killed.certificate) == ("killed", "enclosure", True)
     assert Problem.from_canonical(killed.configuration).K >= 2
     assert fate(LAW, TRUE).outcome == "survived"
-    assert fate(LAW, NOTHING).outcome == fate(LAW, UNDEFINED).outcome == "vacuous"
+    assert fate(LAW, UNDEFINED).outcome == "vacuous"
+    nothing = fate(LAW, NOTHING)
+    assert (nothing.outcome, nothing.reason) == ("survived", "nothing to compare at any configuration")
     assert fate(LAW, WRONG, budget=0).outcome == "timeout"
 
 

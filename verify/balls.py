@@ -96,16 +96,20 @@ def _power(e: sp.Pow, env: Env) -> arb:
     if base is sp.E:
         return _walk(exponent, env).exp()
     value = _walk(base, env)
+    exponent = _exact(exponent, env)
     if exponent.is_Integer:
-        power = arb(1)
-        for _ in range(abs(int(exponent))):
-            power = power * value
-        return power if exponent >= 0 else 1 / power
+        return value ** int(exponent)
     if exponent == sp.Rational(1, 2):
         return value.sqrt()
     if exponent == sp.Rational(-1, 2):
         return 1 / value.sqrt()
     return (value.log() * _walk(exponent, env)).exp()
+
+
+def _exact(exponent: sp.Expr, env: Env) -> sp.Expr:
+    """An exponent with the exact values of its symbols put in: whole numbers belong to negative bases too."""
+    known = {symbol: env[symbol] for symbol in exponent.free_symbols if isinstance(env[symbol], sp.Basic)}
+    return exponent.xreplace(known) if known else exponent
 
 
 FUNCTIONS: dict[Any, Callable[..., arb]] = {
@@ -271,7 +275,7 @@ def decide(condition: Any, reading: Env) -> bool | None:
 def valueless(relation: Any, reading: Env) -> bool:
     """Whether a formula certainly has no real value: a root or log of a negative number, a division by exactly 0.
 
-    A condition has none where every inequality that is left open in it has none.
+    An acos beyond 1 has none either; a condition has none where every inequality that is left open in it has none.
 
     Examples
     --------
@@ -288,13 +292,18 @@ def valueless(relation: Any, reading: Env) -> bool:
 
 
 def _singular(part: Any, reading: Env) -> bool:
-    """Whether a root, log or power is certainly not defined where its argument is."""
-    if not (isinstance(part, sp.log) or (part.is_Pow and part.base is not sp.E and part.exp.is_Rational)):
-        return False
-    sign = _sign(part.args[0], reading)  # None if a smaller part has no value: that one says so itself
+    """Whether a root, log, acos or power is certainly not defined where its argument is."""
     if isinstance(part, sp.log):
-        return sign in (-1, 0)
-    return (sign == -1 and not part.exp.is_Integer) or (sign == 0 and part.exp < 0)
+        return _sign(part.args[0], reading) in (-1, 0)  # None if a smaller part has no value: that one says so itself
+    if isinstance(part, sp.acos):
+        return _sign(part.args[0] ** 2 - 1, reading) == 1
+    if not part.is_Pow or part.base is sp.E:
+        return False
+    exponent = _exact(part.exp, reading)
+    if not exponent.is_Rational:
+        return False
+    sign = _sign(part.base, reading)
+    return (sign == -1 and not exponent.is_Integer) or (sign == 0 and exponent < 0)
 
 
 def _sign(expression: sp.Expr, reading: Env) -> int | None:

@@ -428,7 +428,7 @@ def run(
 
     try:
         if jobs == 1:
-            known = registry.load(paths)
+            known = registry.load(paths, [claim.id for claim in claims])
             for claim in claims:
                 keep(check(claim, related=registry.related(known, claim.id), **options))  # type: ignore[arg-type]
         else:
@@ -452,7 +452,7 @@ def _run_parallel(
 
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:
-    known = registry.load(paths)
+    known = registry.load(paths, [identifier])
     related = registry.related(known, identifier)
     return check(known[identifier], related=related, **options)  # type: ignore[arg-type]
 

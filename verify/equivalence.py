@@ -120,7 +120,20 @@ def _implied(relation: Relational, wrong: Relational) -> str | None:
             return "since a strict inequality implies the other"
         if why := _never_negative(slack, strict=isinstance(wrong, STRICT) and not isinstance(relation, STRICT)):
             return why
-    return None
+    return _implied_by_squares(relation, wrong)
+
+
+def _implied_by_squares(relation: Relational, wrong: Relational) -> str | None:
+    """The same for one changed side, whose larger version is never negative: in squares there are no roots."""
+    if isinstance(wrong, STRICT) and not isinstance(relation, STRICT):
+        return None
+    below = isinstance(relation, BELOW)
+    if below != isinstance(wrong, BELOW) or (relation.lhs == wrong.lhs) == (relation.rhs == wrong.rhs):
+        return None
+    grows = (relation.lhs == wrong.lhs) == below  # the right side of <=, or the left side of >=
+    old, new = (relation.rhs, wrong.rhs) if relation.lhs == wrong.lhs else (relation.lhs, wrong.lhs)
+    larger, smaller = (new, old) if grows else (old, new)
+    return _never_negative(sp.expand(larger**2 - smaller**2), strict=False) or None if larger.is_nonnegative else None
 
 
 def _residual(relation: Relational) -> sp.Expr:

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
+from flint import arb
 
 from theory.claim import Asymptotic, Claim, Mutant, Reading
 from theory.problem import Problem
@@ -118,7 +119,7 @@ def survey(
     -------
     ClaimMutants
         One row per mutant. ``weaker``: the claim implies it, so that nothing can kill it. ``vacuous``: the changed
-        formula has no real value, or nothing to compare, at any problem.
+        formula has no real value at any problem.
 
     Examples
     --------
@@ -206,16 +207,16 @@ class _Survey:
                 return {"outcome": "killed"} | killer
         if proved := self.proof(mutant):
             return dict(zip(("outcome", "reason"), proved, strict=True))
-        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots):
+        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.unseen(mutant):
             return {"outcome": "equivalent", "reason": reason}
         for route in (route for route in routes if route in COSTLY):
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        if set(seen) <= {NO_VALUE}:
-            why = NO_VALUE if seen else "nothing to compare"
-            return {"outcome": "vacuous", "reason": f"{why} at any configuration"}
-        return {"outcome": "survived", "reason": ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())}
+        if set(seen) == {NO_VALUE}:
+            return {"outcome": "vacuous", "reason": f"{NO_VALUE} at any configuration"}
+        counts = ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())
+        return {"outcome": "survived", "reason": counts or "nothing to compare at any configuration"}
 
     def attack(
         self, wrong: Claim, places: list[Problem], route: str, seen: Counter[str]
@@ -263,15 +264,28 @@ class _Survey:
 
     def as_declared(self, symbols: set[sp.Symbol]) -> bool:
         """Whether no reading contradicts the declared sign of a symbol: a proof from a wrong sign is none."""
-        routes = [route for route in routes_of(self.claim) if route not in COSTLY]
-        readings = [
-            reading
-            for problem in self.fields
-            for route in routes
-            for reading in observed(self.claim, problem, route, self.seed, self.avoid)
-            if not isinstance(reading, Undecided)
-        ]
-        return not any(misdeclared(symbol, reading) for reading in readings for symbol in symbols & set(reading))
+        return not any(misdeclared(symbol, reading) for reading in self.readings() for symbol in symbols & set(reading))
+
+    def unseen(self, mutant: Mutant) -> str:
+        """Why a strict inequality cannot be told from the other: an observable that is always a ball; or empty."""
+        (wrong, *more) = mutant.relations or (None,)
+        if mutant.operator != "strictness" or more or not isinstance(wrong, sp.Lt | sp.Gt):
+            return ""
+        readings = [reading for reading in self.readings() if wrong.free_symbols <= set(reading)]
+        for symbol in sorted(wrong.free_symbols, key=str):
+            values = [reading[symbol] for reading in readings]
+            if values and all(isinstance(value, arb) and value.rad() > 0 for value in values):
+                return (
+                    f"differs only where both sides are equal, and {symbol} is read as a ball, which never shows that"
+                )
+        return ""
+
+    def readings(self) -> Iterator[Reading]:
+        """What the routes that are not costly read at every problem."""
+        for route in (route for route in routes_of(self.claim) if route not in COSTLY):
+            for problem in self.fields:
+                found = observed(self.claim, problem, route, self.seed, self.avoid)
+                yield from (reading for reading in found if not isinstance(reading, Undecided))
 
     def resolution(self) -> tuple[float | None, str, float | None]:
         """Smallest relative perturbation of a prediction or threshold that is refuted, the route; by a certificate."""

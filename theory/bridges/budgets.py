@@ -264,8 +264,6 @@ def _equal(left: sp.Expr, right: Any) -> sp.Eq:
 GAP = F_peeled + lam * T - F_ridge
 """By how much the point under the budget misses the ridge optimum."""
 
-EQUAL = "differs only where both sides are equal: the values are intervals, which never show that"
-
 budget_is_ridge = Claim(
     id="XP26-02",
     title="A layer-peeled optimum is a ridge optimum with one decay per class mean",
@@ -326,6 +324,5 @@ budget_is_ridge = Claim(
         "add up to 1, so that sqrt(lambda) is larger",
         "sign: * becomes -F_peeled + F_ridge - T*lambda (relation 4)": "implied by relations 3 and 4: the gap is at "
         "least 0, so the right side is, and minus the gap is at most 0",
-        "strictness: strict for non-strict (relation [34])": EQUAL,
     },
 )

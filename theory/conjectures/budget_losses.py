@@ -77,7 +77,4 @@ budget_losses = Claim(
     ),
     source=SOURCE,
     note="It implies that minority collapse in the ratio is an up-set (FA21-04).",
-    survivors={
-        "strict*": "the loss falls strictly at every problem tried; the conjecture does not claim that",
-    },
 )

@@ -211,6 +211,7 @@ hinge = Claim(
         *(HINGE.at(square) for square in ("14.24", "14.3")),
         *(UNEVEN.at(square) for square in ("4.437", "4.455")),
         *(DECAYED.at(square) for square in ("3.267", "3.28")),
+        Problem.ce([("1/9", 2), ("1/25", 2)], 1).with_loss("hinge").at("1/100"),
     ),
     derivation=hinge_derivation,
     rests_on=frozenset({"NR26-01", "UC26-03"}),
@@ -226,7 +227,4 @@ hinge = Claim(
     note="'Dead' stands for the statement that V is optimal; it is the only optimum below x_0, and at x_0 unless all "
     "w/(r R_kk) are equal. Observed through the value, which leaves lam R_0 like the square of the distance from x_0: "
     "the check tells x_0 from 1.002 x_0, no better, and where the first class hardly counts (10^4, 10^4, 1) less.",
-    survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

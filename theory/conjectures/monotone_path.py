@@ -87,7 +87,4 @@ monotone_path = Claim(
     ),
     source=SOURCE,
     note="Only the sum of the singular values is known to fall.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

@@ -188,7 +188,4 @@ signs = Claim(
     ),
     note="The logits are not centred and for K >= 3 have rank K. With four equal classes the rows become orthogonal, "
     "with more they make acute angles.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

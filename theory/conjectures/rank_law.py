@@ -124,7 +124,4 @@ rank_law = Claim(
     "labels the squared loss has a direction along the mean of all classes that outlives the count. Cross-entropy with "
     "balanced softmax predicts the class shares where Z = 0; with equal weights and one-hot labels its gradient there "
     "is D^(1/2) times an orthogonal projector, otherwise, and for sparsemax, its norm can exceed every w sqrt(n).",
-    survivors={
-        "*(relation 1)*": "what survives is a lower bound below this one",
-    },
 )

@@ -83,7 +83,4 @@ size_order = Claim(
     ),
     source=SOURCE,
     note="NR26-22 proves the order of the mean of loss and entropy. In one dimension ties already fail.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

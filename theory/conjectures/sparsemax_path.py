@@ -133,6 +133,7 @@ def sparse_derivation() -> Derivation:
 
 
 SPARSE = Problem.ce([(9, 2), (4, 2)], 1).with_loss("sparsemax")
+SPARSE_TINY = Problem.ce([("1/9", 2), ("1/25", 2)], 1).with_loss("sparsemax")
 SPARSE_MANY = Problem.ce([14, 6, 5, 1], 1).with_loss("sparsemax")
 
 sparse = Claim(
@@ -169,7 +170,13 @@ sparse = Claim(
     ),
     witness=SPARSE.at(1),
     family=Family(sizes="any", bias=("none",), near=("merge",), model="loss", losses=("sparsemax",)),
-    settings=(SPARSE_MANY.at("2.1"), SPARSE_MANY.at("2.3"), SPARSE_MANY.at("1e-4")),
+    settings=(
+        SPARSE_MANY.at("2.1"),
+        SPARSE_MANY.at("2.3"),
+        SPARSE_MANY.at("1e-4"),
+        SPARSE.at(400),
+        SPARSE_TINY.at("1/50"),
+    ),
     derivation=sparse_derivation,
     rests_on=frozenset({"NR26-01", "UC26-03"}),
     required="proved",
@@ -181,7 +188,4 @@ sparse = Claim(
     ),
     note="'Dead' stands for the statement that the predictions are I - lam N R, to 8 digits. With decay to 0 the "
     "logits end at P itself, as for the hinge: no logarithm.",
-    survivors={
-        "strict*": "at the threshold itself the derivation decides: 8 digits of a prediction do not",
-    },
 )

@@ -316,7 +316,4 @@ limit = Claim(
     "decay, decide the angles of classifier rows and features. The bounds say nothing about how small the weight decay "
     "must be: the least margin lags behind t by about the logarithm of the weight ratios (UC26-04). Focal loss is not "
     "convex: there Z* has one column per sample, and what is observed are class means at the best point found.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

@@ -175,7 +175,4 @@ potential = Claim(
     source="ours; proved here, novelty not checked",
     note="In few dimensions equal sizes need not have equal potentials: at d = 1, n = (4, 4, 4), lambda = 0.02 one "
     "class has log 3 and the two others 0.2478.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

@@ -163,7 +163,4 @@ rank_count = Claim(
         Mutant("alive until sqrt(n_max)", relations=(sp.Ge(early_rank, 1),), problem=Problem.ce([9, 4], 1).at(2)),
     ),
     source="ours; proved here from the papers' theorems",
-    survivors={
-        "*(relation 1)*": "what survives is a lower bound below this one",
-    },
 )

@@ -486,8 +486,4 @@ group_lasso = Claim(
         Mutant("g instead of sqrt(g)", (sp.Eq(F, lasso_linear, evaluate=False),), problem=SMOOTH),
     ),
     note="A convex program for the ReLU model: the nuclear norm of Z G^(1/2) becomes the sum of its column norms.",
-    survivors={
-        "strictness: strict for non-strict (relation 2)": "equality holds for every alive class (relation 3), where "
-        "the norm is read as a ball around 1: no such ball refutes a strict inequality",
-    },
 )

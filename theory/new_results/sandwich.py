@@ -156,7 +156,4 @@ sandwich = Claim(
     ),
     source="ours; proved here, novelty not checked",
     note="Two closed bounds on the linear optimum for pairwise different sizes, where no closed form is known.",
-    survivors={
-        "strict*": "strictly smaller at every problem tried; the sandwich does not claim that",
-    },
 )

@@ -154,7 +154,7 @@ path = Claim(
         Asymptotic(m_AB, L - LOG_AB),
         Asymptotic(m_BA, L - LOG_AB),
         Asymptotic(deviation * L, CONSTANT),
-        Asymptotic(deviation_pair * L, sp.Integer(0)),
+        Asymptotic(deviation_pair, sp.Integer(0)),
     ),
     read=path_readings,
     along=vanish,

@@ -59,8 +59,7 @@ def hunt(
     from verify import registry
 
     seconds = common.parse_budget(budget)
-    known = registry.load(path or ())
-    chosen = registry.select(known, [claim])
+    known, chosen = common.claims_of(path, [claim])
     if len(chosen) > 1:
         raise InputError(f"{claim} names {len(chosen)} claims; give one ID")
     registry.require_readable(known, chosen)
