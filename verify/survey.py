@@ -254,7 +254,7 @@ class _Survey:
         if len(str(wrong)) > LONGEST:
             return None
         for index, relation in enumerate(self.claim.relations):
-            if not _alike(relation, wrong):
+            if len(str(relation)) > LONGEST or not _alike(relation, wrong):
                 continue
             if reason := why_equivalent(relation, wrong):
                 return "equivalent", reason
