@@ -320,6 +320,5 @@ two = Claim(
     source="re-derived numerically; no proof known",
     note="Proved for d = 1. No search found a point below the bound; large regular polygons come within rounding of "
     "it. So the uniform distribution of minimisers is proved for u = v only.",
-    survivors=WEAKER
-    | {"strictness: *": "attained by the points of a line, where floats do not tell a strict inequality"},
+    survivors=WEAKER | {"strictness: *": "attained by the points of a line, where floats do not tell"},
 )
