@@ -215,3 +215,20 @@ def test_what_a_hunt_refuted_is_tried_again_by_a_run(tmp_path, monkeypatch):
     cases.save(cases.build(claim.id, rare, finding, "enclosure", "relation"), Path("hunts/cases"))
     Path("hunts/cases/broken.json").write_text("{")
     assert check(claim, examples=0, routes=["enclosure"], mutants=False).verdict == "refuted"
+
+
+@pytest.mark.parametrize("identifier", ["PLANT-FALSE", "PLANT-NEARLY"])
+def test_where_the_worst_occurred_is_the_violating_problem(identifier):
+    result = check(PLANTED[identifier], examples=12, mutants=False)
+    row = result.routes[result.counterexample.route]
+    assert row.worst == result.counterexample.configuration
+    assert all(other.worst == row.worst for other in result.routes.values() if other.verdict == "refuted")
+
+
+def test_a_residual_that_held_does_not_hide_where_a_state_is_violated():
+    tally, far = Tally("exact"), Problem.ce([2, 1], "0.1")
+    tally.add(SINGLE_TIE, [Finding(0, "holds", error=1e-7)])
+    tally.add(far, [Finding(1, "violated", observed="dead", predicted="alive", state=True)])
+    tally.add(SINGLE_TIE, [Finding(0, "holds", error=1e-6)])
+    assert tally.result().worst == far.canonical()
+    assert tally.result().max_error == 1e-6

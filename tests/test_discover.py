@@ -330,9 +330,13 @@ def test_without_a_quantity_the_command_lists_them(call):
         (["ce", "--quantity", "value", "--budget", "soon"], "a time such as 90s"),
         (["uf-svm", "--quantity", "value", "--write", "1 idea"], "is not an ID"),
         (["uf-svm", "--quantity", "value", "--write", "HL23-04"], "exists already"),
+        (["uf-svm", "--quantity", "value", "--write", "TAKEN-1"], "taken_1.py exists already; it is left as it is"),
+        (["uf-svm", "--write", "FOUND-02"], "--write needs --quantity"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_sentence(call, args, words):
+    Path("conjectures").mkdir()
+    Path("conjectures/taken_1.py").write_text("# nothing yet\n")
     code, out, err = call("discover", *args)
     assert (code, out) == (2, "")
     assert re.fullmatch(r"verify: [^\n]+[.?)]\n", err)
@@ -374,10 +378,19 @@ def test_a_written_threshold_speaks_of_the_symbols_of_its_law(tmp_path, monkeypa
 
 
 def test_without_a_proposal_nothing_is_written(call, tmp_path):
-    code, out, _ = call("discover", "uf-svm", "--quantity", "value", "--budget", "0", "--write", "FOUND-02")
+    code, out, err = call("discover", "uf-svm", "--quantity", "value", "--budget", "0", "--write", "FOUND-02")
     assert code == 1
+    assert re.fullmatch(r"verify: nothing was written: no proposal survives[^\n]+found_02.py\.\n", err)
     assert "the budget ended" in " ".join(out.split()).lower()
     assert not (tmp_path / "conjectures").exists()
+
+
+def test_what_was_found_is_shown_although_it_cannot_be_written(call, tmp_path):
+    (tmp_path / "conjectures").write_text("a file")
+    code, out, err = call("discover", "uf-svm", "--quantity", "value", "--write", "FOUND-02")
+    assert code == 2
+    assert "value**2" in out
+    assert re.fullmatch(r"verify: nothing was written: [^\n]+\n", err)
 
 
 def test_the_prediction_is_a_ball_around_the_closed_form():

@@ -22,8 +22,11 @@ from theory.observables import cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import dead, n, p, q, w, x
-from verify import cli, registry
+from verify import cli, engine, registry
+from verify.commands import hunting
 from verify.counts import InputError
+from verify.engine import check
+from verify.findings import findings_for
 from verify.hunt import attack, campaign, known, ship, shipped, stages, summarise
 from verify.hunt.attack import Target, confirm, examine
 from verify.hunt.campaign import hunt
@@ -38,6 +41,7 @@ from verify.hunt.stages import SERIES, STAGES, play, vectors_of
 from verify.hunt.worker import Task, perform
 from verify.judge import Finding
 from verify.schemas import json_schemas
+from verify.standing import standing
 
 NIGHTLY = os.environ.get("UFMCHECK_PROFILE") == "nightly"
 CLAIMS = registry.load()
@@ -87,6 +91,9 @@ LAW_CLOSE = replace(
     relations=(sp.Eq(p - q, sp.Max(0, 1 - x / (w * sp.sqrt(n))) + bump / 1000, evaluate=False),),
 )
 TRUE = replace(threshold, **OPEN, id="PLANT-TRUE", family=FAMILY)
+
+
+LARGE = Problem.ce([(3, 2), (2, 2), (1, 1)], 1)
 
 
 def target(claim: Claim) -> Target:
@@ -140,14 +147,41 @@ def test_a_claim_wrong_for_one_single_class_is_refuted_by_the_smallest_such_prob
 
 @pytest.mark.parametrize("claim", [CLOSE, LAW_CLOSE], ids=lambda claim: claim.id)
 def test_a_claim_wrong_only_close_to_a_threshold_is_refuted(claim, tmp_path):
-    found = summarise(claim, hunt(claim, 60, jobs=0, folder=tmp_path).progress)
+    began = time.process_time()
+    ended = hunt(claim, 30, jobs=0, folder=tmp_path)
+    assert time.process_time() - began < 120  # shrinking included, of which 90 s may lie beyond the budget
+    found = summarise(claim, ended.progress)
     assert (found.outcome, found.minimal) == ("refuted", True)
     assert found.counterexample.configuration["counts"] == [["1", 2]]
 
 
+def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, capsys):
+    book = Journal(tmp_path / f"{SINGLES.id}.jsonl")
+    book.open()
+    book.append(Header(claim=SINGLES.id, text=text_of(SINGLES)))
+    (violating,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    given = {"stage": "drawn", "slice": 0, "digest": "d", "region": "r", "seconds": 0.1}
+    book.append(Trial(**given, outcome="violated", configuration=violating.canonical()))
+    book.close()
+    monkeypatch.setattr(campaign, "SHRINKING", 1.0)
+    watch = hunting._watch()
+    monkeypatch.setattr(hunting, "REFRESH", 0.0)
+
+    def slow(target, problem):
+        time.sleep(0.4)
+        watch(Progress(), 77.4, "shrink")
+
+    monkeypatch.setattr("verify.hunt.shrink.violates", slow)
+    ended = hunt(SINGLES, 0, jobs=0, folder=tmp_path)
+    said = capsys.readouterr().err
+    assert 1 <= ended.overtime < 20
+    assert "shrinking the counterexample, up to 77 s more" in said
+    assert "the next hunt goes on" in hunting._overtime(ended.overtime, summarise(SINGLES, ended.progress).minimal)
+    assert "goes on" not in hunting._overtime(ended.overtime, True)
+
+
 def test_what_is_not_minimal_is_told_from_what_is():
-    larger = Problem.ce([(3, 2), (2, 2), (1, 1)], 1)
-    (above,) = [p for p in near_thresholds(larger, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    (above,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
     assert violates(target(SINGLES), above) is not None
     assert not is_minimal(target(SINGLES), above)
 
@@ -217,7 +251,8 @@ class Said(Target):
 
     def findings(self, problem: Problem, route: str) -> list[Finding]:
         outcome = self.words.get(route)
-        return [Finding(0, outcome)] if outcome else []
+        exact = outcome == "violated exactly"
+        return [Finding(0, "violated" if exact else outcome, exact=exact)] if outcome else []
 
 
 SAID = Problem.ce([(9, 2), (4, 2)], "1/30")
@@ -229,6 +264,9 @@ SAID = Problem.ce([(9, 2), (4, 2)], "1/30")
         ({"enclosure": "violated"}, "violated"),
         ({"enclosure": "holds", "exact": "violated"}, "contradicted"),
         ({"enclosure": "undecided", "exact": "violated"}, "suspect"),
+        ({"enclosure": "undecided", "exact": "violated exactly"}, "violated"),
+        ({"enclosure": "holds", "exact": "violated exactly"}, "contradicted"),
+        ({"enclosure": "undecided", "exact": "undecided", "nonconvex": "violated"}, "suspect"),
         ({"enclosure": "undecided", "exact": "violated", "convex": "holds", "nonconvex": "holds"}, "suspect"),
         ({"enclosure": "undecided", "exact": "violated", "convex": "violated"}, "violated"),
         ({"exact": "violated", "nonconvex": "violated"}, "violated"),
@@ -243,11 +281,61 @@ def test_a_violation_stands_by_the_kernel_or_by_two_independent_routes(words, ou
     assert examine(said, SAID, compare=True).outcome == outcome
 
 
+STRICT = replace(
+    threshold,
+    **OPEN,
+    id="PLANT-STRICT",
+    hypotheses=(),
+    settings=(),
+    relations=(sp.Equivalent(dead, x > sp.sqrt(n)),),
+    witness=Problem.ce([(9, 2), (4, 2)], 1, model="ce-relu").with_loss("squared").at(4),
+    family=None,
+)
+
+
+def test_a_tie_decided_in_exact_arithmetic_refutes_in_a_run_and_in_a_hunt():
+    said = {route: findings_for(STRICT, STRICT.witness, route, 0, frozenset()) for route in ("enclosure", "exact")}
+    assert "violated" not in {f.outcome for f in said["enclosure"]}
+    assert [f.exact for f in said["exact"] if f.outcome == "violated"] == [True]
+    assert examine(target(STRICT), STRICT.witness).outcome == "violated"
+    assert check(STRICT, examples=0, mutants=False).verdict == "refuted"
+
+
+@pytest.mark.parametrize("liars", [("exact",), ("nonconvex",)])
+def test_what_one_floating_route_sees_alone_refutes_neither_in_a_run_nor_in_a_hunt(monkeypatch, liars):
+    def lying(claim, problem, route, seed, avoid):
+        found = findings_for(claim, problem, route, seed, avoid)
+        return [replace(f, outcome="violated" if route in liars else "undecided") for f in found]
+
+    claim = replace(TRUE, settings=(), witness=SAID)
+    for module in (engine, attack):
+        monkeypatch.setattr(module, "findings_for", lying)
+    assert examine(target(claim), SAID, compare=True).outcome == "suspect"
+    result = check(claim, examples=0, mutants=False)
+    assert (result.verdict, result.counterexample) == ("undecided", None)
+    assert "no independent route confirms it" in result.reason
+    assert result.routes[liars[0]].verdict == "undecided"
+
+
+def test_a_violation_stands_where_the_kernel_accepts_a_refutation():
+    claim = CLAIMS["DA24-14"]
+    assert examine(target(claim), claim.witness, compare=True).outcome == "violated"
+
+
+def test_one_relation_that_stands_is_enough():
+    said = Said(replace(TRUE, relations=TRUE.relations * 2), 0, frozenset({TRUE.id}))
+    words = {"enclosure": [Finding(0, "holds"), Finding(1, "undecided")], "exact": [Finding(0, "violated")]}
+    words["exact"].append(Finding(1, "violated", exact=True))
+    suspicions = [(finding, "exact") for finding in words["exact"]]
+    found = standing(said.claim, SAID, suspicions, lambda r: words.get(r, []), lambda r: frozenset())
+    assert (found.outcome, found.finding.relation, found.route) == ("violated", 1, "exact")
+
+
 def test_two_routes_that_rely_on_the_same_claim_confirm_nothing(monkeypatch):
     said = Said(TRUE, 0, frozenset({TRUE.id}))
     object.__setattr__(said, "words", {"enclosure": "undecided", "exact": "violated", "convex": "violated"})
     monkeypatch.setattr(attack, "optimum_for", lambda *a: Optimum(SAID, "any", uses=frozenset({"HL23-07"})))
-    assert confirm(said, SAID, 0, "exact").outcome == "suspect"
+    assert confirm(said, SAID, [(Finding(0, "violated"), "exact")]).outcome == "suspect"
 
 
 def test_a_reader_that_fails_or_hangs_is_no_pass(tmp_path, monkeypatch):

@@ -1,5 +1,8 @@
 """The judge on readings made by hand: right, wrong, too wide, not finite, exactly at a threshold."""
 
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import sympy as sp
 from flint import arb
@@ -8,7 +11,7 @@ from theory.claim import Asymptotic, Root
 from theory.problem import Problem
 from theory.symbols import dead, dead_exact, n, p, q, x
 from verify.balls import Undecided, ball, decide, distance, precision, resolve
-from verify.judge import LIMIT_SCALES, judge, judge_limit
+from verify.judge import LIMIT_SCALES, ReadingError, judge, judge_limit, sound
 
 PROBLEM = Problem.ce([2, 1], "0.1")
 
@@ -132,3 +135,27 @@ def test_exact_equality_violates_what_is_strict(relation):
     assert finding.outcome == "undecided"
     (finding,) = judge([relation], [{p: arb(0)}], "nonconvex")
     assert finding.outcome == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("reading", "says"),
+    [
+        ({p: 0.5}, "p is read as 0.5, a float: readings are balls, integers or rationals"),
+        ({p: np.float64(0.5)}, "a float"),
+        ({p: sp.Float(0.5) * sp.pi}, "a float"),
+        ({p: sp.oo}, "leave out what is infinite"),
+        ({p: "half"}, "p is read as 'half', a str: readings are balls"),
+        ({"p": sp.Integer(1)}, "a dictionary from SymPy symbols"),
+        ([p], "a list: a reading is a dictionary"),
+    ],
+)
+def test_what_is_no_reading_is_refused_by_name_and_rule(reading, says):
+    with pytest.raises(ReadingError, match=says):
+        sound(reading)
+
+
+def test_whole_numbers_and_fractions_of_python_are_readings():
+    found = sound({p: 2, q: Fraction(1, 3), n: np.int64(4), dead: np.bool_(True), x: arb(1)})
+    assert (found[p], found[q], found[n], found[dead]) == (2, sp.Rational(1, 3), 4, True)
+    assert all(isinstance(found[s], sp.Rational) for s in (p, q, n))
+    assert found[dead] is True

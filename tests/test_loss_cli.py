@@ -123,21 +123,36 @@ def test_losses_outside_the_kernel(call):
     assert "no lower bound is known for the loss focal:2; the best value found is 0.569309" in err
 
 
+def test_a_value_of_zero_and_a_bias_under_nonnegative_features_do_not_crash(call):
+    code, out, _ = call("optimum", "layer-peeled", *TWO, "--loss", "hinge", "--json")
+    assert code == 0
+    assert float(json.loads(out)["value"]["upper"]) == 0
+    code, out, err = call("optimum", "ce-relu", *TWO, "--lam", "0.01", "--loss", "squared", "--bias", "free")
+    assert (code, out) == (2, "")
+    assert "no lower bound is known for the loss squared with a bias; the best value found is" in err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["ce", *TWO, "--loss", "nosuch"], "unknown loss"),
         (["ce", *TWO, "--loss", "focal:x"], "not a number"),
         (["ce", *TWO, "--loss", "focal", "--label-smoothing", "0.1"], "one-hot"),
-        (["ce", *TWO, "--label-smoothing", "1"], "not below 1"),
+        (["ce", *TWO, "--label-smoothing", "1"], "--label-smoothing: 1 is not below 1"),
         (["ce", *TWO, "--label-smoothing", "-1"], "negative"),
         (["ce", *TWO, "--logit-adjustment", "x"], "not a number"),
         (["ce", *TWO, "--loss-temperature", "0"], "not positive"),
         (["ce", *TWO, "--feature-decay", "1x4"], "4 values are given for 5 classes"),
-        (["ce", *TWO, "--class-weights", "effective"], "not a number"),
+        (["ce", *TWO, "--class-weights", "effective"], "--class-weights: effective needs its number B"),
         (["ce", *TWO, "--class-weights", "effective:1"], "between 0 and 1"),
-        (["ce", *TWO, "--class-weights", "inverse:2"], "not a number"),
-        (["ce", *TWO, "--depth", "2", "--loss", "squared", "--lam", "1"], "own loss only"),
+        (["ce", *TWO, "--class-weights", "inverse:2"], "did you mean inverse"),
+        (["ce", *TWO, "--class-weights", "invers"], "did you mean inverse"),
+        (["ce", *TWO, "--class-weights", "1x2"], "--class-weights: 2 weights are given for 5 classes"),
+        (["ce", "--counts", "5"], "--counts: at least two classes"),
+        (["ce", *TWO, "--depth", "2", "--loss", "squared", "--lam", "1"], "--loss: only at depth 1"),
+        (["ce", *TWO, "--depth", "2", "--label-smoothing", "0.1"], "--label-smoothing: only at depth 1"),
+        (["ce", *TWO, "--ew", "2"], "--ew: model ce has no such option; layer-peeled has."),
+        (["uf-svm", *TWO, "--lam", "1"], "--lam: model uf-svm has no such option; ce, ce-relu, mse have."),
         (["mse", *TWO, "--loss", "squared"], "no such option"),
         (["layer-peeled", *TWO, "--row-decay", "inverse"], "no such option"),
     ],

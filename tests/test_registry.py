@@ -1,11 +1,12 @@
 """Claims are found in the house, in ./conjectures, in given folders and in installed packages."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from verify import registry
+from verify import cli, registry
 from verify.counts import InputError
 
 CLAIM = """
@@ -73,3 +74,44 @@ def test_unknown_claims_suggest_the_nearest():
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="not a folder"):
         registry.load([tmp_path / "none"])
+
+
+def test_loading_only_what_a_claim_needs_changes_nothing_for_it():
+    claims = registry.load()
+    for name in claims:
+        some = registry.load(only=[name])
+        assert some[name] is claims[name]
+        assert registry.related(some, name) == registry.related(claims, name)
+
+
+def test_every_file_names_its_claims_and_those_they_rest_on_literally():
+    claims = registry.load()
+    for name, claim in claims.items():
+        text = claims.files[name].read_text()
+        assert all(f'"{other}"' in text for other in (name, *claim.rests_on))
+
+
+def test_one_claim_leaves_most_files_unread(tmp_path):
+    script = "import sys; from verify import cli; cli.run(['show', 'HL23-04'])"
+    script += "; print(sum(n.count('.') == 2 and n.startswith('theory.') for n in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert int(done.stdout.split()[-1]) < 50
+
+
+@pytest.mark.parametrize("name", ["HL23-04", "HL23-05"])
+def test_a_taken_id_is_found_by_list_and_by_what_needs_it(tmp_path, name, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "mine.py", CLAIM.format(id=name))
+    for words in (["list"], ["show", name], ["hunt", name, "--budget", "0"]):
+        cli.run(words)
+        assert f"claim {name} is stated in" in capsys.readouterr().err
+
+
+def test_a_claim_of_ones_own_is_related_to_shipped_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rests = CLAIM.format(id="MINE-1").replace('status="conj', 'rests_on=frozenset({"DA23-14"}), status="conj')
+    write(tmp_path / "conjectures", "mine.py", rests)
+    known, some = registry.load(), registry.load(only=["MINE-1"])
+    assert registry.related(some, "MINE-1") == registry.related(known, "MINE-1") >= {"DA23-14"}
+    known, some = registry.load(), registry.load(only=["DA23-14"])
+    assert registry.related(some, "DA23-14") == registry.related(known, "DA23-14") >= {"MINE-1"}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -116,6 +117,25 @@ BROKEN = {
         "a relation of the mutant 'm' holds the float",
     ),
 }
+
+
+READERS = {
+    "float": ("yield {p: float(optimum.problem.N)}", ": B: p is read as .*, a float"),
+    "nothing": ("return None", ": B: its reader fails on the witness, route enclosure: TypeError"),
+    "fails": ("yield {p: optimum.size}", "its reader fails on the witness, route enclosure: AttributeError"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "hunt", "mutants"])
+@pytest.mark.parametrize("name", READERS)
+def test_a_broken_reader_is_refused_in_one_sentence(tmp_path, monkeypatch, name, command):
+    body, says = READERS[name]
+    monkeypatch.chdir(tmp_path)
+    text = f'{HEAD}\n\ndef read(optimum):\n    {body}\n\nmine = conjecture("B", p <= 1, read=read)\n'
+    write(tmp_path / "conjectures", "b.py", text)
+    code, out, err = call(command, "B")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(says, err)
 
 
 @pytest.mark.parametrize("name", BROKEN)

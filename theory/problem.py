@@ -293,7 +293,7 @@ class Problem:
             raise ValueError("feature decay, row decay: model layer-peeled has no weight decay")
         eps = _positive(smoothing, "smoothing", zero=True)
         if eps >= 1:
-            raise ValueError(f"smoothing: {smoothing!r} is not below 1")
+            raise ValueError(f"smoothing: {eps} is not below 1")
         spec = losses.canonical(loss)
         soft = tuple(_distribution(target, self.K) for target in targets or ())
         if soft and (eps or len(soft) != self.K):

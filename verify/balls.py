@@ -96,16 +96,20 @@ def _power(e: sp.Pow, env: Env) -> arb:
     if base is sp.E:
         return _walk(exponent, env).exp()
     value = _walk(base, env)
+    exponent = _exact(exponent, env)
     if exponent.is_Integer:
-        power = arb(1)
-        for _ in range(abs(int(exponent))):
-            power = power * value
-        return power if exponent >= 0 else 1 / power
+        return value ** int(exponent)
     if exponent == sp.Rational(1, 2):
         return value.sqrt()
     if exponent == sp.Rational(-1, 2):
         return 1 / value.sqrt()
     return (value.log() * _walk(exponent, env)).exp()
+
+
+def _exact(exponent: sp.Expr, env: Env) -> sp.Expr:
+    """An exponent with the exact values of its symbols put in: whole numbers belong to negative bases too."""
+    known = {symbol: env[symbol] for symbol in exponent.free_symbols if isinstance(env[symbol], sp.Basic)}
+    return exponent.xreplace(known) if known else exponent
 
 
 FUNCTIONS: dict[Any, Callable[..., arb]] = {
@@ -295,7 +299,7 @@ def _singular(part: Any, reading: Env) -> bool:
         return _sign(part.args[0] ** 2 - 1, reading) == 1
     if not part.is_Pow or part.base is sp.E:
         return False
-    exponent = part.exp.subs({symbol: reading[symbol] for symbol in part.exp.free_symbols})
+    exponent = _exact(part.exp, reading)
     if not exponent.is_Rational:
         return False
     sign = _sign(part.base, reading)

@@ -11,6 +11,7 @@ import json
 import re
 import stat
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from fractions import Fraction
 from itertools import groupby
 from math import gcd
@@ -140,6 +141,9 @@ def parse_weights(text: str, K: int, name: str = "class-weights", zero: bool = F
     return weights
 
 
+SCHEMES = ("inverse", "sqrt-inverse", "effective")
+
+
 def parse_multipliers(
     text: str, counts: Sequence[tuple[int, int]], name: str, zero: bool = False
 ) -> list[tuple[Fraction, int]]:
@@ -168,9 +172,13 @@ def parse_multipliers(
     [0.732869, 1.267131]
     """
     scheme, colon, parameter = text.strip().partition(":")
-    if scheme not in ("inverse", "sqrt-inverse", "effective") or (scheme != "effective" and colon):
+    if scheme not in SCHEMES or (scheme != "effective" and colon):
+        if near := get_close_matches(scheme, SCHEMES, n=1):
+            raise InputError(f"{name}: {_shown(text)} is no scheme; did you mean {near[0]}?")
         return parse_weights(text, sum(repeat for _, repeat in counts), name, zero)
     if scheme == "effective":
+        if not parameter:
+            raise InputError(f"{name}: effective needs its number B between 0 and 1, such as effective:0.999")
         beta = parse_number(parameter, name)
         if beta >= 1:
             raise InputError(f"{name}: B in effective:B is between 0 and 1, not {_shown(parameter)}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +15,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.balls import precision
 from verify.counts import InputError, spans
-from verify.digits import DIGITS, shortfall
+from verify.digits import DIGITS, shortfall, width
 from verify.kernel import interval
 from verify.optimum import LISTED, count_runs
 from verify.routes import enclose, solve
@@ -62,14 +61,13 @@ def enclosed(problem: Problem, *, listed: bool = True, digits: int = DIGITS) -> 
     missing: tuple[str, ...] = () if problem.key in SINGULAR else ("singular_values",)
     missing += () if problem.key in BIASED else ("bias",)
     asked = [name for name in facts if name not in missing]
-    lower, upper = Fraction(ends["lower"]), Fraction(ends["upper"])
     runs = count_runs(problem)
     return OptimumOutput(
         model=problem.model,
         counts=[size for size, repeat in runs for _ in range(repeat)] if listed else runs,
         options=problem.canonical()["options"],
         value=Interval.model_validate(ends),
-        gap=float(f"{float((upper - lower) / abs(upper)):.3g}"),
+        gap=float(f"{float(width(ends)):.3g}"),
         verdict="enclosed" if "certificate" in found.work else "certified",
         undecided=[name for name in asked if facts[name] is None and (listed or name != "logits")],
         reason=_why(problem, ends, digits, found.reason, [name for name in asked if facts[name] is None]),

@@ -31,10 +31,11 @@ from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
+from verify.standing import MOST_CLASSES, Standing, heard, standing
 
 __all__ = ["check", "reached", "run"]
 
-SMALL, MODERATE = 6, 12
+SMALL, MODERATE = 6, MOST_CLASSES
 """Most classes for the costly routes: in drawn problems, in fixed ones."""
 IMPOSSIBLE = 1e-11
 """Relative to 1 + |value|: more than the rounding of an objective evaluated in floats."""
@@ -177,9 +178,10 @@ class Checker:
                 raise
 
     def confirm(self) -> None:
-        """Ask the other routes about the smallest violating problem.
+        """Ask the other routes about the smallest violating problem, and decide whether the violation stands.
 
         Where the kernel proves the relation that a floating route refutes, that route is in error, not the claim.
+        Where nothing confirms a violation (:func:`verify.standing.standing`) the claim is neither refuted nor verified.
         """
         if self.violation is None:
             return
@@ -189,13 +191,29 @@ class Checker:
             if route != first.route and affordable and not tally.crashed:
                 with suppress(Violated):
                     self._ask(problem, route, tally)
-        self.violation = first
+        places = dict.fromkeys([problem, *self.tallies[first.route].violated])
+        self.tallies[first.route].violate(problem, [first.finding])
         if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
             for route, tally in self.tallies.items():
                 if tally.violated and not tally.crashed and route != "enclosure":
                     tally.crashed = self._excuse(route, tally.violated)
-            if self.tallies[first.route].crashed:
-                self.violation = None
+        found = [(place, self.standing(place, first)) for place in places]
+        stands = [Violated(place, s.finding, s.route) for place, s in found if s.outcome == "violated"]
+        self.violation = stands[0] if stands else None
+        for tally in self.tallies.values() if not stands else ():
+            tally.suspicion = f"{found[0][1].reason} (at {problem.canonical()})" if tally.violated else ""
+
+    def standing(self, problem: Problem, seen: Violated, without: str = "") -> Standing:
+        """Whether a violation stands at a problem, by the routes asked for here and by the others alike."""
+
+        def ask(route: str) -> list[Finding]:
+            return [] if route == without else findings_for(self.claim, problem, route, self.seed, self.avoid)
+
+        def uses(route: str) -> frozenset[str]:
+            return optimum_for(self.claim, problem, route, self.seed, self.avoid).uses
+
+        here = [(f, seen.route) for f in heard(ask, seen.route) if f.outcome == "violated"]
+        return standing(self.claim, problem, here or [(seen.finding, seen.route)], ask, uses)
 
     def _excuse(self, route: str, places: Iterable[Problem]) -> str:
         """The error of a route that refutes, on each of these problems, only what the kernel proves there; or ''."""
@@ -329,7 +347,8 @@ def _certificates(
         return None
     silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
     verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
-    if checker.violation is not None and checker.violation.route == "enclosure" and verdict != "refuted":
+    seen = checker.violation
+    if seen is not None and checker.standing(seen.problem, seen, without="enclosure").outcome != "violated":
         verdict, reason = "undecided", "its counterexample is not borne out by a file"
     return checker.keeper.evidence(verdict or "undecided", reason)
 
@@ -409,7 +428,7 @@ def run(
 
     try:
         if jobs == 1:
-            known = registry.load(paths)
+            known = registry.load(paths, [claim.id for claim in claims])
             for claim in claims:
                 keep(check(claim, related=registry.related(known, claim.id), **options))  # type: ignore[arg-type]
         else:
@@ -433,7 +452,7 @@ def _run_parallel(
 
 
 def _check_by_id(identifier: str, options: dict[str, object], paths: Sequence[Path]) -> ClaimResult:
-    known = registry.load(paths)
+    known = registry.load(paths, [identifier])
     related = registry.related(known, identifier)
     return check(known[identifier], related=related, **options)  # type: ignore[arg-type]
 

@@ -36,7 +36,8 @@ class Tally:
     where which side of a relation (dead or alive; empty for comparisons) held, and what was read but not decided.
     A finite set of scales proves no limit: with ``limit`` the evidence is ``agrees`` at most. ``relies_on`` are
     claims that the one under examination rests on, or itself: then the route is no evidence. ``starts`` and ``hits``
-    count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute.
+    count random starts of a descent and those that ended at its best value. ``violated`` are problems that refute,
+    the smallest last, ``wrong`` is the residual there; ``suspicion`` says why they do not.
     """
 
     route: str
@@ -56,6 +57,8 @@ class Tally:
     hits: int = 0
     seconds: float = 0.0
     violated: list[Problem] = field(default_factory=list)
+    wrong: float = 0.0
+    suspicion: str = ""
     crashed: str = ""
     uses: frozenset[str] = frozenset()
     relies_on: frozenset[str] = frozenset()
@@ -65,7 +68,7 @@ class Tally:
         ties = [f for f in findings if f.tie]
         self.ties += bool(ties)
         self.ties_decided += bool(ties) and all(f.outcome == "holds" for f in ties)
-        self.violated += [problem] if any(f.outcome == "violated" for f in findings) else []
+        self.violate(problem, findings)
         rest = [f for f in findings if not f.tie]
         undecided = [f for f in rest if f.outcome == "undecided"]
         reasons = [f.reason.split(":")[0] for f in undecided] + [reason]
@@ -80,6 +83,13 @@ class Tally:
             if finding.outcome == "holds":
                 self._hold(problem, finding, times[finding.relation])
 
+    def violate(self, problem: Problem, findings: Iterable[Finding]) -> None:
+        """Take down a problem on which some relation is violated, and the residual there."""
+        errors = [f.error for f in findings if f.outcome == "violated"]
+        if errors:
+            self.violated.append(problem)
+            self.wrong = max(errors)
+
     def _hold(self, problem: Problem, finding: Finding, position: int) -> None:
         side = finding.predicted if finding.state else ""
         self.held.setdefault((finding.relation, side), set()).add(problem)
@@ -93,6 +103,8 @@ class Tally:
         """Verdict of this route and the reason behind it."""
         if self.crashed:
             return "error", self.crashed
+        if self.suspicion:
+            return "undecided", self.suspicion
         if self.violated:
             return "refuted", "a configuration inside the hypotheses violates the statement"
         why = ", ".join(f"{reason} ({count}x)" for reason, count in self.reasons.most_common(2))
@@ -108,13 +120,16 @@ class Tally:
     def result(self) -> RouteResult:
         """Row of the report."""
         verdict, reason = self.verdict()
+        worst, error = self.worst, self.error
+        if self.violated:  # not where the residual was largest while it held
+            worst, error = self.violated[-1], max(self.wrong, self.error or 0.0)
         return RouteResult(
             verdict=verdict,
             configurations=self.configurations,
             decided=self.decided,
-            max_error=significant(self.error),
+            max_error=significant(error),
             radius=significant(self.radius),
-            worst=self.worst.canonical() if self.worst else None,
+            worst=worst.canonical() if worst else None,
             uses=sorted(self.uses),
             starts=self.starts or None,
             hits=self.hits if self.starts else None,
@@ -150,9 +165,10 @@ def claim_verdict(
 ) -> tuple[Verdict, str]:
     """Verdict of a claim from its routes.
 
-    ``refuted`` if any route refutes it; else ``error`` or ``timeout`` if a route ended so; ``vacuous`` when some
-    relation had no content, or a state was never met on both sides; ``proved``; else what every relation reaches: the
-    strongest route that decided it. ``agrees`` needs two routes with disjoint ``uses`` on one configuration.
+    ``refuted`` if a violation stands; else ``error`` or ``timeout`` if a route ended so; ``undecided`` while a route
+    sees a violation that nothing confirms; ``vacuous`` when some relation had no content, or a state was never met on
+    both sides; ``proved``; else what every relation reaches: the strongest route that decided it. ``agrees`` needs two
+    routes with disjoint ``uses`` on one configuration.
 
     Parameters
     ----------
@@ -174,6 +190,9 @@ def claim_verdict(
         for name, row in routes.items():
             if row.verdict == bad:
                 return row.verdict, f"{name}: {row.reason}"
+    for tally in tallies.values():
+        if tally.suspicion:
+            return "undecided", tally.suspicion
     parts = [(i, side) for i, r in enumerate(relations) for side in _sides(r)] if tallies else []
     opened = set().union(*(tally.open for tally in tallies.values()))
     for index, side in parts:

@@ -13,7 +13,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify import models
 from verify.balls import Undecided, precision
-from verify.judge import LIMIT_SCALES, Finding, judge, judge_limit, observe
+from verify.judge import LIMIT_SCALES, Finding, ReadingError, judge, judge_limit, observe
 from verify.routes import SOLVERS, solve
 from verify.routes.limits import solve_at_scale
 from verify.thresholds import thresholds
@@ -83,6 +83,8 @@ def _readings(
     optimum = _optimum(along, companions, problem, route, seed, avoid, scale)
     try:
         return observe(read, optimum)
+    except ReadingError:
+        raise
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         if missing := _unknown(read, optimum):
             why = f" ({optimum.reason})" if optimum.reason else ""

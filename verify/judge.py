@@ -7,19 +7,22 @@ overlap and are narrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from numbers import Integral
 from typing import Any, Literal
 
+import numpy as np
 import sympy as sp
 from flint import arb
 
-from theory.claim import Asymptotic, Reading
+from theory.claim import Asymptotic, Reading, Root
 from theory.optimum import Optimum
 from theory.symbols import dead, dead_exact
 from verify.balls import Undecided, ball, decide, distance, resolve, valueless
 
-__all__ = ["LIMIT_SCALES", "NO_VALUE", "Finding", "judge", "judge_limit", "observe"]
+__all__ = ["LIMIT_SCALES", "NO_VALUE", "Finding", "ReadingError", "judge", "judge_limit", "observe", "sound"]
 
 Outcome = Literal["holds", "violated", "undecided"]
 
@@ -57,6 +60,8 @@ class Finding:
     observed, predicted : for people.
     state : the relation speaks of a state (dead or alive), not of numbers.
     tie : the configuration lies exactly on the threshold and was decided in exact arithmetic.
+    exact : a violation that no float can confirm: on the threshold, or of a strict relation by two equal numbers; both
+        sides were compared in exact arithmetic.
     value : midpoint of the observed side (for pairwise agreement), or None.
     reason : why undecided.
     """
@@ -69,16 +74,70 @@ class Finding:
     predicted: str = ""
     state: bool = False
     tie: bool = False
+    exact: bool = False
     value: float | None = None
     reason: str = ""
 
 
+class ReadingError(ValueError):
+    """A claim's reader yields what is no reading; the text names the symbol and the rule."""
+
+
+def sound(reading: Any) -> Reading:
+    """A reading with its numbers in one form: balls, SymPy numbers, roots, and True, False or None for states.
+
+    Raises
+    ------
+    ReadingError
+        If it is no dictionary from symbols to such values; whole numbers and fractions of Python are converted.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x")
+    >>> sound({x: Fraction(1, 3)})
+    {x: 1/3}
+    >>> sound({x: 0.5})
+    Traceback (most recent call last):
+        ...
+    verify.judge.ReadingError: x is read as 0.5, a float: readings are balls, integers or rationals, for a float has
+    no error bound
+    """
+    if not isinstance(reading, Mapping) or not all(isinstance(symbol, sp.Symbol) for symbol in reading):
+        kind = "a dictionary with other keys" if isinstance(reading, Mapping) else f"a {type(reading).__name__}"
+        raise ReadingError(f"the reader yields {kind}: a reading is a dictionary from SymPy symbols to values")
+    return {symbol: _value(symbol, value) for symbol, value in reading.items()}
+
+
+def _value(symbol: sp.Symbol, value: Any) -> Any:
+    if value is None or isinstance(value, bool | arb | Root | sp.Rational):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral | Fraction):
+        return sp.Rational(value.numerator, value.denominator)
+    if isinstance(value, float | np.floating) or (isinstance(value, sp.Basic) and value.has(sp.Float)):
+        rule = "readings are balls, integers or rationals, for a float has no error bound"
+        raise ReadingError(f"{symbol} is read as {str(value)[:40]}, a float: {rule}")
+    if isinstance(value, sp.Expr) and value.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+        raise ReadingError(f"{symbol} is read as {str(value)[:40]}: leave out what is infinite, or read its reciprocal")
+    if isinstance(value, sp.Basic):
+        return value
+    rule = "readings are balls, exact SymPy numbers, integers, rationals or roots, and states are True, False or None"
+    raise ReadingError(f"{symbol} is read as {str(value)[:40]!r}, a {type(value).__name__}: {rule}")
+
+
 def observe(read: Callable[[Optimum], Iterable[Reading]], optimum: Optimum) -> list[Reading | Undecided]:
-    """Readings of an optimum with roots resolved; a reading whose root is not found becomes the reason why."""
+    """Readings of an optimum with roots resolved; a reading whose root is not found becomes the reason why.
+
+    Raises
+    ------
+    ReadingError
+        If the reader yields what is no reading.
+    """
     found: list[Reading | Undecided] = []
     for reading in read(optimum):
         try:
-            found.append(resolve(reading))
+            found.append(resolve(sound(reading)))
         except Undecided as error:
             found.append(error)
     return found
@@ -120,7 +179,9 @@ def _judge_state(index: int, relation: sp.Equivalent, values: Reading) -> Findin
         return Finding(index, "undecided", state=True, tie=tie, reason=reason)
     names = {True: "dead", False: "alive"}
     outcome: Outcome = "holds" if predicted == observed else "violated"
-    return Finding(index, outcome, observed=names[observed], predicted=names[predicted], state=True, tie=tie)
+    exact = outcome == "violated" and observed == values.get(dead_exact) and distance(condition, values) == 0
+    words = {"observed": names[observed], "predicted": names[predicted]}
+    return Finding(index, outcome, **words, state=True, tie=tie, exact=exact)  # type: ignore[arg-type]
 
 
 def _judge_comparison(index: int, relation: Any, values: Reading, route: str) -> Finding:
@@ -150,6 +211,7 @@ def _judge_comparison(index: int, relation: Any, values: Reading, route: str) ->
         radius,
         left.str(20, radius=True),
         right.str(20, radius=True),
+        exact=outcome == "violated" and equal,
         value=float(left.mid()),
         reason="" if outcome != "undecided" else "the radius is too wide to decide",
     )

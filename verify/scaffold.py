@@ -45,7 +45,7 @@ def claim_path(identifier: str, folder: Path = FOLDER) -> Path:
         raise InputError(f"{identifier[:40]!r} is not an ID: {rule}")
     from verify import registry
 
-    if identifier in registry.load():
+    if identifier in registry.load(only=[identifier]):
         raise InputError(f"claim {identifier} exists already; choose another ID")
     return folder / f"{re.sub('[^a-z0-9]+', '_', identifier.lower()).strip('_')}.py"
 

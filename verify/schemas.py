@@ -197,11 +197,11 @@ class RouteResult(Model):
     configurations: int
     decided: int
     max_error: float | None
-    """Largest |observed - predicted| / max(1, |predicted|) over the decided configurations."""
+    """Largest |observed - predicted| / max(1, |predicted|) over decided configurations; 0 where none are equated."""
     radius: float | None
     """Largest radius of those residuals: what the route can resolve."""
     worst: dict[str, Any] | None
-    """Canonical problem at which ``max_error`` occurred."""
+    """Canonical problem at which ``max_error`` occurred; where the route sees a violation, the violating problem."""
     uses: list[str]
     starts: int | None = None
     """Random starts of a descent over all configurations, and ``hits``: those that ended at its best value."""

@@ -200,10 +200,17 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     >>> unread(replace(law, relations=(sp.Eq(p, m, evaluate=False),)))[1]
     'relation 1 has the symbol m_0, which no reading provides; the nearest is sigma'
     """
+    from verify.judge import ReadingError
+
     wanted = {s for relation in claim.relations for s in relation.free_symbols}
-    provided = _provided(claim, wanted, seed)
+    try:
+        provided, failure = _provided(claim, wanted, seed)
+    except ReadingError as error:
+        return "read", str(error)
     for i, relation in enumerate(claim.relations, 1):
         for symbol in sorted(relation.free_symbols - provided, key=str):
+            if failure:
+                return "read", failure
             return (
                 f"relations.{i}",
                 f"relation {i} has the symbol {symbol}, which no reading provides{_like(symbol, provided)}",
@@ -211,17 +218,26 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     return None
 
 
-def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> set[sp.Symbol]:
+def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> tuple[set[sp.Symbol], str]:
+    """Symbols that readings provide, and how the reader failed on the first route on which it did."""
     from verify.findings import optimum_for, routes_of
+    from verify.judge import ReadingError, sound
 
     found: set[sp.Symbol] = set()
+    failure = ""
     for problem in dict.fromkeys(p for p in (claim.witness, *claim.settings) if p is not None):
         for route in routes_of(claim):
             if wanted <= found:
-                return found
+                return found, ""
             optimum = optimum_for(claim, problem, route, seed, frozenset({claim.id}))
-            found |= {symbol for reading in claim.readings(optimum) for symbol in reading}
-    return found
+            try:
+                found |= {symbol for reading in claim.readings(optimum) for symbol in sound(reading)}
+            except ReadingError:
+                raise
+            except Exception as error:  # code of the user
+                where = "the witness" if problem == claim.witness else "a setting"
+                failure = failure or f"its reader fails on {where}, route {route}: {type(error).__name__}: {error}"
+    return found, failure
 
 
 def _like(symbol: sp.Symbol, provided: set[sp.Symbol]) -> str:

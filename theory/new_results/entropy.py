@@ -42,7 +42,7 @@ hh, ww = sp.symbols("hh_k ww", nonnegative=True)
 def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
     """The value beside mean loss and entropy; then every class (one or two per cluster) with its feature.
 
-    For the squared loss the entropy is the Gini index (1 - |p|^2)/2 of the mean prediction p = z.
+    For the squared loss the entropy is the Gini index (1 - |p|^2)/2 of the mean prediction p = z + b.
 
     Examples
     --------
@@ -57,9 +57,10 @@ def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
     if Z is None or optimum.bias is None:
         return
     squared = problem.model == "mse"
-    apart = np.array([[Z[j, k] - (j == k) for k in range(problem.K)] for j in range(problem.K)], dtype=Z.dtype)
+    full = Z + optimum.bias[:, None]
+    apart = np.array([[full[j, k] - (j == k) for k in range(problem.K)] for j in range(problem.K)], dtype=Z.dtype)
     cost = (apart * apart).sum(axis=0) / 2 if squared else losses(optimum)
-    spread = (1 - (Z * Z).sum(axis=0)) / 2 if squared else entropies(optimum)
+    spread = (1 - (full * full).sum(axis=0)) / 2 if squared else entropies(optimum)
     force = -apart if squared else np.eye(problem.K) - optimum.probabilities
     pull = (force * Z).sum(axis=0)
     shares = [number(Z[0, 0], share(problem, k)) for k in range(problem.K)]
@@ -228,9 +229,9 @@ entropy_value = Claim(
         Hypothesis(
             "a loss with one differentiable potential, under weight decay",
             lambda problem: (
-                problem.key != "loss" or (problem.model != "layer-peeled" and loss_of(problem.loss).universal)
+                problem.model in ("ce", "ce-relu", "mse") and (problem.key != "loss" or loss_of(problem.loss).universal)
             ),
-            dropped="a margin is a shift that differs between the classes; other losses have no potential",
+            dropped=Problem.peeled([9, 4], 1, 1),
         ),
     ),
     witness=HEAVY,
@@ -244,6 +245,7 @@ entropy_value = Claim(
         EXAMPLE.at(100),
         RELU,
         SQUARED,
+        Problem.mse([10, 4, 1], 1, bias="free").at(2),
         DEEP_SQUARED,
         SHIFTED,
     ),

@@ -232,21 +232,34 @@ def problem_of(options: dict[str, Any], *, weights_required: bool = True) -> Pro
     given = {name: value for name, value in options.items() if value is not None}
     foreign = [name for name in given if name not in ("model", "counts", "profile", *OPTIONS[model])]
     if foreign:
-        raise InputError(f"--{foreign[0].replace('_', '-')}: model {model} has no such option")
-    counts = _counts(given.get("counts"), given.get("profile"))
+        raise InputError(_foreign(foreign[0], model))
     try:
+        counts = _counts(given.get("counts"), given.get("profile"))
         return _with_loss(_build(model, counts, given, weights_required), counts, given)
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(_as_option(str(error), model)) from None
+
+
+def _foreign(name: str, model: str) -> str:
+    """An option that another model has."""
+    others = [other for other in OPTIONS if name in OPTIONS[other]]
+    verb = "has" if len(others) == 1 else "have"
+    return f"{_option(name)}: model {model} has no such option; {', '.join(others)} {verb}"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-').replace(' ', '-')}"
+
+
+NAMES = {"smoothing": "label_smoothing", "adjustment": "logit_adjustment", "e_w": "ew", "e_h": "eh"}
+"""Parameters of a problem that have another name on the command line."""
 
 
 def _as_option(message: str, model: str) -> str:
     """A sentence about a parameter of a problem, under the name that it has on the command line."""
     name, _, rest = message.partition(":")
-    known = name.replace(" ", "_") in OPTIONS[model]
-    return f"--{name.replace('_', '-').replace(' ', '-')}:{rest}" if known else message
+    known = NAMES.get(name, name.replace(" ", "_").replace("-", "_"))
+    return f"{_option(known)}:{rest}" if known in (*OPTIONS[model], "counts", "profile") else message
 
 
 def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], weights_required: bool) -> Problem:
@@ -283,8 +296,11 @@ def _build(model: str, counts: list[tuple[int, int]], given: dict[str, Any], wei
 
 def _with_loss(problem: Problem, counts: list[tuple[int, int]], given: dict[str, Any]) -> Problem:
     """The problem with the loss and knobs that are given; for a loss not shipped the files in ./losses are loaded."""
-    if not any(name in given for name in (*KNOBS, *DECAYS)):
+    asked = [name for name in (*KNOBS, *DECAYS) if name in given]
+    if not asked:
         return problem
+    if problem.deeper:
+        raise InputError(f"{_option(asked[0])}: only at depth 1")
     spec = given.get("loss", "ce")
     from theory import losses
 
@@ -364,9 +380,10 @@ def is_placed(given: dict[str, Any]) -> bool:
 
 
 def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tuple[Claims, list[Claim]]:
-    """All claims, and those that IDs or globs name (all that load, if there are no patterns).
+    """Claims, and those that IDs or globs name (all that load, if there are no patterns).
 
-    Files that are broken and not needed are left out, with one line each on standard error.
+    Where only IDs are given the claims are these, what they rest on and what rests on them. Files that are broken and
+    not needed are left out, with one line each on standard error.
 
     Raises
     ------
@@ -375,7 +392,10 @@ def claims_of(paths: list[Path] | None, patterns: list[str] | None = None) -> tu
     """
     from verify import registry
 
-    claims = registry.load(paths or ())
+    named = bool(patterns) and not any(set("*?[") & set(pattern) for pattern in patterns or ())
+    claims = registry.load(paths or (), patterns if named else None)
+    if named and not claims.keys() >= set(patterns or ()):
+        claims = registry.load(paths or ())  # the message names the nearest ID
     chosen = list(claims.values()) if patterns is None else registry.select(claims, patterns)
     for message in claims.broken.values():
         sys.stderr.write(f"verify: left out: {' '.join(message.split())}\n")

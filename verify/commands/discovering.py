@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from verify.commands import common
 from verify.commands.common import Json, Seed
+from verify.counts import InputError
 
 if TYPE_CHECKING:
     from verify.discover import Findings, Proposal, Quantity
@@ -37,32 +40,49 @@ def register(app: typer.Typer) -> None:
 def discover(
     model: Model, quantity: Name = None, budget: Budget = "2m", write: Write = None, json: Json = False, seed: Seed = 0
 ) -> None:
-    """Propose closed forms from certified numbers, and test them on fresh configurations."""
+    """Propose closed forms from certified numbers, and test them on fresh configurations.
+
+    Exit code with --write: 1 when no proposal survives, 2 when the file exists or cannot be made; a sentence says so.
+    """
     from verify.discover import discover as search
     from verify.discover import find, of_model
-    from verify.discover.write import write as write_claim
     from verify.scaffold import claim_path
 
     seconds = common.parse_budget(budget)
     known = of_model(model)
+    if quantity is None and write is not None:
+        raise InputError("--write needs --quantity NAME; without it the quantities are listed and nothing is searched")
     if quantity is None:
         _list(model, known, json, seed)
         return
     chosen = find(model, quantity)
-    if write is not None:
-        claim_path(write)  # refuses an ID that cannot be written
+    path = Path() if write is None else claim_path(write)
+    if write is not None and path.exists():
+        raise InputError(f"{path} exists already; it is left as it is, nothing is searched or written")
     start = time.process_time()
     findings = search(chosen, seed=seed, budget=seconds, progress=common.Printer().line)
-    written = str(write_claim(write, findings, seed)) if write is not None and findings.survivors else None
+    written, unwritten, code = (None, "", 0) if write is None else _written(write, path, findings, seed)
     output = _output(findings, seed, written, time.process_time() - start)
     if json:
         common.print_json(output)
     else:
         _show(chosen, output)
-    if findings.interrupted:
-        raise typer.Exit(130)
-    if write is not None and written is None:
-        raise typer.Exit(1)
+    if unwritten:
+        sys.stderr.write(f"verify: nothing was written: {unwritten}.\n")
+    if findings.interrupted or code:
+        raise typer.Exit(130 if findings.interrupted else code)
+
+
+def _written(identifier: str, path: Path, findings: Findings, seed: int) -> tuple[str | None, str, int]:
+    """The file of the simplest proposal; or None, why there is none, and the exit code."""
+    from verify.discover.write import write
+
+    if not findings.survivors:
+        return None, f"no proposal survives, so there is no {path}", 1
+    try:
+        return str(write(identifier, findings, seed)), "", 0
+    except InputError as error:  # what was found is shown all the same
+        return None, str(error), 2
 
 
 def _list(model: str, known: list[Quantity], json: bool, seed: int) -> None:

@@ -23,12 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["print_strength", "register"]
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="A claim, such as CJ26-01.")]
-Budget = Annotated[str, typer.Option(metavar="10m", help="Time to spend: 90s, 10m, 2h; added to earlier hunts.")]
+Budget = Annotated[
+    str,
+    typer.Option(
+        metavar="10m",
+        help="Time to spend: 90s, 10m, 2h; added to earlier hunts. Shrinking what it finds takes up to 90 s more.",
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, max=1024, metavar="J", help="Worker processes.")]
 Folder = Annotated[Path, typer.Option("--hunts", metavar="DIR", help="Where journals and counterexamples are kept.")]
 Accept = Annotated[bool, typer.Option("--accept", help="For maintainers: write the summary into the package.")]
 
 REFRESH = 0.5
+SHRINK = "shrink"
+"""The stage that makes a counterexample smaller, as a hunt names it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +59,10 @@ def hunt(
     from verify import registry
 
     seconds = common.parse_budget(budget)
-    known = registry.load(path or ())
-    chosen = registry.select(known, [claim])
+    known, chosen = common.claims_of(path, [claim])
     if len(chosen) > 1:
         raise InputError(f"{claim} names {len(chosen)} claims; give one ID")
+    registry.require_readable(known, chosen)
     ended = hunting.hunt(
         chosen[0],
         seconds,
@@ -75,6 +83,8 @@ def hunt(
         common.print_json(found)
     else:
         print_strength(found)
+        if ended.overtime >= 1:
+            common.console().print(_overtime(ended.overtime, found.minimal), soft_wrap=True)
         for file in saved:
             common.console().print(f"written: {file}", soft_wrap=True)
         if missing:
@@ -94,13 +104,27 @@ def _watch() -> Callable[[Progress, float, str], None]:
         if time.monotonic() - last[0] < REFRESH:
             return
         last[0] = time.monotonic()
-        worst = f"{progress.worst[0][0]:.1e}" if progress.worst else "-"
-        refuted = "  VIOLATED" if progress.violation is not None else ""
-        text = f"{stage:<22} {progress.configurations} tried  worst {worst}  {left:.0f} s left{refuted}"
-        sys.stderr.write(f"\r\x1b[2K{text[:100]}")
+        sys.stderr.write(f"\r\x1b[2K{_status(progress, left, stage)[:100]}")
         sys.stderr.flush()
 
     return show
+
+
+def _status(progress: Progress, left: float, stage: str) -> str:
+    """What a hunt is at."""
+    if stage == SHRINK:
+        return f"VIOLATED  shrinking the counterexample, up to {left:.0f} s more"
+    worst = f"{progress.worst[0][0]:.1e}" if progress.worst else "-"
+    refuted = "  VIOLATED" if progress.violation is not None else ""
+    return f"{stage:<22} {progress.configurations} tried  worst {worst}  {left:.0f} s left{refuted}"
+
+
+def _overtime(seconds: float, minimal: bool) -> str:
+    """How long shrinking took beyond the budget, and what to do where it did not end."""
+    from verify.hunt.campaign import SHRINKING
+
+    spent = f"shrinking took {seconds:.0f} s beyond the budget, of {SHRINKING:.0f} s allowed"
+    return spent if minimal else f"{spent}, and has not ended: the next hunt goes on, also with --budget 0"
 
 
 def print_strength(found: HuntOutput) -> None:

@@ -85,7 +85,7 @@ def _survey(identifier: str, seed: int, budget: float, paths: Sequence[Path]) ->
     from verify import registry
     from verify.survey import survey
 
-    known = registry.load(paths)
+    known = registry.load(paths, [identifier])
     avoid = registry.related(known, identifier) | {identifier}
     with threadpool_limits(1):
         return survey(known[identifier], seed=seed, avoid=avoid, budget=budget)

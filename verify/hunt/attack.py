@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from theory.claim import Claim
 from theory.problem import Problem
-from verify.findings import findings_for, optimum_for, routes_of
+from verify.findings import findings_for, optimum_for
 from verify.hunt.margins import look
 from verify.judge import Finding
-from verify.routes import COSTLY
+from verify.standing import MOST_CLASSES, Suspicion, heard, standing
 
 __all__ = ["LIMIT", "Examined", "Outcome", "Overtime", "Target", "examine", "limited"]
 
@@ -24,8 +24,6 @@ route wrong; ``nothing``: the claim reads nothing here. Only ``holds`` is a pass
 
 LIMIT = 30.0
 """Seconds for one configuration."""
-SMALL = 12
-"""Most classes for which costly routes are asked to confirm."""
 
 
 class Overtime(BaseException):
@@ -71,7 +69,7 @@ def examine(target: Target, problem: Problem, *, compare: bool = False) -> Exami
     ----------
     target : the claim.
     problem : inside its hypotheses.
-    compare : ask the floating route in any case.
+    compare : ask the floating route in any case, and a descent where both leave it open: what it holds is no pass.
 
     Examples
     --------
@@ -87,13 +85,24 @@ def examine(target: Target, problem: Problem, *, compare: bool = False) -> Exami
         margin = _margin(target, problem, said)
     except Exception as error:  # a crash of a route or of a claim's reader is an outcome, not a crash of the hunt
         return Examined("error", reason=f"{type(error).__name__}: {error}"[:300])
-    for route, findings in said.items():
-        for finding in findings:
-            if finding.outcome == "violated":
-                return confirm(target, problem, finding.relation, route, margin)
+    suspicions = _suspicions(said)
+    if compare and not suspicions and not _settled(said) and problem.K <= MOST_CLASSES:
+        suspicions = _suspicions({"nonconvex": heard(lambda route: target.findings(problem, route), "nonconvex")})
+    if suspicions:
+        return confirm(target, problem, suspicions, margin)
     if not any(said.values()):
         return Examined("nothing", margin)
     return Examined("holds" if _settled(said) else "undecided", margin)
+
+
+def _suspicions(said: dict[str, list[Finding]]) -> list[Suspicion]:
+    """Every relation that is seen violated, with the first route that sees it."""
+    found: dict[int, Suspicion] = {}
+    for route, findings in said.items():
+        for finding in findings:
+            if finding.outcome == "violated":
+                found.setdefault(finding.relation, (finding, route))
+    return list(found.values())
 
 
 def _settled(said: dict[str, list[Finding]]) -> bool:
@@ -115,41 +124,14 @@ def _margin(target: Target, problem: Problem, said: dict[str, list[Finding]]) ->
     return None
 
 
-def confirm(target: Target, problem: Problem, relation: int, first: str, margin: float | None = None) -> Examined:
-    """Decide whether a violation seen by one route stands.
+def confirm(target: Target, problem: Problem, suspicions: Sequence[Suspicion], margin: float | None = None) -> Examined:
+    """Decide whether violations that routes see stand (:func:`verify.standing.standing`); the margin is passed on."""
 
-    It does when the kernel sees it, or where the kernel decides nothing and two routes with disjoint ``uses`` see it.
+    def uses(route: str) -> frozenset[str]:
+        return optimum_for(target.claim, problem, route, target.seed, target.avoid).uses
 
-    Parameters
-    ----------
-    target, problem : the claim and the configuration.
-    relation : index of the violated relation.
-    first : the route that saw it.
-    margin : passed on.
-    """
-    proved = [f for f in target.findings(problem, "enclosure") if f.relation == relation]
-    seen = _first_violated(proved)
-    if seen is not None:
-        return Examined("violated", margin, seen, "enclosure")
-    suspicion = _first_violated(target.findings(problem, first), relation)
-    if _holds(proved, relation):
-        why = f"route {first} sees a violation of relation {relation + 1}, the kernel proves that it holds"
-        return Examined("contradicted", margin, suspicion, first, why)
-    witnesses: list[tuple[str, frozenset[str]]] = []
-    for route in routes_of(target.claim):
-        if route == "enclosure" or (route in COSTLY and problem.K > SMALL):
-            continue
-        if _first_violated(target.findings(problem, route), relation) is not None:
-            uses = optimum_for(target.claim, problem, route, target.seed, target.avoid).uses
-            if any(not uses & others for _, others in witnesses):
-                return Examined("violated", margin, suspicion, witnesses[0][0])
-            witnesses.append((route, uses))
-    why = f"route {first} sees a violation of relation {relation + 1}, no independent route confirms it"
-    return Examined("suspect", margin, suspicion, first, why)
-
-
-def _first_violated(findings: list[Finding], relation: int | None = None) -> Finding | None:
-    return next((f for f in findings if f.outcome == "violated" and relation in (None, f.relation)), None)
+    found = standing(target.claim, problem, suspicions, lambda route: target.findings(problem, route), uses)
+    return Examined(found.outcome, margin, found.finding, found.route, found.reason)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from verify.hunt.progress import Progress, read
 from verify.hunt.stages import STAGES
 from verify.hunt.worker import CONFIRM, SHRINK, SLOT, Task, announced, in_worker, perform, start_worker
 
-__all__ = ["Ended", "hunt", "journal_of"]
+__all__ = ["SHRINKING", "Ended", "hunt", "journal_of"]
 
 HUNG = LIMIT + 15
 """Seconds after which a worker that does not come back is ended: its limit did not reach a solver in C."""
@@ -41,12 +41,16 @@ Watch = Callable[[Progress, float, str], None]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a hunt ended: ``progress`` holds everything, including earlier hunts of the same claim."""
+    """How a hunt ended: ``progress`` holds everything, including earlier hunts of the same claim.
+
+    ``overtime`` are the seconds of shrinking beyond the budget.
+    """
 
     progress: Progress
     journal: Path
     set_aside: Path | None = None
     interrupted: bool = False
+    overtime: float = 0.0
 
 
 class Worker(Protocol):
@@ -166,7 +170,8 @@ def hunt(
     folder : where journals lie.
     avoid : claim IDs that routes must not rely on.
     paths : folders with claim files, for the workers.
-    watch : called several times a second with the progress, the seconds left and the stage.
+    watch : called several times a second with the progress, the seconds left and the stage; of the stage ``shrink`` the
+        seconds that it may take at most, of which 90 may lie beyond the budget.
 
     Raises
     ------
@@ -191,7 +196,7 @@ def hunt(
         interrupted = campaign.run(budget)
     finally:
         journal.close()
-    return Ended(progress, path, set_aside, interrupted)
+    return Ended(progress, path, set_aside, interrupted, campaign.overtime)
 
 
 def _set_aside(claim: Claim, path: Path, progress: Progress) -> Path | None:
@@ -216,6 +221,7 @@ class _Campaign:
     paths: Sequence[Path]
     watch: Watch | None
     workers: list[Worker] = field(default_factory=list)
+    overtime: float = 0.0
 
     def run(self, budget: float) -> bool:
         """Whether the user interrupted it; the budget begins when the workers have loaded."""
@@ -228,7 +234,11 @@ class _Campaign:
                 deadline = time.time() + budget
                 self._attack(deadline)
             if self.progress.violation is not None:
-                self._shrink(max(deadline, time.time() + SHRINKING))
+                began = max(deadline, time.time())
+                try:
+                    self._shrink(max(deadline, time.time() + SHRINKING))
+                finally:
+                    self.overtime = max(0.0, time.time() - began)
         except KeyboardInterrupt:
             return True
         finally:

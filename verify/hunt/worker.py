@@ -214,7 +214,7 @@ def start_worker(identifier: str, paths: Sequence[Path], journal: Path, seed: in
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    known = registry.load(paths)
+    known = registry.load(paths, [identifier])
     avoid = registry.related(known, identifier) | {identifier}
     _workers[:] = [_Worker(Target(known[identifier], seed, avoid), Journal(journal), slot)]
 

@@ -89,7 +89,7 @@ _prepared: list[Context] = []
 
 def _prepare(result: RunResult, paths: tuple[Path, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    known = registry.load(paths)
+    known = registry.load(paths, [row.id for row in result.claims])
     _prepared.append(_context(result, {row.id: known[row.id] for row in result.claims}))
 
 

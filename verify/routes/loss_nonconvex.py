@@ -56,10 +56,11 @@ class Landscape:
 
     def bounds(self) -> list[tuple[float | None, float | None]] | None:
         """H >= 0, and the share of the budget."""
+        free: list[tuple[float | None, float | None]] = [(None, None)]
         inner = self.d * self.K, self.d * len(self.labels)
         if self.problem.model == "ce-relu":
-            return [(None, None)] * inner[0] + [(0.0, None)] * inner[1]
-        return [(None, None)] * (inner[0] + inner[1]) + [(0.0, 1.0)] if self.peeled else None
+            return free * inner[0] + [(0.0, None)] * inner[1] + free * (self.size - sum(inner))
+        return free * sum(inner) + [(0.0, 1.0)] if self.peeled else None
 
     def start(self, rng: np.random.Generator) -> Array:
         """Random unknowns."""
@@ -67,7 +68,8 @@ class Landscape:
         if self.peeled:
             v[-1] = 1.0
         if self.problem.model == "ce-relu":
-            v[self.d * self.K :] = np.abs(v[self.d * self.K :])
+            features = slice(self.d * self.K, self.d * (self.K + len(self.labels)))
+            v[features] = np.abs(v[features])
         return v
 
     def split(self, v: Array) -> tuple[Array, Array, Array]:
