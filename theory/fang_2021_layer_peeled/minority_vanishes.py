@@ -184,9 +184,7 @@ ABOVE = step(3, 2, "1000", "2", "1")
 LONE = step(2, 1, "4", "1/4", "1/4")
 
 
-NEAR = tuple(
-    step(3, 2, "1000000", share, share) for share in ("1.138161", "1.137592", "1.1378771", "1.1378765")
-)
+NEAR = tuple(step(3, 2, "1000000", share, share) for share in ("1.138161", "1.137592", "1.1378771", "1.1378765"))
 """T at relative distances 2.5e-4 and 2.5e-7 from T_c, above and below."""
 
 
@@ -246,8 +244,8 @@ transition = Claim(
     ),
     note="Features and classifiers vanish together. For rational T no rational R lies exactly on R_1.",
     survivors={
-        "strict for non-strict (relation 2)": "T and R are algebraic, exp(-T/(k_A (k_A - 1))) is not (Lindemann): never "
-        "equal",
+        "strict for non-strict (relation 2)": "never equal: T and R are algebraic, exp(-T/(k_A (k_A - 1))) is not "
+        "(Lindemann)",
         "strict for non-strict (relation 3)": "T is algebraic, T_c, the logarithm of an algebraic number, is not "
         "(Lindemann): never equal",
         "exponent: R_0 becomes sqrt(R_0) (relation 8)": "a smaller bound, since R_0 >= 1: weaker",
