@@ -1,4 +1,4 @@
-"""What people read: numbers in their shortest exact form, rows in an order that repeats, counts that agree with nouns."""
+"""What people read: numbers in their shortest exact form, rows in a fixed order, counts that agree with nouns."""
 
 import io
 from contextlib import redirect_stdout
