@@ -26,7 +26,6 @@ from verify import registry
 from verify.archive import entries, pack
 from verify.balls import precision
 from verify.certified import ARCHIVE, IN_FILE, settle
-from verify.cli import run
 from verify.commands.running import _proofs
 from verify.engine import run as run_engine
 from verify.kernel import check as kernel
@@ -50,19 +49,6 @@ def text_of(data):
 def rejected(data):
     """The same certificate with a better lower bound than it proves."""
     return data | {"bounds": {"lower": data["bounds"]["upper"], "upper": data["bounds"]["upper"]}}
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
 
 
 @pytest.fixture

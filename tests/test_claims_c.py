@@ -1,12 +1,9 @@
 """Large-sample limits: derivations, printed numbers, mutants at L = 200 to 800, and the refuted statement."""
 
-from dataclasses import replace
-
 import mpmath
 import pytest
 import sympy as sp
 
-from theory.derivation import Identity
 from theory.hong_ling_2023 import large_sample_limit as limit
 from theory.hong_ling_2023 import limit_angles as angles
 from theory.symbols import K, kA, kB, nA, nB
@@ -19,16 +16,6 @@ MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
 
 def outcomes(claim, problem):
     return [finding.outcome for finding in findings_for(claim, problem, "enclosure", 0, frozenset())]
-
-
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_derivation_verifies_and_fails_when_an_identity_is_moved(claim):
-    derivation = claim.derivation()
-    assert derivation.failures() == []
-    own = [step for step in derivation.steps if isinstance(step, Identity) and not isinstance(step.left, sp.MatrixBase)]
-    assert len(own) >= 5
-    for step in own:
-        assert not replace(step, right=step.right + sp.Rational(1, 1000)).verify(), step.text
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

@@ -66,6 +66,40 @@ def test_hinge_sits_at_the_max_margin_value_until_the_first_class_lets_go():
         assert bool(abs(value - share * last * size / 26) < 1e-7) is exact
 
 
+@pytest.mark.parametrize(("share", "state"), [(0.9, True), (1.01, None), (1.2, False)])
+def test_a_class_that_hardly_counts_lets_go_unseen(share, state):
+    base = Problem.ce([(10**4, 2), 1], 1).with_loss("hinge")
+    last = 1 / vanishing_decay.max_margin(base, 1.0)[1].diagonal().max()
+    problem = base.at(Fraction(share * last) ** 2)
+    later = tuple(solve("convex", other) for other in hinge_limit.further(problem))
+    (reading,) = hinge_limit.hinge_readings(replace(solve("convex", problem), companions=later))
+    assert reading[hinge_limit.held] is (share < 1)
+    assert reading[hinge_limit.dead] is state
+
+
+def test_sparsemax_tells_no_side_within_8_digits_of_the_threshold():
+    for square, state in (("3.999", True), ("4.00000001", None), ("4.001", False)):
+        problem = sparsemax_path.SPARSE.at(square)
+        later = tuple(solve("enclosure", other) for other in sparsemax_path.just_above(problem))
+        (reading,) = sparsemax_path.sparse_readings(replace(solve("enclosure", problem), companions=later))
+        assert reading[sparsemax_path.dead] is state
+        assert (sparsemax_path.F in reading) is (square == "3.999")
+
+
+def test_lengths_of_rows_follow_the_row_decay_alone():
+    point = solve("nonconvex", Problem.ce([4, 1], 1).with_loss(scaling=1).at("1/4")).point
+    W = point.W
+    assert np.linalg.norm(W[1]) / np.linalg.norm(W[0]) == pytest.approx(1 / 4, rel=1e-5)  # 1/16 with the scaling
+
+
+def test_a_budget_above_the_critical_one_leaves_room_for_other_factors():
+    problem = Problem.peeled([4, 4, 1], 4, 4).with_loss(smoothing="1/5")
+    frame = np.log(1 + 3 * 0.8 / 0.2) * (np.eye(3) - 1 / 3)
+    tilt = np.array([[1.1, 0.2, 0.0], [0.0, 0.9, 0.1], [0.0, 0.0, 1.0]])
+    values = [problem.objective(W, np.linalg.inv(W) @ frame) for W in (np.eye(3) * 1.6, tilt * 1.6)]
+    assert values == pytest.approx([float(solve("enclosure", problem).upper)] * 2, abs=1e-12)
+
+
 def test_hinge_collapse_of_equal_classes_is_all_or_nothing():
     from verify.loss_rules import collapse_square
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
-from theory.derivation import Identity
 from theory.fang_2021_layer_peeled import (
     critical_ratio,
     critical_ratio_growth,
@@ -71,15 +70,6 @@ def numbers(reading, *symbols):
 def test_the_whole_paper_is_registered():
     assert set(CLAIMS) == {f"FA21-{i:02d}" for i in range(1, 12)} | {f"FA21-R{i}" for i in range(1, 6)}
     assert {claim.id for claim in REFUTED} == {f"FA21-R{i}" for i in range(1, 6)}
-
-
-@pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.derivation], ids=lambda claim: claim.id)
-def test_derivation_verifies_and_fails_when_an_identity_is_moved(claim):
-    derivation = claim.derivation()
-    assert derivation.failures() == []
-    for step_ in derivation.steps:
-        if isinstance(step_, Identity):
-            assert not replace(step_, right=step_.right + sp.Rational(1, 1000)).verify(), step_.text
 
 
 @pytest.mark.parametrize("route", ["enclosure", "exact", "nonconvex", "convex"])

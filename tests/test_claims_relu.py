@@ -8,7 +8,6 @@ import sympy as sp
 
 from theory.dang_2024_relu import geometry, landscape, limits, logits, optimal_value, sign_constraint, threshold
 from theory.dang_2024_relu.settings import ALL_ALIVE, ONE_DEAD, alive_classes
-from theory.derivation import Identity
 from theory.observables import rational
 from theory.problem import Problem
 from theory.relu_observables import (
@@ -45,16 +44,6 @@ def number(problem, term):
 def test_the_whole_catalogue_is_registered():
     assert list(CLAIMS) == [f"DA24-{i:02d}" for i in range(1, 21)]
     assert {claim.id for claim in CLAIMS.values() if claim.status == "refuted"} == {"DA24-14", "DA24-17"}
-
-
-@pytest.mark.parametrize("claim", CLAIMS.values(), ids=list(CLAIMS))
-def test_derivation_verifies_and_fails_when_an_identity_is_moved(claim):
-    derivation = claim.derivation()
-    assert derivation.failures() == []
-    identities = [step for step in derivation.steps if isinstance(step, Identity)]
-    assert identities
-    for step in identities:
-        assert not replace(step, right=step.right + sp.Rational(1, 1000)).verify(), step.text
 
 
 def test_six_slacks_add_up_and_none_is_negative():

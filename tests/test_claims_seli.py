@@ -1,12 +1,9 @@
 """Imbalanced max-margin geometry: derivations, worked numbers, refuted statements and their variants."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import sympy as sp
 
-from theory.derivation import Identity
 from theory.observables import rational
 from theory.problem import Problem
 from theory.seli_observables import rho, size_parameters, step_parameters
@@ -31,17 +28,6 @@ def test_the_whole_catalogue_is_registered():
     assert {name for name, claim in CLAIMS.items() if claim.status == "refuted"} == {f"TH22-R{i}" for i in (1, 2, 3, 5)}
     assert CLAIMS["TH22-R4"].status == "note"
     assert all(claim.required == "proved" for claim in CLAIMS.values() if claim.status == "theorem")
-
-
-@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.derivation])
-def test_derivation_verifies_and_fails_when_an_identity_is_moved(name):
-    derivation = CLAIMS[name].derivation()
-    assert derivation.failures() == []
-    identities = [step for step in derivation.steps if isinstance(step, Identity)]
-    assert identities
-    for step in identities:
-        moved = sp.ones(*step.right.shape) / 1000 if isinstance(step.right, sp.MatrixBase) else sp.Rational(1, 1000)
-        assert not replace(step, right=step.right + moved).verify(), step.text
 
 
 @pytest.mark.parametrize(("claim", "mutant"), REFUTED, ids=lambda item: getattr(item, "id", None) or item.text)

@@ -18,26 +18,12 @@ import verify.report
 from theory.hong_ling_2023.minority_collapse import threshold
 from theory.problem import Problem
 from verify import cases, ledger
-from verify.cli import run
 from verify.judge import Finding
 from verify.schemas import json_schemas
 
 SCHEMAS = Path(verify.engine.__file__).parent / "json_schemas"
 COMMANDS = ["list", "show", "run", "mutants", "replay", "new", "optimum", "thresholds", "certify", "check", "discover"]
 CE = ["ce", "--counts", "120x4,25x3", "--lam", "0.0105"]
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
 
 
 @pytest.fixture

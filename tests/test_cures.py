@@ -73,7 +73,10 @@ def test_what_the_sentences_say(table):
         difference = named(table, start).minority[0] - plain.minority[0]
         assert (difference > 1e-9) - (difference < -1e-9) == sign
     assert named(table, "oversampling").majority[0] < plain.majority[0]
-    assert named(table, "one-vs-rest").collapse > plain.collapse
+    signs = named(table, "one-vs-rest")
+    assert signs.collapse > plain.collapse
+    assert signs.limit.small < 90 < signs.limit.large
+    assert "rows of the small classes make acute angles" in signs.cure.meaning
     assert root.minority[0] < named(table, "effective").minority[0] < inverse.minority[0]
     for row in table.values():
         if row.minority[0] != row.minority[1] and row.relative:

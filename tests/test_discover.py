@@ -19,7 +19,6 @@ from theory.optimum import Optimum
 from theory.symbols import dead
 from verify.balls import decide
 from verify.bracket import ball
-from verify.cli import run
 from verify.discover import Proposal, discover, find
 from verify.discover import measure as measuring
 from verify.discover.fits import monomial, ratio, rational_functions
@@ -39,18 +38,6 @@ MERGE = find("ce", "threshold:cluster_merge")
 SMALL = {name: Fraction(v) for name, v in (("k_A", 3), ("n_A", 7), ("k_B", 2), ("n_B", 3), ("lambda_h", 1))}
 MERGES = Law("lambda_w", 1, {0: Form((Power("n_B", 1), Power("N", -2), Power("lambda_h", -1)))})
 """The merge threshold: what the search has to find."""
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*args):
-        code = run([str(arg) for arg in args])
-        return (code, *capsys.readouterr())
-
-    return run_it
 
 
 def numbers(law, off=lambda config: 0):

@@ -37,7 +37,7 @@ from verify.hunt.pressing import Pressing
 from verify.hunt.progress import Progress, read
 from verify.hunt.shrink import fewer_classes, is_minimal, simplest_near, smaller_counts, violates
 from verify.hunt.spaces import at_vector, bases, count_vectors, near_thresholds, valid, vector
-from verify.hunt.stages import STAGES, play, vectors_of
+from verify.hunt.stages import SERIES, STAGES, play, vectors_of
 from verify.hunt.worker import Task, perform
 from verify.judge import Finding
 from verify.schemas import json_schemas
@@ -124,7 +124,7 @@ def lines(path: Path) -> list[dict]:
 
 
 def slice_with(claim: Claim, counts: tuple[int, ...]) -> int:
-    return next(index for index in range(0, 200, 2) if counts in vectors_of(claim, index))
+    return next(index for index in range(0, 300, SERIES) if counts in vectors_of(claim, index))
 
 
 def test_a_claim_wrong_for_one_single_class_is_refuted_by_the_smallest_such_problem(tmp_path):
@@ -506,13 +506,23 @@ class Log:
 def test_a_slice_repeats_for_the_same_seed_and_differs_for_another(stage):
     one, same, other = Log(TRUE), Log(TRUE), Log(TRUE)
     for log, seed in ((one, 0), (same, 0), (other, 1)):
-        play(stage, TRUE, 20, seed, [SAID], log)
+        play(stage, TRUE, 24, seed, [SAID], log)
     assert one.seen == same.seen != []
     assert (one.seen == other.seen) == (stage == "smallest")
 
 
+def test_a_claim_wrong_for_two_knobs_together_is_refuted_by_the_third_series(tmp_path):
+    """The rank law with class weights and shifted logits at once is false, from three samples on."""
+    law = CLAIMS["CJ26-01"]
+    claim = replace(law, id="PLANT-KNOBS", hypotheses=law.hypotheses[:-1])
+    log = Log(claim, judged=True)
+    play("smallest", claim, 2, 0, [], log)
+    found = [p for p in log.seen if p.adjustment and len({run.weight for run in p.runs}) > 1]
+    assert any(examine(log.target, problem).outcome == "violated" for problem in found)
+
+
 def test_every_count_vector_once():
-    found = [v for index in range(0, 40, 2) for v in vectors_of(CLAIMS["CJ26-02"], index)]
+    found = [v for index in range(0, 60, SERIES) for v in vectors_of(CLAIMS["CJ26-02"], index)]
     assert len(found) == len(set(found))
     assert [v for v in found if sum(v) <= 8] == [v for total in range(2, 9) for v in count_vectors(total, "any")]
     assert sum(1 for _ in count_vectors(12, "any")) == 76  # partitions of 12 but (12)

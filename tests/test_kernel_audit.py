@@ -116,7 +116,7 @@ FAULTS = [
     ("dead = value + radius < top and radius - value < top", "dead = value + radius < top"),
     ("below = top * (1 - arb(2) ** (16 - ctx.prec)) - radius", "below = top - radius"),
     ("shifted = bool(not top > 0)", "shifted = False"),
-    ("not task.adjustment and task.penalty is None", "not task.adjustment"),
+    ("task.penalty is None and upper <", "upper <"),
 ]
 
 

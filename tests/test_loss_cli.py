@@ -13,26 +13,12 @@ import pytest
 from theory import losses
 from theory.problem import Problem
 from verify import cases
-from verify.cli import run
 from verify.counts import InputError, parse_multipliers
 from verify.judge import Finding
 from verify.schemas import json_schemas
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "adding-a-loss.md"
 TWO = ["--counts", "9x2,4x3"]
-
-
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
 
 
 def thresholds(call, *args):

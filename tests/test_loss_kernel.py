@@ -63,6 +63,7 @@ SHARP = (
     Problem.ce([(4, 2), (2, 2)], 1).with_loss(row_decay=[(4, 2), (1, 2)]).at(2),
     Problem.ce([(16, 2), (4, 2)], 1).with_loss(scaling=1).at(1),
     Problem.peeled([4, 2, 1], 3, 3).with_loss(smoothing="0.2"),
+    Problem.ce([3, 1, 1, 1], 1).with_loss("sparsemax", adjustment=1).at("3.5"),  # alive above every class
 )
 LOOSE = tuple(
     problem.with_loss(spec, **knobs)
@@ -182,7 +183,7 @@ REJECTED = (
     file(FLAT.at("0.01"), BASE | {"dual": [[UNIT] * 3, [0] * 3, [0] * 3]}),  # norm
     file(FLAT, BASE | {"W": [[0] * 4] * 3, "H": [[0] * 4] * 3}),  # wider than d
     file(FLAT, BASE | {"W": [[0, 0]] * 3}),
-    file(FLAT, BASE | {"bias": [[1, 0, 0]]}),
+    file(FLAT, BASE | {"bias": [[0, 0, 1]]}),  # a worse value than at 0, where every rank is possible
     file(FLAT, BASE | {"nu": [[UNIT]]}),
     file(BUDGET, BASE | {"dual": CERTAIN}),
     file(BUDGET, INSIDE | {"W": [[BIG], [0], [0]]}),
@@ -374,7 +375,7 @@ FAULTS = [
     ("value -= nu * task.K", "value -= nu"),
     ("/ ball(2 * task.penalty)", "/ ball(task.penalty)"),
     ("sum((d * v) ** 2 for d, v", "sum(v**2 for d, v"),
-    ("zip(row, H[k], strict=True)) + b for", "zip(row, H[k], strict=True)) for"),
+    ("zip(row, h, strict=True)) + b for", "zip(row, h, strict=True)) for"),
     ("u = [d * x + row[k] for", "u = [x + row[k] for"),
     ("u = [d * x + row[k] for", "u = [d * x for"),
     ("omega(task.potential, u) - inner", "omega(task.potential, u)"),
@@ -401,6 +402,8 @@ FAULTS = [
     ('else state == "dead" for', 'else state == "alive" for'),
     ("least = count_above(arb_mat(X).mid(), arb(away))", "pass"),
     ("[ball(s * g).sqrt() for g in task.g]", "[arb(0) for g in task.g]"),
+    ("least = max(least, 1)", "pass"),
+    ("task.penalty is None and upper < loss_at", "task.penalty is None and upper > loss_at"),
     ("return below - radius", "return arb(0)"),
     ("if task.penalty is None else [[arb", "if True else [[arb"),
     ("True if most == 0 else", "None if most == 0 else"),

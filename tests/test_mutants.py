@@ -1,11 +1,13 @@
 """Mutation testing of claims: operators change what they say, proofs are proofs, outcomes are told apart."""
 
+import itertools
 import time
 from dataclasses import replace
 
 import jsonschema
 import pytest
 import sympy as sp
+from flint import arb
 from planted import planted
 from test_workbench import HEAD, call, write
 
@@ -13,8 +15,9 @@ from theory.claim import Asymptotic, Mutant
 from theory.hong_ling_2023.minority_collapse import law, threshold
 from theory.problem import Problem
 from theory.symbols import K, alpha, dead, n, p, q, w, x
+from verify import equivalence
 from verify import survey as module
-from verify.equivalence import SAME, WEAKER, why_equivalent
+from verify.equivalence import SAME, why_equivalent, why_weaker
 from verify.mutation import judge_mutants
 from verify.operators import OPERATORS, PER_OPERATOR, operator_mutants, wrong_relations
 from verify.schemas import MutantsOutput, json_schemas
@@ -82,14 +85,11 @@ def test_texts_of_mutants_are_different():
         (sp.Eq(x, sp.sqrt(n) * y), sp.Eq(x, sp.sqrt(n * y**2), evaluate=False), SAME),
         (sp.Eq(p, q), sp.Eq(p, 2 * q), None),
         (sp.Eq(x, y), sp.Eq(x, y * (1 + sp.Rational(1, 10**30))), None),
-        (sp.Lt(x, y), sp.Le(x, y), WEAKER),
+        (sp.Le(x, y), sp.Le(2 * x, 2 * y, evaluate=False), SAME),
+        (sp.Le(x, y), sp.Le(2 * y, 2 * x, evaluate=False), None),
         (sp.Le(x, y), sp.Lt(x, y), None),
-        (sp.Le(x, y), sp.Le(x, y + 1), WEAKER),
-        (sp.Le(x, y), sp.Lt(x, y + 1), WEAKER),
-        (sp.Le(x, y + 1), sp.Le(x, y), None),
-        (sp.Ge(x, y), sp.Ge(x, y / 2), WEAKER),
-        (sp.Le(x, K - 1), sp.Le(x, 2 * K - 3), WEAKER),
-        (sp.Le(x, K - 1), sp.Le(x, 2 * K - 4), None),
+        (sp.Lt(x, y), sp.Le(x, y), None),
+        (sp.Le(x, y), sp.Le(x, 2 * y), None),
         (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, 2 * x >= 2 * n, evaluate=False), SAME),
         (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, x >= n / 2), None),
         (sp.Equivalent(dead, x >= n), sp.Equivalent(dead, x > n), None),
@@ -99,6 +99,157 @@ def test_texts_of_mutants_are_different():
 )
 def test_only_what_is_proved_is_called_equivalent(relation, wrong, reason):
     assert why_equivalent(relation, wrong) == reason
+
+
+u, v = sp.symbols("u v", nonnegative=True)
+r, s = sp.symbols("r s", real=True)
+minus = sp.Symbol("minus", negative=True)
+IMPLIED = [
+    (sp.Lt(r, s), sp.Le(r, s), "since a strict inequality implies the other"),
+    (sp.Le(r, s), sp.Le(r, s + 1), "since the sides move apart by a constant"),
+    (sp.Le(r, s), sp.Lt(r, s + 1), "since the sides move apart by a constant"),
+    (sp.Ge(u, v), sp.Ge(u, v / 2), "since v >= 0"),
+    (sp.Ge(x, y), sp.Gt(x, y / 2), "since y > 0"),
+    (sp.Ge(u, v), sp.Ge(u, -v, evaluate=False), "since v >= 0"),
+    (sp.Le(r, v), sp.Le(r, 2 * v), "since v >= 0"),
+    (sp.Le(u, r), sp.Le(u, 2 * r), "since u >= 0"),
+    (sp.Lt(u, r), sp.Lt(u, 2 * r), "since u >= 0"),
+    (sp.Le(x, K - 1), sp.Le(x, 2 * K - 3), "since K >= 2"),
+    (sp.Le(r, s), sp.Le(r, s + r**2), "since r real"),
+    (sp.Le(1 / (y * sp.sqrt(x)), r), sp.Le(1 / (y * sp.sqrt(x + 1)), r), "since x > 0, y > 0"),
+    (sp.Ge(r, v * sp.sqrt(x)), sp.Ge(r, v * sp.sqrt(x - 1)), "since v >= 0"),
+    (sp.Le(r, 1 / x), sp.Le(r, 1 / x + v / y), "since v >= 0, y > 0"),
+]
+NOT_IMPLIED = [
+    (sp.Le(r, s), sp.Lt(r, s), {r: 1, s: 1}),
+    (sp.Ge(r, s), sp.Ge(r, s / 2), {r: -2, s: -2}),
+    (sp.Ge(r, s), sp.Ge(r, -s), {r: -1, s: -1}),
+    (sp.Le(r, s), sp.Le(r, 2 * s), {r: -1, s: -1}),
+    (sp.Le(r, v), sp.Le(r, v / 2), {r: 1, v: 1}),
+    (sp.Ge(u, v), sp.Gt(u, v / 2), {u: 0, v: 0}),
+    (sp.Ge(u, v), sp.Ge(u, 2 * v), {u: 1, v: 1}),
+    (sp.Ge(u, v), sp.Le(u, v), {u: 2, v: 1}),
+    (sp.Ge(u, v), sp.Le(u, 2 * v), {u: 3, v: 1}),
+    (sp.Ge(u, minus), sp.Ge(minus, minus / 2), {u: 1, minus: -1}),
+    (sp.Ge(r, minus), sp.Ge(r, minus / 2), {r: -1, minus: -1}),
+    (sp.Le(x, y), sp.Le(x, y**2), {x: sp.Rational(1, 2), y: sp.Rational(1, 2)}),
+    (sp.Le(x, y + 1), sp.Le(x, y), {x: 2, y: 1}),
+    (sp.Le(r, sp.log(y)), sp.Le(r, 2 * sp.log(y)), {r: -1, y: sp.exp(-1)}),
+    (sp.Le(x, y - n), sp.Le(x, y - 2 * n), {x: 1, y: 2, n: 1}),
+    (sp.Le(r, K - 1), sp.Le(r, 2 * K - 4), {r: 1, K: 2}),
+    (sp.Lt(r, K - 1), sp.Lt(r, 2 * K - 4), {r: sp.Rational(1, 2), K: 2}),
+    (sp.Le(r, K - 1), sp.Lt(r, 2 * K - 4), {r: 2, K: 3}),
+    (sp.Lt(r, s), sp.Le(r, 2 * s), {r: -3, s: -2}),
+    (sp.Le(r, sp.sqrt(x)), sp.Le(r, sp.sqrt(x - 1)), {r: 2, x: 4}),
+    (sp.Le(r, -sp.sqrt(x)), sp.Le(r, -sp.sqrt(x + 1)), {r: -1, x: 1}),
+    (sp.Ge(sp.sqrt(x), r), sp.Ge(-sp.sqrt(x + 1), r), {r: 0, x: 1}),
+    (sp.Le(r, sp.sqrt(x)), sp.Lt(r, sp.sqrt(x + v)), {r: 1, x: 1, v: 0}),
+    (sp.Le(r, s), sp.Le(r, -s), {r: 1, s: 1}),
+    (sp.Le(r, 1 / (x - y)), sp.Le(r, 2 / (x - y)), {r: -1, x: 1, y: 2}),
+    (sp.Ge(r, s), sp.Ge(r**2, s * r), {r: -1, s: -2}),
+]
+
+
+@pytest.mark.parametrize(("relation", "wrong", "reason"), IMPLIED)
+def test_an_implied_inequality_is_weaker_and_the_reason_names_the_signs(relation, wrong, reason):
+    assert why_weaker(relation, wrong) == reason
+    assert why_equivalent(relation, wrong) is None
+
+
+@pytest.mark.parametrize(("relation", "wrong", "point"), NOT_IMPLIED)
+def test_an_inequality_with_a_counterexample_is_never_called_weaker(relation, wrong, point):
+    assert relation.subs(point) == sp.true
+    assert wrong.subs(point) == sp.false
+    assert why_weaker(relation, wrong) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("_terms_settle", lambda polynomial, strict: True),
+        ("_terms_settle", lambda polynomial, strict: all(s.is_real for s in polynomial.free_symbols)),
+        ("_zero", lambda expression: True),
+        ("STRICT", ()),
+        ("BELOW", (sp.Ge, sp.Gt)),
+        ("FACTORS", (sp.Integer(-1), sp.Integer(2))),
+        ("LEAST", {K: 3}),
+        ("ABOVE", {K: 3}),
+        ("_plausible", lambda *rest: True),
+    ],
+    ids=[
+        "any term",
+        "real for nonnegative",
+        "zero",
+        "strict",
+        "sides",
+        "negative factor",
+        "K >= 3",
+        "K > 3",
+        "no change",
+    ],
+)
+def test_the_counterexamples_find_a_prover_that_is_wrong(name, broken, monkeypatch):
+    monkeypatch.setattr(equivalence, "_plausible", lambda *rest: True)  # a filter, no part of the proof
+    monkeypatch.setattr(equivalence, name, broken)
+    explained = [wrong for relation, wrong, _ in NOT_IMPLIED if why_weaker(relation, wrong)]
+    assert bool(explained) is (name != "_plausible")
+
+
+def test_what_mutants_of_random_inequalities_are_called_weaker_follows_at_every_point():
+    sides = [r - v, x * u / y, sp.sqrt(x) - s, K * u - v, sp.Max(u, v) + r]
+    values = {"u": (0, 1, 3), "v": (0, 2), "r": (-2, 0, 1), "s": (-1, 0, 2), "x": (1, 4), "y": (1, 9), "K": (2, 5)}
+    found = 0
+    for left, right, form in itertools.product([u, r], sides, [sp.Le, sp.Gt]):
+        relation = form(left, right, evaluate=False)
+        for _, _, wrong in wrong_relations(relation):
+            if why_weaker(relation, wrong):
+                found += 1
+                symbols = sorted(relation.free_symbols, key=str)
+                for point in itertools.product(*(values[str(symbol)] for symbol in symbols)):
+                    at = dict(zip(symbols, point, strict=True))
+                    assert relation.subs(at) == sp.false or wrong.subs(at) == sp.true
+    assert found > 20
+
+
+def test_a_proof_from_a_sign_that_a_reading_contradicts_is_none(monkeypatch):
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    big = sp.Symbol("big", nonnegative=True)
+
+    def read(value):
+        return lambda optimum: [{big: value, y: sp.Integer(1)}]
+
+    looser = Mutant("looser", relations=(sp.Le(big, 2 * y, evaluate=False),))
+    true = replace(LAW, relations=(sp.Le(big, y, evaluate=False),), read=read(sp.Integer(0)))
+    row = fate(true, looser)
+    assert (row.outcome, row.reason) == ("weaker", "implied by relation 1 since y > 0")
+    summary = survey(replace(true, mutants=(looser,)), avoid=AVOID).mutants
+    assert looser.text not in summary.survivors
+    assert summary.total == sum(row.outcome in ("killed", "survived", "timeout") for row in summary.details)
+    assert fate(replace(true, read=read(sp.Integer(-1))), looser).outcome == "survived"
+
+
+def test_strictness_is_explained_where_a_side_is_a_ball_and_not_where_both_are_exact(monkeypatch):
+    strict = Mutant("strict", relations=(sp.Lt(u, v, evaluate=False),), operator="strictness")
+    outcomes = []
+    for value in (arb(1, 1e-20), sp.Integer(1), sp.Integer(0)):
+        claim = replace(
+            LAW, relations=(sp.Le(u, v, evaluate=False),), read=lambda _, at=value: [{u: at, v: sp.Integer(1)}]
+        )
+        outcomes.append(fate(claim, strict).outcome)
+    assert outcomes == ["equivalent", "killed", "survived"]
+
+
+def test_no_value_is_told_from_a_ball_that_is_too_wide(monkeypatch):
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    width = sp.Symbol("width", real=True)
+
+    def claim(value):
+        return replace(LAW, read=lambda optimum: [{dead: None, x: sp.Integer(1), width: value}])
+
+    mutant = Mutant("root", relations=(sp.Equivalent(dead, x >= sp.sqrt(width)),))
+    assert fate(claim(sp.Integer(-1)), mutant).outcome == "vacuous"
+    assert fate(claim(arb(0, 1)), mutant).outcome == "survived"
+    assert fate(claim(sp.Integer(0)), mutant).outcome == "survived"
 
 
 def fate(claim, mutant, **options):
@@ -118,7 +269,9 @@ def test_outcomes_are_told_apart(monkeypatch):
     assert (killed.outcome, killed.route, killed.certificate) == ("killed", "enclosure", True)
     assert Problem.from_canonical(killed.configuration).K >= 2
     assert fate(LAW, TRUE).outcome == "survived"
-    assert fate(LAW, NOTHING).outcome == fate(LAW, UNDEFINED).outcome == "vacuous"
+    assert fate(LAW, UNDEFINED).outcome == "vacuous"
+    nothing = fate(LAW, NOTHING)
+    assert (nothing.outcome, nothing.reason) == ("survived", "nothing to compare at any configuration")
     assert fate(LAW, WRONG, budget=0).outcome == "timeout"
 
 

@@ -52,7 +52,7 @@ z_own, z_wrong, hh, hh2, hh12, ww, ww2, ww12, vv, vv12 = sp.symbols(
     "Z_kk Z_lk hh_kk hh_ll hh_kl ww_kk ww_ll ww_kl v_kk v_kl", real=True
 )
 """Entries of Z, of Hbar^T Hbar, of P P^T and of W_M W_M^T for two classes k, l."""
-best = sp.Symbol("f_best", real=True)
+best = sp.Symbol("f_best", nonnegative=True)
 """Objective at an explicit point."""
 total = sp.Symbol("f_pred", real=True)
 """The predicted value, a sum over modes."""

@@ -18,6 +18,7 @@ from theory.optimum import Optimum, State
 from theory.problem import Cluster, Problem
 
 __all__ = [
+    "alive_margin",
     "class_pairs",
     "class_sum",
     "classifier_square",
@@ -42,7 +43,7 @@ hh, hh2, hw2, hh12, ww, ww2, ww12 = sp.symbols("hh_k hh_l hw_lk hh_kl ww_k ww_l 
 """Entries of Hbar^T Hbar and W W^T of two classes k, l; hw_lk = <hbar_l, w_k>."""
 S = sp.Symbol("S", nonnegative=True)
 """Sum over classes of the predicted classifier squares c2."""
-best = sp.Symbol("f_best", real=True)
+best = sp.Symbol("f_best", nonnegative=True)
 """Objective at an explicit feasible point."""
 
 CAP = (s.K - 1) / s.K
@@ -68,7 +69,18 @@ def relu_margin(t: sp.Expr = ERROR, classes: sp.Expr = s.K) -> sp.Expr:
     >>> relu_margin().subs({s.x: 2, s.w: 1, s.n: 4, s.K: 2})
     0
     """
-    return sp.log((classes - 1) * (1 / error(t, (classes - 1) / classes) - 1))
+    return alive_margin(error(t, (classes - 1) / classes), classes)
+
+
+def alive_margin(t: sp.Expr = ERROR, classes: sp.Expr = s.K) -> sp.Expr:
+    """log((K-1)(1/t - 1)) without the cap, for a class that is known to be alive.
+
+    Examples
+    --------
+    >>> alive_margin().subs({s.x: 1, s.w: 1, s.n: 2, s.K: 2})
+    0
+    """
+    return sp.log((classes - 1) * (1 / t - 1))
 
 
 def feature_square(gap: sp.Expr | None = None) -> sp.Expr:

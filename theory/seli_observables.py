@@ -33,9 +33,11 @@ R, rho = sp.symbols("R rho", positive=True)
 
 z_own, z_off = sp.symbols("z_kk z_kl", real=True)
 """Logits of the class means."""
-ww, ww2, ww12 = sp.symbols("ww_k ww_l ww_kl", real=True)
+ww, ww2 = sp.symbols("ww_k ww_l", nonnegative=True)
+ww12 = sp.Symbol("ww_kl", real=True)
 """Entries of W W^T for two classes k, l."""
-hh, hh2, hh12 = sp.symbols("hh_k hh_l hh_kl", real=True)
+hh, hh2 = sp.symbols("hh_k hh_l", nonnegative=True)
+hh12 = sp.Symbol("hh_kl", real=True)
 """Entries of Hbar^T Hbar."""
 WW, WW12, HH, HH12, WH, WH12 = sp.symbols("WW_k WW_kl HH_k HH_kl WH_k WH_kl", real=True)
 """Diagonal and other entries of the products (W W^T)^2, (Hbar^T Hbar)^2 and W W^T Hbar^T Hbar."""

@@ -47,7 +47,7 @@ n, d = sp.symbols("n d", positive=True)
 """Number of vectors per family, dimension."""
 a = sp.Symbol("a", positive=True)
 """Inverse temperature."""
-best = sp.Symbol("L_best", real=True)
+best = sp.Symbol("L_best", nonnegative=True)
 """The objective at the best point that a route knows."""
 energy, double_mean, spread = sp.symbols("E log_mean S2", real=True)
 """At that point (one family): E, the logarithm of the mean of all exp(a <v_i, v_j>), |sum_i v_i|^2."""
@@ -55,7 +55,8 @@ potential = sp.Symbol("FP", real=True)
 """Frame potential sum_ij <v_i, v_j>^2 of the v_i of that point."""
 code = sp.Symbol("L1_code", real=True)
 """L1 of the code with a name, see :func:`code_value`."""
-found, turned = sp.symbols("L_found uv", real=True)
+found = sp.Symbol("L_found", nonnegative=True)
+turned = sp.Symbol("uv", real=True)
 """Where the best random start of a search ended; <u_1, v_1> at the best point."""
 MISSED = 1e-9
 """Relative distance above a known point from which on a search has missed it."""

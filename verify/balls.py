@@ -12,7 +12,7 @@ from flint import arb, ctx, fmpq
 
 from theory.claim import Root
 
-__all__ = ["Undecided", "ball", "decide", "distance", "precision", "resolve"]
+__all__ = ["Undecided", "ball", "decide", "distance", "precision", "resolve", "valueless"]
 
 Env = Mapping[sp.Symbol, Any]
 EXACT_BITS = 2048
@@ -96,16 +96,20 @@ def _power(e: sp.Pow, env: Env) -> arb:
     if base is sp.E:
         return _walk(exponent, env).exp()
     value = _walk(base, env)
+    exponent = _exact(exponent, env)
     if exponent.is_Integer:
-        power = arb(1)
-        for _ in range(abs(int(exponent))):
-            power = power * value
-        return power if exponent >= 0 else 1 / power
+        return value ** int(exponent)
     if exponent == sp.Rational(1, 2):
         return value.sqrt()
     if exponent == sp.Rational(-1, 2):
         return 1 / value.sqrt()
     return (value.log() * _walk(exponent, env)).exp()
+
+
+def _exact(exponent: sp.Expr, env: Env) -> sp.Expr:
+    """An exponent with the exact values of its symbols put in: whole numbers belong to negative bases too."""
+    known = {symbol: env[symbol] for symbol in exponent.free_symbols if isinstance(env[symbol], sp.Basic)}
+    return exponent.xreplace(known) if known else exponent
 
 
 FUNCTIONS: dict[Any, Callable[..., arb]] = {
@@ -266,6 +270,40 @@ def decide(condition: Any, reading: Env) -> bool | None:
     if sign is None:
         return None
     return bool(condition.func(sp.Integer(sign), sp.Integer(0)))
+
+
+def valueless(relation: Any, reading: Env) -> bool:
+    """Whether a formula certainly has no real value: a root or log of a negative number, a division by exactly 0.
+
+    An acos beyond 1 has none either; a condition has none where every inequality that is left open in it has none.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> [valueless(sp.sqrt(x - 2) <= 1, {x: value}) for value in (sp.Integer(1), arb(1, 2), sp.Integer(3))]
+    [True, False, False]
+    """
+    if isinstance(relation, sp.Basic) and (relation.is_Boolean and not relation.is_Relational):
+        atoms = [a for a in relation.atoms(sp.core.relational.Relational) if decide(a, reading) is None]
+        return bool(atoms) and all(valueless(atom, reading) for atom in atoms)
+    return any(
+        _singular(part, reading) for side in (relation.lhs, relation.rhs) for part in sp.preorder_traversal(side)
+    )
+
+
+def _singular(part: Any, reading: Env) -> bool:
+    """Whether a root, log, acos or power is certainly not defined where its argument is."""
+    if isinstance(part, sp.log):
+        return _sign(part.args[0], reading) in (-1, 0)  # None if a smaller part has no value: that one says so itself
+    if isinstance(part, sp.acos):
+        return _sign(part.args[0] ** 2 - 1, reading) == 1
+    if not part.is_Pow or part.base is sp.E:
+        return False
+    exponent = _exact(part.exp, reading)
+    if not exponent.is_Rational:
+        return False
+    sign = _sign(part.base, reading)
+    return (sign == -1 and not exponent.is_Integer) or (sign == 0 and exponent < 0)
 
 
 def _sign(expression: sp.Expr, reading: Env) -> int | None:

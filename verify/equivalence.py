@@ -1,7 +1,7 @@
 """When a wrong version of a relation is not wrong: the same statement, or a weaker one. Proofs only, no sampling.
 
-SymPy proposes a normal form; what counts is exact polynomial arithmetic (:mod:`theory.derivation`). No proof found
-means None, never "different".
+SymPy proposes a normal form; what counts is exact polynomial arithmetic (:mod:`theory.derivation`) and the signs that
+symbols are declared with. No proof found means None, never "different".
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from flint import arb
 from sympy.core.relational import Relational
 
 from theory.claim import Asymptotic
-from theory.derivation import Positive, is_zero
+from theory.derivation import is_zero
 from theory.symbols import K, dead, k, kA, kB
 from verify.balls import Undecided, ball
 
-__all__ = ["SAME", "WEAKER", "why_equivalent"]
+__all__ = ["SAME", "why_equivalent", "why_weaker"]
 
 SAME = "the same statement (proved by exact algebra)"
-WEAKER = "weaker: it follows from the statement (proved by exact algebra)"
 LEAST = {K: 2, k: 1, kA: 1, kB: 1}
 """Smallest values of the symbols that count classes; an expression that is >= 0 above them is so at them."""
 ABOVE = {K: 1}
 """Values that they certainly exceed."""
-FACTORS = (sp.Integer(2), sp.Rational(1, 2))
+FACTORS = (sp.Integer(1), sp.Integer(2), sp.Rational(1, 2))
 BELOW = (sp.Le, sp.Lt)
 STRICT = (sp.Lt, sp.Gt)
+ORDERS = (sp.Le, sp.Lt, sp.Ge, sp.Gt)
+UNDECIDABLE = (ValueError, TypeError, AttributeError, NotImplementedError, sp.PolynomialError)
+"""A symbol without a sign, or a form that exact algebra does not have."""
 
 
 def why_equivalent(relation: Any, wrong: Any) -> str | None:
-    """Why a changed relation cannot be told from the true one, or None if that is not proved.
+    """Why a changed relation says the same as the true one, or None if that is not proved.
 
     Parameters
     ----------
@@ -41,23 +43,57 @@ def why_equivalent(relation: Any, wrong: Any) -> str | None:
 
     Examples
     --------
-    >>> p, q, n = sp.symbols("p q n", positive=True)
+    >>> p, q = sp.symbols("p q", positive=True)
     >>> why_equivalent(sp.Eq(p - q, 0), sp.Eq(2 * p - 2 * q, 0))
     'the same statement (proved by exact algebra)'
-    >>> why_equivalent(p <= n, p <= 2 * n)
-    'weaker: it follows from the statement (proved by exact algebra)'
-    >>> why_equivalent(p <= 2 * n, p <= n) is None
+    >>> why_equivalent(p <= q, p <= 2 * q) is None
     True
     """
     try:
-        if isinstance(relation, Asymptotic):
-            here, there = relation.lhs - relation.rhs, wrong.lhs - wrong.rhs
-            return SAME if _zero(here - there) or _zero(here + there) or _constant_factor(here, there) else None
-        if isinstance(relation, sp.Equivalent):
-            return SAME if _same_condition(_condition_of(relation), _condition_of(wrong)) else None
-        return _compared(relation, wrong)
-    except (ValueError, TypeError, AttributeError, NotImplementedError, sp.PolynomialError):
-        return None  # a symbol without a sign, or a form that exact algebra does not have
+        return SAME if _same(relation, wrong) else None
+    except UNDECIDABLE:
+        return None
+
+
+def why_weaker(relation: Any, wrong: Any) -> str | None:
+    """Why a changed inequality follows from the true one, or None if that is not proved.
+
+    Such a mutant cannot be killed. That is no evidence that the true bound is sharp.
+
+    Parameters
+    ----------
+    relation, wrong : two relations; only inequalities follow from each other.
+
+    Examples
+    --------
+    >>> p, q = sp.symbols("p q", nonnegative=True)
+    >>> why_weaker(p <= q, p <= 2 * q)
+    'since q >= 0'
+    >>> why_weaker(p < q, p <= q)
+    'since a strict inequality implies the other'
+    >>> why_weaker(p <= 2 * q, p <= q) is None
+    True
+    """
+    if not (isinstance(relation, ORDERS) and isinstance(wrong, ORDERS)):
+        return None
+    try:
+        return _implied(relation, wrong)
+    except UNDECIDABLE:
+        return None
+
+
+def _same(one: Any, two: Any) -> bool:
+    if isinstance(one, Asymptotic) and isinstance(two, Asymptotic):
+        return one.order == two.order and _proportional(one.lhs - one.rhs, two.lhs - two.rhs)
+    if isinstance(one, sp.Equivalent) and isinstance(two, sp.Equivalent):
+        return _same_condition(_condition_of(one), _condition_of(two))
+    if not (isinstance(one, Relational) and isinstance(two, Relational)):
+        return False
+    here, there = _residual(one), _residual(two)
+    if isinstance(one, sp.Eq | sp.Ne):
+        return type(one) is type(two) and _proportional(here, there)
+    ordered = isinstance(two, ORDERS) and isinstance(one, STRICT) == isinstance(two, STRICT)
+    return ordered and any(_zero(there - c * here) for c in FACTORS)
 
 
 def _condition_of(relation: Any) -> Any:
@@ -68,29 +104,36 @@ def _condition_of(relation: Any) -> Any:
 def _same_condition(one: Any, two: Any) -> bool:
     if one == two:
         return True
-    if isinstance(one, Relational) and isinstance(two, Relational):
-        return _compared(one, two) == SAME
     if isinstance(one, sp.And | sp.Or) and type(one) is type(two) and len(one.args) == len(two.args):
         rest = [part for part in one.args if part not in two.args]
         other = [part for part in two.args if part not in one.args]
         return len(rest) == len(other) == 1 and _same_condition(rest[0], other[0])
-    return False
+    return _same(one, two)
 
 
-def _compared(relation: Relational, wrong: Relational) -> str | None:
+def _implied(relation: Relational, wrong: Relational) -> str | None:
+    """Why there >= 0 follows from here >= 0: the difference of there and a multiple of here is never negative."""
     here, there = _residual(relation), _residual(wrong)
-    if isinstance(relation, sp.Eq | sp.Ne):
-        if type(relation) is not type(wrong):
-            return None
-        return SAME if _zero(here - there) or _zero(here + there) or _constant_factor(here, there) else None
-    if isinstance(wrong, sp.Eq | sp.Ne):
+    for factor in FACTORS:
+        slack = sp.expand(there - factor * here)
+        if isinstance(relation, STRICT) and not isinstance(wrong, STRICT) and _zero(slack):
+            return "since a strict inequality implies the other"
+        if why := _never_negative(slack, strict=isinstance(wrong, STRICT) and not isinstance(relation, STRICT)):
+            return why
+    return _implied_by_squares(relation, wrong)
+
+
+def _implied_by_squares(relation: Relational, wrong: Relational) -> str | None:
+    """The same for one changed side, whose larger version is never negative: in squares there are no roots."""
+    if isinstance(wrong, STRICT) and not isinstance(relation, STRICT):
         return None
-    weaker = isinstance(relation, STRICT) and not isinstance(wrong, STRICT)
-    stronger = isinstance(wrong, STRICT) and not isinstance(relation, STRICT)
-    if not stronger and (_zero(here - there) or _constant_factor(here, there, positive=True)):
-        return WEAKER if weaker else SAME
-    certain = _positive(there - here, strict=stronger)
-    return WEAKER if certain else None
+    below = isinstance(relation, BELOW)
+    if below != isinstance(wrong, BELOW) or (relation.lhs == wrong.lhs) == (relation.rhs == wrong.rhs):
+        return None
+    grows = (relation.lhs == wrong.lhs) == below  # the right side of <=, or the left side of >=
+    old, new = (relation.rhs, wrong.rhs) if relation.lhs == wrong.lhs else (relation.lhs, wrong.lhs)
+    larger, smaller = (new, old) if grows else (old, new)
+    return _never_negative(sp.expand(larger**2 - smaller**2), strict=False) or None if larger.is_nonnegative else None
 
 
 def _residual(relation: Relational) -> sp.Expr:
@@ -99,19 +142,43 @@ def _residual(relation: Relational) -> sp.Expr:
     return -difference if isinstance(relation, BELOW) else difference
 
 
-def _constant_factor(one: sp.Expr, two: sp.Expr, *, positive: bool = False) -> bool:
+def _proportional(one: sp.Expr, two: sp.Expr) -> bool:
     """Whether two = c one with one of the factors that a mutant may put in front of both sides."""
-    factors = FACTORS if positive else (*FACTORS, *(-c for c in FACTORS))
-    return any(_zero(two - c * one) for c in factors)
+    return any(_zero(two - sign * c * one) for c in FACTORS for sign in (1, -1))
 
 
-def _positive(expression: sp.Expr, *, strict: bool = True) -> bool:
-    """Whether an expression is certainly positive (or at least 0), with room for the least number of classes."""
-    if not _plausible(expression, lambda value: not value < 0):
-        return False
-    bounds = ABOVE if strict else LEAST
+def _never_negative(slack: sp.Expr, *, strict: bool) -> str:
+    """The signs that make an expression at least 0 (or positive), with room for the least number of classes."""
+    if slack.is_number:
+        return "since the sides move apart by a constant" if slack.is_positive else ""
+    if not _plausible(slack, lambda value: not value < 0):
+        return ""
+    if _coefficients_settle(slack, strict):
+        return f"since {', '.join(map(_sign, sorted(slack.free_symbols, key=str)))}"
+    bounds = {symbol: bound for symbol, bound in (ABOVE if strict else LEAST).items() if symbol in slack.free_symbols}
     shift = {symbol: sp.Symbol(f"{symbol.name}_more", positive=True) + bound for symbol, bound in bounds.items()}
-    return Positive("", expression, strict).verify() or Positive("", expression.subs(shift), strict).verify()
+    if not bounds or not _coefficients_settle(slack.subs(shift), strict):
+        return ""
+    counts = [f"{symbol} {'>' if strict else '>='} {bound}" for symbol, bound in bounds.items()]
+    return f"since {', '.join([*counts, *map(_sign, sorted(slack.free_symbols - set(bounds), key=str))])}"
+
+
+def _sign(symbol: sp.Symbol) -> str:
+    """The declared sign, in words."""
+    return f"{symbol} > 0" if symbol.is_positive else f"{symbol} >= 0" if symbol.is_nonnegative else f"{symbol} real"
+
+
+def _coefficients_settle(expression: sp.Expr, strict: bool) -> bool:
+    """Whether numerator and denominator expand to terms none of which is negative."""
+    numerator, denominator = sp.fraction(sp.cancel(sp.together(expression)))
+    return _terms_settle(numerator, strict) and _terms_settle(denominator, True)
+
+
+def _terms_settle(polynomial: sp.Expr, strict: bool) -> bool:
+    terms = [term.as_coeff_Mul() for term in sp.Add.make_args(sp.expand(polynomial))]
+    if any(not (c.is_Rational and c >= 0 and rest.is_nonnegative) for c, rest in terms):
+        return False
+    return not strict or any(c > 0 and rest.is_positive for c, rest in terms)
 
 
 def _zero(expression: sp.Expr) -> bool:

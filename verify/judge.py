@@ -8,7 +8,7 @@ overlap and are narrow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral
 from typing import Any, Literal
@@ -20,9 +20,9 @@ from flint import arb
 from theory.claim import Asymptotic, Reading, Root
 from theory.optimum import Optimum
 from theory.symbols import dead, dead_exact
-from verify.balls import Undecided, ball, decide, distance, resolve
+from verify.balls import Undecided, ball, decide, distance, resolve, valueless
 
-__all__ = ["LIMIT_SCALES", "Finding", "ReadingError", "judge", "judge_limit", "observe", "sound"]
+__all__ = ["LIMIT_SCALES", "NO_VALUE", "Finding", "ReadingError", "judge", "judge_limit", "observe", "sound"]
 
 Outcome = Literal["holds", "violated", "undecided"]
 
@@ -40,6 +40,9 @@ ROUNDING = {"enclosure": 0.0, "exact": 1e-9, "convex": 1e-6, "nonconvex": 1e-6}
 
 RIGOROUS = ("enclosure", "exact")
 """Routes whose exact zeros are proved, not the rounding of two floats."""
+
+NO_VALUE = "the formula has no real value"
+"""Reason of a finding: certainly so, not only on a ball that is too wide."""
 
 LIMIT_SCALES = (200, 400, 800)
 LIMIT_TOLERANCE = 1e-4
@@ -156,10 +159,13 @@ def judge(relations: Sequence[Any], readings: Sequence[Reading | Undecided], rou
 def _judge_one(index: int, relation: Any, values: Reading, route: str) -> Finding:
     try:
         if isinstance(relation, sp.Equivalent):
-            return _judge_state(index, relation, values)
-        return _judge_comparison(index, relation, values, route)
+            finding = _judge_state(index, relation, values)
+        else:
+            finding = _judge_comparison(index, relation, values, route)
     except Undecided as error:
-        return Finding(index, "undecided", reason=str(error))
+        finding = Finding(index, "undecided", reason=str(error))
+    open_and_valueless = finding.outcome == "undecided" and valueless(relation, values)
+    return replace(finding, reason=NO_VALUE) if open_and_valueless else finding
 
 
 def _judge_state(index: int, relation: sp.Equivalent, values: Reading) -> Finding:
@@ -239,7 +245,8 @@ def _judge_asymptotic(index: int, relation: Asymptotic, readings: Sequence[Readi
             for scale, values in zip(LIMIT_SCALES, readings, strict=True)
         ]
     except Undecided as wide:
-        return Finding(index, "undecided", reason=str(wide))
+        undefined = any(valueless(relation, values) for values in readings)
+        return Finding(index, "undecided", reason=NO_VALUE if undefined else str(wide))
     d1, d2, d4 = differences
     remainder = (8 * d4 - 6 * d2 + d1) / 3
     error, radius = abs(float(remainder.mid())), float(remainder.rad())

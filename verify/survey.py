@@ -17,13 +17,15 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
+from flint import arb
 
-from theory.claim import Asymptotic, Claim, Mutant
+from theory.claim import Asymptotic, Claim, Mutant, Reading
 from theory.problem import Problem
 from theory.symbols import dead
-from verify.equivalence import why_equivalent
-from verify.findings import findings_for, optimum_for, routes_of
-from verify.judge import Finding
+from verify.balls import Undecided, ball
+from verify.equivalence import why_equivalent, why_weaker
+from verify.findings import findings_for, observed, optimum_for, routes_of
+from verify.judge import NO_VALUE, Finding
 from verify.mutation import LADDER, explained, generic_mutants, moved, probes, root_symbols, sharp_relations
 from verify.operators import OPERATORS, operator_mutants
 from verify.routes import COSTLY
@@ -40,8 +42,8 @@ LONGEST = 400
 """Characters of a relation up to which exact algebra is tried."""
 MODERATE = 12
 """Most classes for the costly routes."""
-UNDEFINED = "is not finite"
-"""In the reason of a finding: the formula has no value there."""
+UNCOUNTED = ("equivalent", "weaker", "vacuous")
+"""Outcomes of mutants that nothing could kill."""
 
 
 class OutOfTime(Exception):
@@ -116,7 +118,8 @@ def survey(
     Returns
     -------
     ClaimMutants
-        One row per mutant. ``vacuous``: the changed formula has no value, or nothing to compare, at any problem.
+        One row per mutant. ``weaker``: the claim implies it, so that nothing can kill it. ``vacuous``: the changed
+        formula has no real value at any problem.
 
     Examples
     --------
@@ -149,7 +152,7 @@ class _Survey:
         self.roots = root_symbols(self.claim, self.seed, self.avoid)
         rows = [self.judge(mutant) for mutant in self.mutants()]
         resolution, route, certified = self.resolution()
-        counted = [row for row in rows if row.outcome not in ("equivalent", "vacuous")]
+        counted = [row for row in rows if row.outcome not in UNCOUNTED]
         summary = MutantSummary(
             total=len(counted),
             killed=sum(row.outcome == "killed" for row in counted),
@@ -202,16 +205,18 @@ class _Survey:
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.proof(mutant):
+        if proved := self.proof(mutant):
+            return dict(zip(("outcome", "reason"), proved, strict=True))
+        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.unseen(mutant):
             return {"outcome": "equivalent", "reason": reason}
         for route in (route for route in routes if route in COSTLY):
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        if set(seen) <= {UNDEFINED}:
-            why = "the formula has no value" if seen else "nothing to compare"
-            return {"outcome": "vacuous", "reason": f"{why} at any configuration"}
-        return {"outcome": "survived", "reason": ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())}
+        if set(seen) == {NO_VALUE}:
+            return {"outcome": "vacuous", "reason": f"{NO_VALUE} at any configuration"}
+        counts = ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())
+        return {"outcome": "survived", "reason": counts or "nothing to compare at any configuration"}
 
     def attack(
         self, wrong: Claim, places: list[Problem], route: str, seen: Counter[str]
@@ -225,9 +230,9 @@ class _Survey:
             violated = next((f for f in findings if f.outcome == "violated"), None)
             if violated is not None:
                 return self.kill(wrong, problem, route, violated), []
-            outcomes = [UNDEFINED if UNDEFINED in f.reason else f.outcome for f in findings]
+            outcomes = [NO_VALUE if f.reason == NO_VALUE else f.outcome for f in findings]
             seen.update(outcomes)
-            settled = set(outcomes) == {UNDEFINED} or (route == "enclosure" and set(outcomes) == {"holds"})
+            settled = set(outcomes) == {NO_VALUE} or (route == "enclosure" and set(outcomes) == {"holds"})
             if not settled:  # where the strongest route has decided, weaker ones cannot disagree
                 opened.append(problem)
         return None, opened
@@ -241,15 +246,46 @@ class _Survey:
             "certificate": route == "enclosure" and all(proved) and not violated.tie,
         }
 
-    def proof(self, mutant: Mutant) -> str:
-        """Why exact algebra says that the changed relation is not wrong; empty without a proof, or if it is long."""
+    def proof(self, mutant: Mutant) -> tuple[str, str] | None:
+        """Outcome and reason if exact algebra says that the changed relation is not wrong; None without a proof."""
         if mutant.relations is None or len(mutant.relations) != 1:
-            return ""
+            return None
         (wrong,) = mutant.relations
         if len(str(wrong)) > LONGEST:
+            return None
+        for index, relation in enumerate(self.claim.relations):
+            if not _alike(relation, wrong):
+                continue
+            if reason := why_equivalent(relation, wrong):
+                return "equivalent", reason
+            if (reason := why_weaker(relation, wrong)) and self.as_declared(relation.free_symbols | wrong.free_symbols):
+                return "weaker", f"implied by relation {index + 1} {reason}"
+        return None
+
+    def as_declared(self, symbols: set[sp.Symbol]) -> bool:
+        """Whether no reading contradicts the declared sign of a symbol: a proof from a wrong sign is none."""
+        return not any(misdeclared(symbol, reading) for reading in self.readings() for symbol in symbols & set(reading))
+
+    def unseen(self, mutant: Mutant) -> str:
+        """Why a strict inequality cannot be told from the other: an observable that is always a ball; or empty."""
+        (wrong, *more) = mutant.relations or (None,)
+        if mutant.operator != "strictness" or more or not isinstance(wrong, sp.Lt | sp.Gt):
             return ""
-        proofs = (why_equivalent(relation, wrong) for relation in self.claim.relations if _alike(relation, wrong))
-        return next((reason for reason in proofs if reason), "")
+        readings = [reading for reading in self.readings() if wrong.free_symbols <= set(reading)]
+        for symbol in sorted(wrong.free_symbols, key=str):
+            values = [reading[symbol] for reading in readings]
+            if values and all(isinstance(value, arb) and value.rad() > 0 for value in values):
+                return (
+                    f"differs only where both sides are equal, and {symbol} is read as a ball, which never shows that"
+                )
+        return ""
+
+    def readings(self) -> Iterator[Reading]:
+        """What the routes that are not costly read at every problem."""
+        for route in (route for route in routes_of(self.claim) if route not in COSTLY):
+            for problem in self.fields:
+                found = observed(self.claim, problem, route, self.seed, self.avoid)
+                yield from (reading for reading in found if not isinstance(reading, Undecided))
 
     def resolution(self) -> tuple[float | None, str, float | None]:
         """Smallest relative perturbation of a prediction or threshold that is refuted, the route; by a certificate."""
@@ -300,6 +336,21 @@ class _Survey:
         return False
 
 
+def misdeclared(symbol: sp.Symbol, reading: Reading) -> bool:
+    """Whether the value of a symbol certainly has another sign than the symbol.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", positive=True)
+    >>> [misdeclared(x, {x: sp.Integer(value)}) for value in (1, 0, -1)]
+    [False, True, True]
+    """
+    if not symbol.is_nonnegative:
+        return False
+    value = ball(symbol, reading)
+    return bool(value < 0 or (symbol.is_positive and value == 0))
+
+
 def perturbed(relation: Any, step: sp.Rational) -> Iterator[Any]:
     """A prediction or a threshold times 1 + step and 1 - step; none for inequalities.
 
@@ -324,9 +375,10 @@ def _alike(relation: Any, wrong: Any) -> bool:
         return type(relation) is type(wrong) and (relation.lhs == wrong.lhs or relation.rhs == wrong.rhs)
     if isinstance(relation, sp.Equivalent) != isinstance(wrong, sp.Equivalent):
         return False
-    parts = [set(sp.preorder_traversal(one)) - {dead} for one in (relation, wrong)]
-    shared = {part for part in parts[0] & parts[1] if not part.is_number}
-    return any(part in shared for part in _sides(relation))
+    parts = set(sp.preorder_traversal(wrong)) - {dead}
+    return any(side in parts for side in _sides(relation) if not side.is_number) or any(
+        side in _sides(wrong) for side in _sides(relation)
+    )
 
 
 def _sides(relation: Any) -> list[Any]:

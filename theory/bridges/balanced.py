@@ -37,7 +37,7 @@ BUDGET = Fraction(3, 2)
 lam_relu = sp.Symbol("lambda_relu", positive=True)
 relu_margin, ridge_margin, peeled_margin = sp.symbols("margin_relu margin_ridge margin_peeled", real=True)
 """Own minus wrong logit: nonnegative features at lam, linear ones at lam sqrt(K/(K-1)), layer-peeled."""
-F_relu, F_ridge, F_peeled, F_sphere, F_svm = sp.symbols("F_relu F_ridge F_peeled F_sphere F_svm", real=True)
+F_relu, F_ridge, F_peeled, F_sphere, F_svm = sp.symbols("F_relu F_ridge F_peeled F_sphere F_svm", nonnegative=True)
 p_own, p_wrong = sp.symbols("Z_kk Z_lk", real=True)
 """Squared loss: own and wrong logit."""
 nu = sp.Symbol("mu_true", positive=True)
@@ -260,7 +260,7 @@ every_model = Claim(
 
 F_one = sp.Symbol("F_mean", real=True)
 """Mean loss per vector on the sphere, d >= n - 1."""
-bound = sp.Symbol("f_bound", real=True)
+bound = sp.Symbol("f_bound", nonnegative=True)
 """Lower bound on the layer-peeled value at the same d."""
 F_uneven = sp.Symbol("F_uneven", real=True)
 """Layer-peeled value where one class is twice as large as the others, d >= n - 1."""
@@ -380,8 +380,4 @@ sphere_is_peeled = Claim(
         ),
     ),
     source="derived here",
-    survivors={
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 4)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

@@ -20,7 +20,7 @@ from theory.problem import Problem
 from theory.symbols import K as sym_K
 from theory.symbols import N, a, b, dead, dead_exact, kA, kB, lam, n, rA, rB, s1, tA, tB, w
 
-F_peeled, F_ridge = sp.symbols("F_peeled F_ridge", real=True)
+F_peeled, F_ridge = sp.symbols("F_peeled F_ridge", nonnegative=True)
 T_ridge = sp.Symbol("T_ridge", nonnegative=True)
 """Nuclear norm of the logits of the ridge problem with one decay per class mean, at lam."""
 pairing, pairing_ridge = sp.symbols("GZ GZ_ridge", real=True)
@@ -297,7 +297,7 @@ budget_is_ridge = Claim(
     hypotheses=BASIC,
     witness=BOTH_LIVE,
     family=Family(sizes="two", bias=("none",), near=("minority_merge",), weights=True, model="layer-peeled"),
-    settings=(COLLAPSED, WEIGHTED, step(1, 1, "10")),
+    settings=(COLLAPSED, WEIGHTED, step(1, 1, "10"), step(2, 2, "3/2", "1/40", "1/40")),
     derivation=budget_derivation,
     rests_on=frozenset({"HL23-01", "HL23-04", "HL23-07", "FA21-02", "FA21-09", "TH22-01", "TH22-12", "XP26-01"}),
     required="proved",
@@ -319,4 +319,10 @@ budget_is_ridge = Claim(
     note="The multiplier of a rational budget is irrational, so the two problems "
     "that are solved differ slightly: the gap "
     "between them is enclosed from both sides and is of second order.",
+    survivors={
+        "exponent: lambda becomes sqrt(lambda) (relation 3)": "implied: the decays compared are below 1, as the masses "
+        "add up to 1, so that sqrt(lambda) is larger",
+        "sign: * becomes -F_peeled + F_ridge - T*lambda (relation 4)": "implied by relations 3 and 4: the gap is at "
+        "least 0, so the right side is, and minus the gap is at most 0",
+    },
 )

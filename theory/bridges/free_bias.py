@@ -22,7 +22,7 @@ mode, upper, lower = sp.symbols("mu_i n_i n_next", positive=True)
 """A mode of the centred labels, the i-th and the (i+1)-th largest size."""
 alive, alive_free = sp.symbols("alive alive_free", nonnegative=True)
 """Numbers of live modes without and with a free bias."""
-F_none, F_free = sp.symbols("F_none F_free", real=True)
+F_none, F_free = sp.symbols("F_none F_free", nonnegative=True)
 
 
 def interlaced(optimum: Optimum) -> Iterator[Reading]:
@@ -119,7 +119,13 @@ interlacing = Claim(
     ),
     witness=LOST,
     family=Family(bias=("none",), near=("zero",), model="mse", depths=(1, 2, 3), dims="any"),
-    settings=(KEPT, deep.EXAMPLE, Problem.mse([(4, 3)], "0.02", "0.05"), Problem.mse([3, 2], ["1/2", "1/3"], 1)),
+    settings=(
+        KEPT,
+        deep.EXAMPLE,
+        Problem.mse([(4, 3)], "0.02", "0.05"),
+        Problem.mse([3, 2], ["1/2", "1/3"], 1),
+        Problem.mse(["1/2", "1/4"], "1/10"),
+    ),
     derivation=interlacing_derivation,
     rests_on=frozenset({"DA23-02", "DA23-03", "DA23-19"}),
     required="proved",
@@ -134,9 +140,6 @@ interlacing = Claim(
         Mutant("mu_i <= n_{i+1}", relations=(sp.Le(mode, lower, evaluate=False),), problem=KEPT),
     ),
     source="published result; proof re-derived",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 m_free, m_none = sp.symbols("m_free m_none", positive=True)
@@ -300,6 +303,7 @@ one_equation = Claim(
         TRIPLE.at(11),
         Problem.ce([(6, 2), 3], 1, bias="free").at(5),
         Problem.ce([9, 4], 1, bias="free").at(2),
+        Problem.ce(["1/2", "1/4"], 1, bias="free").at("1/5"),
     ),
     derivation=secular_derivation,
     rests_on=frozenset({"HL23-06", "HL23-12", "DA23-03", "DA23-19"}),
@@ -318,8 +322,4 @@ one_equation = Claim(
         Mutant("K replaced by K - 1", relations=(_equal(m_free, (K - 1) * nA * nB / N),), problem=LONE),
     ),
     source="derived here",
-    survivors={
-        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 8)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

@@ -27,7 +27,7 @@ PAPER = "bridges"
 ridge, budget = sp.symbols("M_ridge M_budget", real=True)
 """Margin of a class over another: weight decay tending to 0, and a budget above T_eps."""
 cos_ridge, cos_budget = sp.symbols("c_ridge c_budget", real=True)
-"""Cosine of their classifier rows in both."""
+"""Cosine of their classifier rows in both, for factors of least norm."""
 cos_seli, cos_square = sp.symbols("c_SELI c_square", real=True)
 """The same for max-margin classifiers, and for P D P in place of its root."""
 cos_AA, cos_AB = sp.symbols("c_AA c_AB", real=True)
@@ -100,12 +100,19 @@ def factor_derivation() -> Derivation:
             Lemma("W W^T = sqrt(lam_H/lam_W) (X X^T)^(1/2) at every minimiser, G = D under weight decay", "NR26-01"),
             Lemma("Z tends to a_eps P under weight decay", "NR26-10"),
             Lemma("Z = a_eps P exactly under a budget T >= T_eps, where G = 1", "NR26-12"),
+            Lemma(
+                "|W| |H| >= |Z|_* with equality only for W W^T proportional to (Z Z^T)^(1/2): T = T_eps leaves no "
+                "other factors, a larger budget does",
+                "variational form of the nuclear norm",
+            ),
             Identity("G = 1: (P P)^(1/2) = P, entry between", ROOT["AB"].subs(flat), -1 / total),
             Identity("and on the diagonal", ROOT["A"].subs(flat), 1 - 1 / total),
             Identity("cosine of the frame", (ROOT["AA"] / ROOT["A"]).subs(flat), -1 / (total - 1)),
         )
     )
 
+
+UNEVEN = Problem.ce([(4, 2), 1], "1/20").with_loss(smoothing="1/5")
 
 bridge = Claim(
     id="XP26-12",
@@ -115,7 +122,8 @@ bridge = Claim(
     statement=(
         r"\text{weight decay}: \lambda \to 0:\quad Z \to a_\epsilon P,\quad W W^T \propto (P D P)^{1/2}"
         r" \text{ (SELI), linearly in } \lambda",
-        r"\|Z\|_* \leq T,\ T \geq T_\epsilon:\quad Z = a_\epsilon P,\quad W W^T \propto P \text{ (simplex ETF)}",
+        r"\|Z\|_* \leq T,\ T \geq T_\epsilon:\quad Z = a_\epsilon P,\quad W W^T \propto P \text{ (simplex ETF)"
+        r" in the factors of least norm, the only ones at } T = T_\epsilon",
     ),
     relations=(
         Asymptotic(ridge, LEVEL),
@@ -129,7 +137,7 @@ bridge = Claim(
     hypotheses=limit.hypotheses,
     witness=BASE,
     family=limit.family,
-    settings=(limit.settings[0], THREE),
+    settings=(limit.settings[0], THREE, UNEVEN),
     along=fainter,
     companions=saturated,
     derivation=factor_derivation,
@@ -143,5 +151,6 @@ bridge = Claim(
     ),
     note="Same logits, other geometry of the factors: G = D under weight decay on samples, G = 1 under a "
     "budget on class "
-    "means. The Gram matrix of the features follows in the same way from the right singular vectors.",
+    "means. The Gram matrix of the features follows in the same way from the right singular vectors. A budget above "
+    "T_eps is not used in full, and other factors of the same logits fit into it.",
 )

@@ -162,6 +162,7 @@ two_losses = Claim(
         *beside(Problem.ce([4, 1], 1), 4),
         Problem.ce([(9, 3)], "0.02"),
         Problem.ce([(4, 2), (2, 1)], 1).at(3),
+        Problem.ce(["1/2", "1/4"], 1).at("1/5"),
     ),
     derivation=losses_derivation,
     rests_on=frozenset({"HL23-04", "HL23-05", "HL23-07", "HL23-10", "DA23-11"}),

@@ -302,6 +302,7 @@ two_classes = Claim(
         *beside(Problem.ce([3, 1], 1), Fraction(3, 2)),
         Problem.ce([3, 1], 1).at(3),
         Problem.ce([5, 5], "0.1"),
+        Problem.ce([9, 1], 1).at(4),
     ),
     derivation=two_class_derivation,
     rests_on=frozenset(
@@ -328,4 +329,8 @@ two_classes = Claim(
     note="Without a bias and weights the two margins differ only with nonnegative "
     "features and in the layer-peeled model. "
     "The layer-peeled problem and the unit vectors are solved at e = 3/2, whatever lambda is; the weights are 1 and 2.",
+    survivors={
+        "exponent: t becomes sqrt(t) (relation 18)": "implied: s^2 + t^2 = 2 T^2 = 18 at this budget and s > t give "
+        "s > 3, and sqrt(t) is at most the larger of 1 and t",
+    },
 )

@@ -19,7 +19,7 @@ from theory.value_observables import losses
 
 __all__ = ["budget_losses"]
 
-loss_A, loss_B, more_A, more_B = sp.symbols("L_A L_B L_A_more L_B_more", real=True)
+loss_A, loss_B, more_A, more_B = sp.symbols("L_A L_B L_A_more L_B_more", nonnegative=True)
 """Losses of a majority and a minority class, at the budget of the problem and at a larger one."""
 STEPS = (Fraction(101, 100), Fraction(3, 2))
 
@@ -77,7 +77,4 @@ budget_losses = Claim(
     ),
     source=SOURCE,
     note="It implies that minority collapse in the ratio is an up-set (FA21-04).",
-    survivors={
-        "strict*": "the loss falls strictly at every problem tried; the conjecture does not claim that",
-    },
 )

@@ -94,7 +94,11 @@ sign = Claim(
     ),
     witness=TWO.at(1),
     family=Family(sizes="two", bias=("none",), near=("merge",)),
-    settings=(Problem.ce([(30, 3), (5, 2)], "1/100"), Problem.ce([(12, 1), (5, 3)], "1/100")),
+    settings=(
+        Problem.ce([(30, 3), (5, 2)], "1/100"),
+        Problem.ce([(12, 1), (5, 3)], "1/100"),
+        Problem.ce([(9, 2), (8, 2)], "1/100"),
+    ),
     companions=both,
     required="agrees",
     source="ours; a conjecture, searched",

@@ -94,6 +94,11 @@ def focal_derivation() -> Derivation:
 
 FOUR = Problem.ce([(9, 4), (4, 4)], 1).with_loss("focal:2")
 TWO = Problem.ce([(9, 2), (4, 2)], 1, weights=[(1, 2), (2, 2)]).with_loss("focal:3")
+PAIR_ALONE = Problem.ce([(4, 2)], 1, weights=[(3, 2)]).with_loss("focal:3")
+THREE_ALONE = Problem.ce([(9, 3)], 1, weights=[(2, 3)]).with_loss("focal:3")
+"""One cluster: merged where Z = 0 and p = 1/k, the bound itself is where it merges."""
+RARELY_OWN = Problem.ce([(100, 7), (1, 5)], 1, weights=[("1/10", 7), (10, 5)]).with_loss("focal:1")
+"""Merged at p = 0.085, where psi(p) < psi(1/7)."""
 
 focal = Claim(
     id="UC26-09",
@@ -131,7 +136,16 @@ focal = Claim(
         losses=("focal:1", "focal:2", "focal:3"),
         knobs=("weights",),
     ),
-    settings=(TWO.at("2.4"), TWO.at("7"), FOUR.at("4.4")),
+    settings=(
+        TWO.at("2.4"),
+        TWO.at("8.9"),
+        TWO.at(20),
+        FOUR.at("4.4"),
+        FOUR.at(6),
+        PAIR_ALONE.at("5.34"),
+        THREE_ALONE.at("22.2"),
+        RARELY_OWN.at("1.275"),
+    ),
     derivation=focal_derivation,
     rests_on=frozenset({"NR26-04"}),
     required="proved",
@@ -143,6 +157,12 @@ focal = Claim(
     note="Where the classes do merge is not known in closed form, and that they stay merged from some weight decay on "
     "is not proved, as the loss is not convex. Two classes of a size can merge earlier than with cross-entropy.",
     survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "sign: sqrt(n)*w*Min(*": "implied: min(1, psi(1/k)) is positive",
+        "sign: gamma* becomes -gamma*": "implied: psi becomes smaller",
+        "factor: gamma - 1 becomes 2*gamma - 1": "implied: a larger power of 1 - 1/k < 1",
+        "exponent: k becomes sqrt(k)": "implied: log(sqrt(k)) is smaller than log(k)",
+        "dropped term: * becomes (1 - 1/k)**gamma": "implied: psi without a positive term",
+        "dropped term: 1 - 1/k becomes -1/k": "implied: |-1/k| <= 1 - 1/k for k >= 2",
+        "strictness: *": "differs only for a merged cluster exactly on its threshold, where no state is decided",
     },
 )

@@ -64,8 +64,19 @@ def zero_readings(optimum: Optimum, root: bool = False) -> Iterator[Reading]:
 
 
 def just_below(problem: Problem) -> tuple[Problem]:
-    """The same classes at a little less weight decay; two classes leave 0 in a jump, which is seen much closer."""
-    step = Fraction(10**7 + 1, 10**7) if problem.K == 2 else STEP
+    """The same classes at a little less weight decay; two classes leave 0 in a jump, which is seen much closer.
+
+    Below the threshold the value falls in proportion to the distance, and to the share in the loss of the cluster that
+    leaves 0 farthest: the smaller the smallest share, the larger the step that shows it.
+
+    Examples
+    --------
+    >>> [float(just_below(Problem.ce(sizes, 1).with_loss("hinge"))[0].x2) for sizes in ([9, 4], [10**4, 1])]
+    [168.99996620000508, 99980001.00039987]
+    """
+    masses = [c.size * c.weight * c.classes for c in problem.clusters]
+    least = Fraction(1, 10**7) if problem.K == 2 else STEP
+    step = 1 + least * max(Fraction(1), sum(masses, Fraction(0)) / min(masses) / 5)
     return (problem.at(problem.x2 / step**2),)
 
 
@@ -155,6 +166,7 @@ hinge_zero = Claim(
     ),
     settings=(
         BOTH.at("11.35"),
+        BOTH.at(12),
         BOTH.at(20),
         HEAVY.at("34.2"),
         HEAVY.at("34.3"),

@@ -159,7 +159,7 @@ same = Claim(
         Hypothesis(
             "no logit adjustment, no ldam, no bias",
             lambda p: not p.adjustment and not p.loss.startswith("ldam") and p.bias == "none" and p.model == "ce",
-            dropped="log-priors and ldam margins would have to keep the original sizes; a bias is not scaled",
+            dropped="log-priors and ldam margins would have to keep the original sizes; a bias gets another price",
         ),
         Hypothesis(
             "twice the exponent of the scaling is an integer",

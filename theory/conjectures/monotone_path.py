@@ -21,8 +21,8 @@ __all__ = ["monotone_path"]
 STEPS = (Fraction(101, 100), Fraction(3, 2), Fraction(4))
 """x^2 further along the path, relative to the drawn one."""
 
-later_rank = sp.Symbol("rank_later", integer=True)
-value, later_value, first, later_first = sp.symbols("s_i s_i_later p_max p_max_later", real=True)
+later_rank = sp.Symbol("rank_later", integer=True, nonnegative=True)
+value, later_value, first, later_first = sp.symbols("s_i s_i_later p_max p_max_later", nonnegative=True)
 """A singular value of Z D^(1/2) and the own probability of the largest class, here and further along the path."""
 
 
@@ -87,7 +87,4 @@ monotone_path = Claim(
     ),
     source=SOURCE,
     note="Only the sum of the singular values is known to fall.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

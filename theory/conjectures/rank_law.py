@@ -15,7 +15,7 @@ from theory.problem import Problem
 
 __all__ = ["rank_law"]
 
-root_count = sp.Symbol("count_root", integer=True)
+root_count = sp.Symbol("count_root", integer=True, nonnegative=True)
 """Number of classes with n_k > lam N."""
 
 
@@ -60,7 +60,7 @@ rank_law = Claim(
         NOT_TRIED,
         WIDE,
         Hypothesis(
-            "cross-entropy, sparsemax or squared loss; class weights, label smoothing, balanced softmax",
+            "cross-entropy, sparsemax or squared loss; class weights and label smoothing, or balanced softmax",
             lambda p: (
                 p.model == "ce"
                 and p.depth == 1
@@ -73,14 +73,24 @@ rank_law = Claim(
             dropped="other losses and knobs were not tried",
         ),
         Hypothesis(
-            "squared loss only with one-hot labels and logits that are not shifted",
-            lambda p: p.loss != "squared" or not (p.smoothing or p.adjustment),
+            "squared loss only with one-hot labels",
+            lambda p: p.loss != "squared" or not p.smoothing,
             dropped=Problem.ce([1, 2, 3], 1).with_loss("squared", smoothing="1/20").at("2.71"),
+        ),
+        Hypothesis(
+            "shifted logits for cross-entropy only",
+            lambda p: p.loss == "ce" or not p.adjustment,
+            dropped=Problem.ce([3, 1, 1, 1], 1).with_loss("sparsemax", adjustment=1).at("7/2"),
         ),
         Hypothesis(
             "not label smoothing and shifted logits at once",
             lambda p: not (p.smoothing and p.adjustment),
             dropped=Problem.ce([4, 2, 1], 1).with_loss("ce", smoothing="7/10", adjustment=1).at("0.430729"),
+        ),
+        Hypothesis(
+            "not different class weights and shifted logits at once",
+            lambda p: not p.adjustment or len({run.weight for run in p.runs}) == 1,
+            dropped=Problem.ce([2, 1], 1, weights=[1, "3/2"]).with_loss("ce", adjustment=1).at("12/5"),
         ),
     ),
     witness=FEWER,
@@ -111,9 +121,7 @@ rank_law = Claim(
     ),
     source=SOURCE,
     note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
-    "labels the squared loss has a direction along the mean of all classes that outlives the count: the hypothesis "
-    "names a counterexample.",
-    survivors={
-        "*(relation 1)*": "what survives is a lower bound below this one",
-    },
+    "labels the squared loss has a direction along the mean of all classes that outlives the count. Cross-entropy with "
+    "balanced softmax predicts the class shares where Z = 0; with equal weights and one-hot labels its gradient there "
+    "is D^(1/2) times an orthogonal projector, otherwise, and for sparsemax, its norm can exceed every w sqrt(n).",
 )

@@ -18,7 +18,9 @@ from theory.value_observables import grams, representatives
 
 __all__ = ["size_order"]
 
-p_i, p_j, column_i, column_j, row_i, row_j, w_i, w_j = sp.symbols("p_i p_j z_i z_j row_i row_j w_i w_j", real=True)
+p_i, p_j, column_i, column_j, row_i, row_j, w_i, w_j = sp.symbols(
+    "p_i p_j z_i z_j row_i row_j w_i w_j", nonnegative=True
+)
 """Of two classes with n_i >= n_j: own probability, lengths of column and row of Z, squared length of the row of W."""
 
 
@@ -81,7 +83,4 @@ size_order = Claim(
     ),
     source=SOURCE,
     note="NR26-22 proves the order of the mean of loss and entropy. In one dimension ties already fail.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

@@ -29,7 +29,7 @@ __all__ = ["TAILS", "frame", "frame_steps", "limit", "max_margin", "multipliers"
 Array = NDArray[Any]
 PAPER = "conjectures"
 
-least, t = sp.symbols("gamma t", real=True)
+least, t = sp.Symbol("gamma", real=True), sp.Symbol("t", nonnegative=True)
 """Least margin of the adjusted logits without their shifts, and |S^(1/2) Z G^(1/2)|_*/R_0."""
 t_uniform, t_root, t_weights, t_sizes = sp.symbols("t_s t_Delta t_w t_n", real=True)
 """t with the R_0 of wrong multipliers: no row decay; scaling not squared; g = n w; g = n."""
@@ -202,6 +202,7 @@ def frame_steps() -> tuple[Step, ...]:
 def tail_derivation() -> Derivation:
     """The bound gamma <= t by duality, L(Z*) <= L(t V) by optimality, and the tails bring the two together."""
     margin, time, mass, total, e, power = sp.symbols("gamma t m M epsilon p", positive=True)
+    row, delta, temperature = sp.symbols("s Delta tau", positive=True)
     return Derivation(
         steps=(
             Lemma("temperature and scaling are row decay", "UC26-02"),
@@ -242,7 +243,12 @@ def tail_derivation() -> Derivation:
                 "gamma/t -> 1 and the max-margin solution is unique: Z*/t -> V",
                 "compactness",
             ),
-            Lemma("Gram matrices are continuous functions of Z/t", "NR26-01"),
+            Lemma("Gram matrices are continuous functions of Z/t: S^(1/2) W W^T S^(1/2) ~ (X X^T)^(1/2)", "NR26-01"),
+            Identity(
+                "X = S^(1/2) Z G^(1/2) is S_^(1/2) v G^(1/2), S_ = S tau^2/Delta^2: an entry",
+                sp.sqrt(row * temperature**2 / delta**2) * (delta / temperature * time),
+                sp.sqrt(row) * time,
+            ),
         )
     )
 
@@ -266,7 +272,7 @@ limit = Claim(
         r"\gamma = \min_{c \neq k} (v_{kk} - v_{ck}) \leq t,\qquad L(Z^*) \leq L(t V),\quad V = I - "
         r"\frac{1 \hat s^T}{\sum_j \hat s_j},\quad v_{jk} = \tfrac{\Delta_j}{\tau} z_{jk}",
         r"\text{hence for } \lambda \to 0:\quad \gamma/t \to 1,\quad v/t \to V,\quad W W^T \propto "
-        r"\hat S^{-1/2} (\Pi \hat S G \Pi)^{1/2} \hat S^{-1/2},\quad \bar H^T \bar H \propto "
+        r"S^{-1/2} (\Pi \hat S G \Pi)^{1/2} S^{-1/2},\quad \bar H^T \bar H \propto "
         r"\hat S^{1/2} (\Pi \hat S G \Pi)^{+1/2} \hat S^{1/2}",
         r"\text{class weights, log-prior shifts, margins and the loss (cross-entropy, focal, poly-1) do not enter}",
     ),
@@ -310,7 +316,4 @@ limit = Claim(
     "decay, decide the angles of classifier rows and features. The bounds say nothing about how small the weight decay "
     "must be: the least margin lags behind t by about the logarithm of the weight ratios (UC26-04). Focal loss is not "
     "convex: there Z* has one column per sample, and what is observed are class means at the best point found.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

@@ -153,7 +153,7 @@ def _common_relations() -> tuple[Any, ...]:
     return (
         sp.Equivalent(dead, strength * n_some >= base),
         sp.Equivalent(dead, strength * n_every > base),
-        sp.Equivalent(dead, strength * n_shallow >= base),
+        sp.Equivalent(dead, K**2 * Lam * n_shallow >= 1),
         sp.Eq(s_live, mse.p * sp.sqrt(n), evaluate=False),
         sp.Eq(s_zero, 0, evaluate=False),
         sp.Eq(z_kl, z_lk, evaluate=False),

@@ -276,6 +276,7 @@ block = Claim(
     derivation=block_derivation,
     status="refuted",
     required="refuted",
+    rests_on=frozenset({"DA23-01", "DA23-02"}),
     mutants=(
         Mutant(
             "class means of the block have equal lengths", relations=(sp.Eq(hh, hh2, evaluate=False),), problem=TIED_CUT

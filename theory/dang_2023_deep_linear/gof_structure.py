@@ -283,11 +283,11 @@ value = Claim(
     ),
 )
 
-big, small = sp.symbols("p_big p_small", real=True)
-row_big, row_small, top_big, top_small = sp.symbols("row_big row_small top_big top_small", real=True)
+big, small = sp.symbols("p_big p_small", nonnegative=True)
+row_big, row_small, top_big, top_small = sp.symbols("row_big row_small top_big top_small", nonnegative=True)
 """Of two live classes, the larger one first: own logit, |row_k(P)|^2, |row_k(W_M)|^2."""
 h_big, h_small, rise_big, rise_small, fall_big, fall_small = sp.symbols(
-    "h_big h_small rise_big rise_small fall_big fall_small", real=True
+    "h_big h_small rise_big rise_small fall_big fall_small", nonnegative=True
 )
 """|hbar_k|^2 at M >= 2; at M = 1 below and above the size where it is largest."""
 
@@ -413,7 +413,4 @@ order = Claim(
             problem=settings.DEEP,
         ),
     ),
-    survivors={
-        "*": "an order with room: what survives is weaker, or true as well at every problem tried",
-    },
 )

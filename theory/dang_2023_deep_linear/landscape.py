@@ -30,7 +30,7 @@ from theory.symbols import F, N, dead, n
 
 largest = sp.Symbol("n_max", positive=True)
 """Largest class size."""
-level_found, level = sp.symbols("f_found f_A", real=True)
+level_found, level = sp.symbols("f_found f_A", nonnegative=True)
 """Objective at a point with the classes of A alive, evaluated from its factors; what the modes of A predict."""
 best_level = sp.Symbol("f_other", real=True)
 """The prediction for a set of live classes that is not that of the minimiser."""

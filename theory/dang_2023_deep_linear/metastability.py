@@ -20,7 +20,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import F, dead, n
 
-f_root, p_root = sp.symbols("f_root p_root", real=True)
+f_root, p_root = sp.symbols("f_root p_root", nonnegative=True)
 """Value with the class at its non-zero stationary point, and that point."""
 
 
@@ -100,6 +100,9 @@ def window_derivation() -> Derivation:
     )
 
 
+LARGER = "a larger upper bound, since M >= 2: weaker"
+SMALLER = "a smaller lower bound, since M >= 2: weaker"
+
 window = Claim(
     id="DA23-06",
     title="Non-zero stationary points above the threshold",
@@ -152,7 +155,13 @@ window = Claim(
     note="At t = t_exist, and 1e-6 on either side, for sizes (16, 16) with M = 2. Existence is decided by Sturm "
     "sequences of the mode equation. M = 1: the window is empty.",
     survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "factor: (M - 1)/M becomes 2*(M - 1)/M (relation 2)": LARGER,
+        "exponent: 1/M becomes 1/sqrt(M) (relation 2)": LARGER,
+        "exponent: 1/M becomes M (relation 2)": LARGER,
+        "sign: (M - 1)/(2[*]M) *(relation 3)": SMALLER,
+        "factor: (M - 1)/(2[*]M) becomes (M - 1)/(4[*]M) (relation 3)": SMALLER,
+        "exponent: 1/M becomes M[*][*](-2) (relation 3)": SMALLER,
+        "exponent: M becomes sqrt(M) (relation 3)": SMALLER,
+        "off by one: M becomes M + 1 (relation 3)": SMALLER,
     },
 )

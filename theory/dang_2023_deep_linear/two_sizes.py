@@ -11,7 +11,7 @@ import sympy as sp
 from theory import mse_observables as mse
 from theory.claim import Claim, Hypothesis, Mutant, Reading
 from theory.dang_2023_deep_linear import settings
-from theory.dang_2023_deep_linear.free_bias import FREE, GROUPS2, mu_i, p_i
+from theory.dang_2023_deep_linear.free_bias import FREE, GROUPS2, TINY_PAIRS, mu_i, p_i
 from theory.dang_2023_deep_linear.modes import bias_steps, monotone_steps, u
 from theory.derivation import Derivation, Identity, Lemma, Positive, Step
 from theory.mse_observables import STRENGTH, M, base, lH
@@ -174,6 +174,7 @@ two_levels = Claim(
         Problem.mse([8, 2, 2], "0.1", "0.2", bias="free"),
         Problem.mse([(6, 2), (2, 3)], ["0.2"], "0.3", bias="free"),
         Problem.mse([6, 2, 2], ["1/25"], "1/2", bias="free"),
+        TINY_PAIRS,
     ),
     derivation=two_level_derivation,
     rests_on=frozenset({"DA23-03", "DA23-19"}),

@@ -30,6 +30,7 @@ from theory.problem import Problem
 from theory.relu_observables import (
     CAP,
     S,
+    alive_margin,
     class_pairs,
     classifier_square,
     feature_square,
@@ -420,7 +421,7 @@ balanced = Claim(
     relations=(
         sp.Eq(hh12, 0, evaluate=False),
         sp.Eq(
-            hh, sp.sqrt((K - 1) * lW / (K * lH * n)) * relu_margin(K * sp.sqrt(n) * lam * sp.sqrt(CAP)), evaluate=False
+            hh, sp.sqrt((K - 1) * lW / (K * lH * n)) * alive_margin(K * sp.sqrt(n) * lam * sp.sqrt(CAP)), evaluate=False
         ),
         sp.Eq(ww, C2 * (1 - 1 / K), evaluate=False),
         sp.Eq(ww12, -C2 / K, evaluate=False),

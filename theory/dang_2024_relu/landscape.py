@@ -54,7 +54,7 @@ FEWER = tuple(
 
 LIGHT = Problem.ce([6, 3, 2], "0.02", "0.03", weights=[("1/5", 3)], model="ce-relu")
 
-best_below, best_found, keep = sp.symbols("f_narrow f_found f_keep", real=True)
+best_below, best_found, keep = sp.symbols("f_narrow f_found f_keep", nonnegative=True)
 """Objective at a point where d < r; at the point that descent found; value of keeping the d best classes."""
 
 
@@ -250,7 +250,8 @@ levels = Claim(
     "that ends at f* was 12 to 90 %: one run proves nothing, use the closed form or the certificate.",
 )
 
-value_own, value_shared, value_overlap, least_turned = sp.symbols("f_own f_shared f_overlap h_turned", real=True)
+value_own, value_shared, value_overlap = sp.symbols("f_own f_shared f_overlap", nonnegative=True)
+least_turned = sp.Symbol("h_turned", real=True)
 """Objective at constructed points: one coordinate per class, a class on two coordinates, overlapping supports; the
 smallest entry of the features after a rotation of the first two coordinates."""
 UNIT = (sp.Rational(3, 5), sp.Rational(4, 5))

@@ -27,6 +27,7 @@ from theory.dang_2024_relu.settings import (
     TIE,
     TWO_DEAD,
     UNWEIGHTED,
+    WEIGHTED,
     alive_classes,
 )
 from theory.dang_2024_relu.slacks import E, c, equality_steps, point_steps, slack_steps
@@ -36,6 +37,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.relu_observables import (
     S,
+    alive_margin,
     best,
     class_sum,
     hh,
@@ -180,7 +182,7 @@ dead_row, dead_feature, row_gap = sp.symbols("v_dead g_dead v_gap", nonnegative=
 """Squares: |w_k|^2 and |hbar_k|^2 of a dead class, |w_k - w_l|^2 of two dead classes."""
 dead_guess, dead_logit, length_l = sp.symbols("p_dead z_dead g_alive", real=True)
 """Probability of a class at a dead feature; <w_dead, hbar_l> and |hbar_l|^2 of an alive class l."""
-M_l = relu_margin().subs(n, n2).subs(sp.Symbol("w", positive=True), sp.Symbol("w_l", positive=True))
+M_l = alive_margin().subs(n, n2).subs(sp.Symbol("w", positive=True), sp.Symbol("w_l", positive=True))
 FEW = (K - 1) / K
 M_few = relu_margin(x * sp.sqrt((count - 1) / count) / sp.sqrt(n2), count)
 
@@ -243,7 +245,7 @@ dead_classes = Claim(
     ),
     witness=TWO_DEAD,
     family=Family(bias=("none",), near=("zero",), model="ce-relu"),
-    settings=(ONE_DEAD, STEP.at("2.5"), TIE),
+    settings=(ONE_DEAD, STEP.at("2.5"), TIE, WEIGHTED.at(5)),
     derivation=dead_derivation,
     rests_on=frozenset({"DA24-01", "DA24-05", "DA24-06", "DA24-07"}),
     required="proved",
@@ -260,9 +262,6 @@ dead_classes = Claim(
             problem=TWO_DEAD,
         ),
     ),
-    survivors={
-        "*(relation 5)*": "read for another class that is alive, where the cap does not bind",
-    },
 )
 
 f_zero = sp.Symbol("F_0", real=True)

@@ -194,7 +194,7 @@ infinite_ratio = Claim(
     relations=(
         _equation(share_small, majority_loss(T / (kA - 1), sp.Integer(0))),
         _equation(share_large, majority_loss(GAP_A, GAP_S)),
-        _equation(share_one, majority_loss(sp.Integer(0), T / sq)),
+        _equation(share_one, sp.log(1 + kB * sp.exp(-T / sq))),
         _equation(a_small, T / (kA - 1)),
         _equation(a_large, GAP_A),
         _equation(s_large, GAP_S),
@@ -210,6 +210,7 @@ infinite_ratio = Claim(
     settings=(
         LARGE,
         SINGLE,
+        at_infinity(1, 2, "1/3", "1/2"),
         at_infinity(2, 2, "1/2"),
         at_infinity(2, 2, "3", "2"),
         *NEAR,

@@ -121,7 +121,7 @@ collapse = Claim(
         r"\ a = k_A\left(s - \log\frac{1 - k_B y}{k_A y}\right),\ R_0 = \frac{1 - k_B y}{k_A}(e^a + k_A - 1) + k_B y",
     ),
     relations=(
-        sp.Equivalent(dead, sp.And(kB >= 2, mu >= 1)),
+        sp.Equivalent(dead, mu >= 1),
         sp.Equivalent(dead, ratio_at() <= R),
         _equation(apart_w, sp.Integer(0)),
         _equation(apart_h, sp.Integer(0)),
@@ -162,9 +162,8 @@ collapse = Claim(
     "parameter t every quantity of the system increases. Only sqrt(E_W E_H) enters R_0. For kA = 1 there is no gap a: "
     "the first equation then only defines a number a that cancels in R_0 and T.",
     survivors={
-        "*(relation 1)*": "at least two minority classes are a hypothesis: the first condition always holds; and no "
-        "problem tried has a multiplier of exactly 1",
-        "*(relation 2)*": "at the problems tried the changed formula has no value or is too wide to decide",
+        "strict for non-strict (relation 1)": "mu = 1 only at R = R_0, a root in T: there no ball decides mu or the "
+        "state",
     },
 )
 
@@ -259,6 +258,10 @@ limit = Claim(
         step(3, 2, "800", "1/2", "1/2"),
         step(1, 2, "10000", "1", "1"),
         BOTH_LIVE,
+        step(1, 9, "3", "1/100", "1/100"),
+        step(1, 2, "11/10", "1/3", "1/3"),
+        step(1, 2, "100", "100", "1/100"),
+        step(1, 2, "1000000", "8/3", "8/3"),
     ),
     derivation=limit_derivation,
     rests_on=frozenset({"FA21-01", "FA21-04"}),
@@ -280,8 +283,10 @@ limit = Claim(
     "bound on minority features is false: at kA = 1, kB = 2, R = 1.01, T = 3, E_W = E_H their squared length is 0.997, "
     "the bound 0.396.",
     survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "exponent: 1/mu becomes mu (relation 2)": "a larger upper bound, since it is read for mu > 1: weaker",
+        "strictness: *(relation 2)": "true as well: q_A < exp(-t)/k_B",
+        "off by one: T becomes T + 1 (relation 3)": "a smaller lower bound: weaker",
+        "strictness: *(relation 3)": "true as well: equality needs two wrong logits that are sqrt(2) T below the own one",
     },
 )
 

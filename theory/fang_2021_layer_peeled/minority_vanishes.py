@@ -92,16 +92,23 @@ def transition_readings(optimum: Optimum) -> Iterator[Reading]:
         known = {symbol: reading[symbol] for symbol in (K, kA, kB, R, T)}
         small = bool(CRITICAL_BUDGET.subs(known).evalf(40) > known[T])
         yield {**known, dead: state, **({R_1: ROOT_R_1} if small else {})}
-        yield {**known, dead: state, total: known[T]}
+        yield {**known, dead: state, **({total: known[T]} if _large(known) else {})}
         if state is True and a in reading and ww_A in reading and hh_B in reading:
             found = {**known, a: reading[a], square_w: reading[ww_B], square_h: reading[hh_B]}
             yield found | {cosine_A: reading[ww_AA] / reading[ww_A]}
             if several:
-                yield {**known, t0: root_t0(), vanished: known[R]}
+                yield {**known, t0: root_t0(), least: ratio_at(), vanished: known[R]}
 
 
-R_1, total, vanished = sp.symbols("R_1 budget R_dead", positive=True)
-"""Threshold, where T < T_c; T again, where the condition itself is judged; R where the minority is zero."""
+def _large(known: Reading) -> bool:
+    """R^2 |bracket| >= kA/K: beyond R_1 where T < T_c, and as far above T_c."""
+    return bool(abs((bracket() * K / kA).subs(known).evalf(40)) * known[R] ** 2 >= 1)
+
+
+R_1, vanished, least = sp.symbols("R_1 R_dead R_0", positive=True)
+"""Threshold, where T < T_c; R where the minority is zero, and R_0 there."""
+total = sp.Symbol("budget", positive=True)
+"""T again, for R so large that only the side of T_c decides."""
 ROOT_R_1 = Root(R_1, R_1**2 * bracket() * K - kA, sp.Integer(0), sp.oo)
 
 
@@ -177,6 +184,12 @@ ABOVE = step(3, 2, "1000", "2", "1")
 LONE = step(2, 1, "4", "1/4", "1/4")
 
 
+NEAR = tuple(
+    step(3, 2, "1000000", share, share) for share in ("1.138161", "1.137592", "1.1378771", "1.1378765")
+)
+"""T at relative distances 2.5e-4 and 2.5e-7 from T_c, above and below."""
+
+
 def _small(relation: sp.Rel) -> sp.Equivalent:
     return sp.Equivalent(dead, relation)
 
@@ -199,39 +212,44 @@ transition = Claim(
     ),
     relations=(
         sp.Equivalent(dead, R >= R_1),
-        sp.Equivalent(dead, sp.And(total < CRITICAL_BUDGET, R**2 * bracket() >= kA / K)),
+        sp.Equivalent(dead, R**2 * bracket() >= kA / K),
+        sp.Equivalent(dead, total < CRITICAL_BUDGET),
         _equation(square_w, sp.Integer(0)),
         _equation(square_h, sp.Integer(0)),
         _equation(a, T / (kA - 1)),
         _equation(cosine_A, -1 / (kA - 1)),
-        sp.Ge(vanished, ratio_at(), evaluate=False),
+        sp.Gt(vanished, least, evaluate=False),
     ),
     read=transition_readings,
     hypotheses=(*BASIC, MAJORITY),
     witness=JUST_BEFORE,
     family=Family(sizes="two", bias=("none",), near=("minority_zero",), model="layer-peeled"),
-    settings=(JUST_AFTER, VANISHED, COLLAPSED, ABOVE, BOTH_LIVE, LONE, step(4, 3, "3", "1/7", "1")),
+    settings=(JUST_AFTER, VANISHED, COLLAPSED, ABOVE, BOTH_LIVE, LONE, step(4, 3, "3", "1/7", "1"), *NEAR),
     derivation=transition_derivation,
     rests_on=frozenset({"FA21-04"}),
     required="proved",
     mutants=(
         Mutant(
             "T_c with sqrt(kB/K)",
-            relations=(_small(sp.And(total < critical_budget(1 + sp.sqrt(kB / K)), R**2 * bracket() >= kA / K)),),
+            relations=(_small(total < critical_budget(1 + sp.sqrt(kB / K))),),
             problem=VANISHED,
         ),
         Mutant(
             "kA/K for kA/K^2 in the condition",
-            relations=(_small(sp.And(total < CRITICAL_BUDGET, R**2 * bracket() >= kA)),),
+            relations=(_small(R**2 * bracket() >= kA),),
             problem=VANISHED,
         ),
-        Mutant("R_1 < R_0", relations=(sp.Lt(vanished, ratio_at(), evaluate=False),), problem=VANISHED),
+        Mutant("R_1 < R_0", relations=(sp.Lt(vanished, least, evaluate=False),), problem=VANISHED),
         Mutant("collapsed minority classifiers are always nonzero", relations=(_small(R < 1),), problem=VANISHED),
         Mutant("the minority vanishes for every T", relations=(_small(R >= 1),), problem=ABOVE),
         Mutant("K for the majority's own simplex", relations=(_equation(cosine_A, -1 / (K - 1)),), problem=VANISHED),
     ),
     note="Features and classifiers vanish together. For rational T no rational R lies exactly on R_1.",
     survivors={
-        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "strict for non-strict (relation 2)": "T and R are algebraic, exp(-T/(k_A (k_A - 1))) is not (Lindemann): never "
+        "equal",
+        "strict for non-strict (relation 3)": "T is algebraic, T_c, the logarithm of an algebraic number, is not "
+        "(Lindemann): never equal",
+        "exponent: R_0 becomes sqrt(R_0) (relation 8)": "a smaller bound, since R_0 >= 1: weaker",
     },
 )

@@ -188,8 +188,4 @@ oversampling = Claim(
     ),
     source="published result (weight R restores the ETF); the rest derived",
     note="Features are normalised per class, so copies and weights are the same.",
-    survivors={
-        "*(relation 2)*": "at the problems tried the changed formula has no value or is too wide to decide",
-        "*(relation 3)*": "at the problems tried the changed formula has no value or is too wide to decide",
-    },
 )

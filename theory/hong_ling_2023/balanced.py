@@ -167,6 +167,6 @@ elementary = Claim(
         ),
     ),
     survivors={
-        "sign: *(relation 8)": "at the problems tried the changed formula has no value or is too wide to decide",
+        "sign: *(relation 8)": "read for two different sizes n_A > n_B: -n_A + n_B has no root",
     },
 )

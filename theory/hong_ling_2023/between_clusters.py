@@ -194,9 +194,10 @@ threshold = Claim(
         SINGLE.at(8),
         Problem.ce([(9, 1), (5, 3)], 1).at(7),  # K and nB differ
         Problem.ce([(16, 3), (4, 2)], "0.06"),
+        Problem.ce([(20, 2), 15], 1).at(21),
     ),
     derivation=threshold_derivation,
-    rests_on=frozenset({"HL23-03", "HL23-07", "HL23-10"}),
+    rests_on=frozenset({"HL23-02", "HL23-03", "HL23-07", "HL23-10"}),
     required="proved",
     note=(
         "The derivation proves that the root u, hence x_t, is unique without a bias (it has been stated as observed "
@@ -231,7 +232,7 @@ threshold = Claim(
         ),
     ),
     survivors={
-        "sign: *": "at the problems tried the changed formula has no value or is too wide to decide",
+        "sign: k_B*n + n_B *(relation 1)": "n is the larger size: -k_B n + n_B < 0 has no root",
     },
 )
 

@@ -19,16 +19,24 @@ from theory.hong_ling_2023.two_clusters import (
     Reading,
     block_square,
     dead_solution,
+    equation,
+    margin_A,
     rA0,
     rB0,
     saturation,
     u_high,
     u_low,
 )
-from theory.observables import between_states, cluster_readings, two_cluster_parameters
+from theory.observables import (
+    between_dead,
+    between_states,
+    cluster_readings,
+    two_cluster_parameters,
+    two_cluster_readings,
+)
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import K, N, dead, mu, n, x
+from theory.symbols import K, N, dead, mu, n, nA, nB, rA, rB, x
 
 COUNTS = ((60, 3), (10, 3))
 LISTED = (
@@ -55,11 +63,17 @@ def beside(bias: str, threshold: str, factor: str) -> Problem:
 
 
 def bias_readings(optimum: Optimum) -> Iterator[Reading]:
-    """Contrast states of both clusters, and the between-cluster state against the solution with tA = tB = 0."""
+    """Contrast states of both clusters, and the between-cluster state against the solution with tA = tB = 0.
+
+    Where it is dead under a penalised bias, also the cross probabilities, which the two limits are about.
+    """
     problem = optimum.problem
     yield from cluster_readings(optimum)
     known = {**two_cluster_parameters(problem), **saturation(problem)}
     yield {**known, **dead_solution(problem), **between_states(optimum)}
+    if isinstance(problem.bias, Fraction) and between_dead(optimum) is True:
+        for reading in two_cluster_readings(optimum):
+            yield {**known, **{symbol: reading[symbol] for symbol in (rA, rB) if symbol in reading}}
 
 
 weak_A, weak_B, weak_low, weak_high = sp.symbols("r_A0_weak r_B0_weak u_low_weak u_high_weak", positive=True)
@@ -83,6 +97,8 @@ def comparison_readings(optimum: Optimum) -> Iterator[Reading]:
 
 DEAD_TEST = x >= sp.sqrt(block_square(rA0, rB0))
 DIP = beside("0.02", "3.95", "1")
+FLOW = nA * rA - nB * rB
+"""What the bias evens out: K/(2 mu N) times this is the bias gap, and 0 with a free bias."""
 
 bias_effects = Claim(
     id="HL23-13",
@@ -95,8 +111,13 @@ bias_effects = Claim(
         r" \text{ at the } t = 0 \text{ solution of the bias mode}",
         r"T_2(\mu) \to T_2(\text{none}) \;(\mu \to \infty),\quad T_2(\mu) \to T_2(\text{free}) \;(\mu \to 0),\quad"
         r" \text{not monotone in } \mu",
+        r"s_1 = 0:\quad T_A(r_A) = \frac{K (n_A r_A - n_B r_B)}{2 \mu N}",
     ),
-    relations=(sp.Equivalent(dead, x >= sp.sqrt(n)), sp.Equivalent(dead, DEAD_TEST)),
+    relations=(
+        sp.Equivalent(dead, x >= sp.sqrt(n)),
+        sp.Equivalent(dead, DEAD_TEST),
+        equation(margin_A(rA), K * FLOW / (2 * mu * N)),
+    ),
     read=bias_readings,
     hypotheses=(
         TWO_SIZES,
@@ -105,13 +126,18 @@ bias_effects = Claim(
     ),
     witness=DIP,
     family=Family(sizes="two", near=("merge", "between")),
-    settings=(*(beside(bias, "3.95", "1") for bias, _ in LISTED), FREE_SINGLE.at("48/7")),
+    settings=(
+        *(beside(bias, "3.95", "1") for bias, _ in LISTED),
+        FREE_SINGLE.at("48/7"),
+        *(beside(bias, "5.2", "1") for bias in ("200", "1/500000")),
+    ),
     rests_on=frozenset({"HL23-04", "HL23-07"}),
     note=(
         "Six settings are (kA, nA, kB, nB) = (3, 60, 3, 10) at lam N = 3.95 in six bias modes: dead at mu = 0.01 only, "
         "alive at mu = 0.001 and for a free bias as well as at mu = 0.03 and above. T_2(mu) is the largest x with a "
-        "signal: there can be more than one change of state (UC26-R1). The two limits are continuity of "
-        "the t = 0 solution in mu (d0 -> 0, and nA rA0 - nB rB0 -> 0) and are not checked here."
+        "signal: there can be more than one change of state (UC26-R1). The two limits follow from the last "
+        "line, whose right-hand side is the bias gap d: TA falls at least as fast as log r, so log r moves by at most "
+        "|d|, which vanishes as mu grows; and mu kA kB d^2/K <= log K, the value at 0, so nA rA - nB rB goes with mu."
     ),
     mutants=(
         Mutant(

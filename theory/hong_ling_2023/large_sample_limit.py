@@ -80,6 +80,7 @@ STEP = Problem.ce([(9, 2), (4, 3)], "0.03")
 WIDER = Problem.ce([(60, 3), (10, 4)], "0.01")
 SINGLE = Problem.ce([(7, 1), (2, 3)], "0.1")
 PENALISED = Problem.ce([(500, 5), (250, 5)], "1/37500", bias="0.02")
+UNEVEN = Problem.ce([(500, 2), (250, 3)], "1/37500", bias="0.02")
 FREE = Problem.ce([(60, 3), (10, 4)], "0.01", bias="free")
 
 REACH = Hypothesis(
@@ -239,7 +240,7 @@ mean_predictions = Claim(
     along=grow,
     hypotheses=(TWO_SIZES, UNWEIGHTED, BOUND_BIAS, REACH, WIDE),
     witness=WIDER,
-    settings=(SINGLE, PENALISED),
+    settings=(SINGLE, PENALISED, UNEVEN),
     family=Family(sizes="two", bias=("none", "penalised"), near=()),
     derivation=mean_derivation,
     rests_on=frozenset({"HL23-07"}),

@@ -27,8 +27,12 @@ VALUE = simplex_value()
 
 own, cos_uv, cos_u, cos_v, square = sp.symbols("own cos_uv cos_u cos_v S2", real=True)
 """<u_i, v_i>; <u_i, v_j>, <u_i, u_j>, <v_i, v_j> for i != j: one ball around all of them each; |sum_i v_i|^2."""
-low = sp.Symbol("L_low", real=True)
-"""A proved lower bound where the simplex does not fit."""
+simplex = sp.Symbol("L_simplex", positive=True)
+"""The value of the simplex, in every dimension."""
+attained = sp.Symbol("L_attained", positive=True)
+"""The optimal value where the simplex fits."""
+low, narrow = sp.symbols("L_low L_narrow", nonnegative=True)
+"""Where it does not: a proved lower bound, and the objective at the best point known."""
 tau = sp.Symbol("tau", positive=True)
 """Temperature of InfoNCE."""
 
@@ -230,9 +234,13 @@ def bound_readings(optimum: Optimum) -> Iterator[Reading]:
     >>> [low in reading for reading in bound_readings(Optimum(SQUARE, "convex"))]
     [False]
     """
-    reading = values(optimum)
-    if optimum.lower is not None and optimum.route == "enclosure" and not wide(optimum.problem):
-        reading[low] = optimum.lower
+    reading = {**values(optimum), simplex: VALUE}
+    if wide(optimum.problem):
+        reading |= {attained: reading[F]} if F in reading else {}
+    else:
+        reading |= {narrow: reading[best]} if best in reading else {}
+        if optimum.lower is not None and optimum.route == "enclosure":
+            reading[low] = optimum.lower
     yield reading
 
 
@@ -255,7 +263,11 @@ bound = Claim(
     kind="bound",
     paper=PAPER,
     statement=(r"L_2(U, V) \geq L^* \text{ for every } d;\quad \text{strict for } d < n - 1",),
-    relations=(sp.Le(VALUE, best, evaluate=False), sp.Lt(VALUE, low, evaluate=False)),
+    relations=(
+        sp.Eq(attained, VALUE, evaluate=False),
+        sp.Lt(simplex, narrow, evaluate=False),
+        sp.Lt(simplex, low, evaluate=False),
+    ),
     read=bound_readings,
     hypotheses=(UNIT,),
     witness=SQUARE,
@@ -279,10 +291,6 @@ bound = Claim(
     ),
     source="re-derived",
     note="How far above L* the optimum lies for d < n - 1 is known only where LS20-05 or LS20-11 speak.",
-    survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
 )
 
 infonce = Claim(

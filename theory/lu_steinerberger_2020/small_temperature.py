@@ -211,7 +211,7 @@ frame = Claim(
     ),
     relations=(
         sp.Le(n**2 / d, potential, evaluate=False),
-        sp.Le(n, narrow, evaluate=False),
+        sp.Lt(n, narrow, evaluate=False),
         sp.Eq(simplex_potential, n**2 / d, evaluate=False),
         sp.Eq(tight, n**2 / d, evaluate=False),
         sp.Eq(defect, potential - n**2 / d, evaluate=False),
@@ -233,8 +233,10 @@ frame = Claim(
     ),
     source="classical (J. J. Benedetto, M. Fickus)",
     survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "exponent: 1/d becomes d[*][*](-2) (relation 1)": "a smaller bound, since d >= 1: weaker",
+        "exponent: n[*][*]2 becomes n[*][*](-2) (relation 1)": "a smaller bound, since n >= 1: weaker",
+        "swapped symbols: d and n in n[*][*]2/d (relation 1)": "a smaller bound, since it is read for n >= d: weaker",
+        "off by one: n becomes n - 1 (relation 1)": "a smaller bound: weaker",
     },
 )
 

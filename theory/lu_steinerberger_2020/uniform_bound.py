@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 
 from theory.claim import Asymptotic, Claim, Family, Hypothesis, Mutant
@@ -87,6 +89,26 @@ def bound_derivation() -> Derivation:
     return Derivation(kernel_steps())
 
 
+TIGHT = tuple(
+    Problem.sphere(size, dim, temperature, families=1)
+    for size, dim, temperature in ((2, 1, 3), (8, 2, "1/2"), (6, 3, "1/100"), (10, 5, "1/100"))
+)
+"""The two points of a line attain the bound; polygon and orthoplexes at small a nearly do."""
+LOOSE = (Problem.sphere(2, 2, 8, families=1), Problem.sphere(2, 6, 1, families=1))
+"""A negative bound; more dimensions than vectors."""
+BALL_TIE = "the points of a line attain the bound, where no ball tells a strict inequality from the other"
+WEAKER = {
+    pattern: reason
+    for where in ("", " (relation 2)")
+    for pattern, reason in (
+        (f"sign: -a + log(n) + log(* becomes -a - log(n) + log(*{where}", "a smaller bound, since n >= 1: weaker"),
+        (f"dropped term: -a + log(n) + log(* becomes -a + log(n){where}", "a smaller bound, since c_d >= 1: weaker"),
+        (f"exponent: n becomes sqrt(n){where}", "a smaller bound, or a negative one: weaker, since n >= 1 and L >= 0"),
+        (f"off by one: n becomes n - 1{where}", "a smaller bound, or a negative one: weaker, since L >= 0"),
+    )
+}
+"""Of mutants of the bound, as the only relation of a claim and as its second."""
+
 bound = Claim(
     id="LS20-05",
     title="Uniform lower bound for one family",
@@ -101,7 +123,7 @@ bound = Claim(
     hypotheses=(UNIT, ONE, MODERATE),
     witness=PENTAGON,
     family=ONE_FAMILY,
-    settings=(DODECAGON, HEPTAGON, LINE, TRIANGLE, BIPYRAMID, Problem.sphere(6, 4, 2, families=1)),
+    settings=(DODECAGON, HEPTAGON, LINE, TRIANGLE, BIPYRAMID, *TIGHT, *LOOSE),
     derivation=bound_derivation,
     required="proved",
     mutants=tuple(
@@ -119,9 +141,7 @@ bound = Claim(
     source="asymptotic uniformity published (abstract); this form re-derived",
     note="The certificates do not rest on the cited theorem: for each problem the kernel proves the sign of a"
     " polynomial square root that it can evaluate. For two families the bound is open (LS20-19).",
-    survivors={
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
+    survivors=WEAKER | {"strictness: *(relation 2)": BALL_TIE},
 )
 
 
@@ -277,7 +297,13 @@ two = Claim(
     ),
     witness=Problem.sphere(5, 2, 1),
     family=Family(model="ce-sphere", near=(), dims="any", families=(2,)),
-    settings=(Problem.sphere(6, 2, 2), Problem.sphere(12, 2, 1), Problem.sphere(5, 3, 2)),
+    settings=(
+        Problem.sphere(6, 2, 2),
+        Problem.sphere(12, 2, 1),
+        Problem.sphere(5, 3, 2),
+        *(replace(problem, families=2) for problem in (*TIGHT[:3], *LOOSE)),
+        Problem.sphere(12, 2, 3),
+    ),
     derivation=line_derivation,
     required="agrees",
     mutants=(
@@ -295,7 +321,5 @@ two = Claim(
     source="re-derived numerically; no proof known",
     note="Proved for d = 1. No search found a point below the bound; large regular polygons come within rounding of "
     "it. So the uniform distribution of minimisers is proved for u = v only.",
-    survivors={
-        "*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-    },
+    survivors=WEAKER | {"strictness: *": BALL_TIE},
 )

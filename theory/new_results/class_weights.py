@@ -225,6 +225,8 @@ weights = Claim(
     family=Family(sizes="two", bias=("none",), near=("merge",)),
     settings=(
         EVEN.at(3),
+        Problem.ce([(4, 4)], 1).at(3),
+        Problem.ce([("1/16", 2), ("1/25", 2)], 1).at("1/20"),
         *map(_around_even, ("-1/800000", "1/800000")),
     ),
     companions=schemes,
@@ -255,8 +257,10 @@ weights = Claim(
     ),
     note="With inverse-frequency weights the majority merges first. A class of its own has no merging threshold.",
     survivors={
-        "*(relation 5)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 6)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 7)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "exponent: 1/sqrt(K) becomes K**(-1/4) (relation [57])": "implied: the right side grows, as K > 1",
+        "off by one: N becomes N - 1 (relation [57])": "implied: the right side grows wherever it still has a value",
+        "swapped symbols: N and n_max in 1/(K*sqrt(n_max)) (relation 5)": "true by itself: sqrt(K) <= K",
+        "swapped symbols: N and n_max in 1/(sqrt(K)*sqrt(N)) (relation 5)": "true by itself: sqrt(K) <= K",
+        "swapped symbols: N and n_min in 1/(sqrt(K)*sqrt(N)) (relation 7)": "implied: n_min < N",
     },
 )

@@ -32,7 +32,9 @@ mean_loss, mean_entropy, total_pull = sp.symbols("mean_loss mean_entropy total_p
 """Sums over classes of m_k times: the loss, the entropy of the prediction, the pull <y_k - p_k, z_k>."""
 plain_entropy = sp.Symbol("plain_entropy", real=True)
 """The mean entropy without the term of the shifts iota."""
-ce_k, ent_k, pull_k, p_own = sp.symbols("CE_k Ent_k pull_k p_own", real=True)
+pull_k = sp.Symbol("pull_k", real=True)
+"""<y_k - p_k, z_k> of one class."""
+ce_k, ent_k, p_own = sp.symbols("CE_k Ent_k p_own", nonnegative=True)
 hh, ww = sp.symbols("hh_k ww", nonnegative=True)
 """|h_k|^2 and |W|^2."""
 
@@ -40,7 +42,7 @@ hh, ww = sp.symbols("hh_k ww", nonnegative=True)
 def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
     """The value beside mean loss and entropy; then every class (one or two per cluster) with its feature.
 
-    For the squared loss the entropy is the Gini index (1 - |p|^2)/2 of the mean prediction p = z.
+    For the squared loss the entropy is the Gini index (1 - |p|^2)/2 of the mean prediction p = z + b.
 
     Examples
     --------
@@ -55,9 +57,10 @@ def entropy_readings(optimum: Optimum) -> Iterator[Reading]:
     if Z is None or optimum.bias is None:
         return
     squared = problem.model == "mse"
-    apart = np.array([[Z[j, k] - (j == k) for k in range(problem.K)] for j in range(problem.K)], dtype=Z.dtype)
+    full = Z + optimum.bias[:, None]
+    apart = np.array([[full[j, k] - (j == k) for k in range(problem.K)] for j in range(problem.K)], dtype=Z.dtype)
     cost = (apart * apart).sum(axis=0) / 2 if squared else losses(optimum)
-    spread = (1 - (Z * Z).sum(axis=0)) / 2 if squared else entropies(optimum)
+    spread = (1 - (full * full).sum(axis=0)) / 2 if squared else entropies(optimum)
     force = -apart if squared else np.eye(problem.K) - optimum.probabilities
     pull = (force * Z).sum(axis=0)
     shares = [number(Z[0, 0], share(problem, k)) for k in range(problem.K)]
@@ -226,9 +229,9 @@ entropy_value = Claim(
         Hypothesis(
             "a loss with one differentiable potential, under weight decay",
             lambda problem: (
-                problem.key != "loss" or (problem.model != "layer-peeled" and loss_of(problem.loss).universal)
+                problem.model in ("ce", "ce-relu", "mse") and (problem.key != "loss" or loss_of(problem.loss).universal)
             ),
-            dropped="a margin is a shift that differs between the classes; other losses have no potential",
+            dropped=Problem.peeled([9, 4], 1, 1),
         ),
     ),
     witness=HEAVY,
@@ -242,6 +245,7 @@ entropy_value = Claim(
         EXAMPLE.at(100),
         RELU,
         SQUARED,
+        Problem.mse([10, 4, 1], 1, bias="free").at(2),
         DEEP_SQUARED,
         SHIFTED,
     ),
@@ -339,7 +343,5 @@ chance = Claim(
     ),
     source="ours; proved here, novelty not checked",
     note="Equality for a class with a zero feature. With logit adjustment the statement fails for the raw scores.",
-    survivors={
-        "*": "a bound with room, and equal where the prediction is uniform: a tie that no ball shows",
-    },
+    survivors={"off by one: K becomes K + 1 (relation 2)": "implied: log(K + 1) is larger"},
 )

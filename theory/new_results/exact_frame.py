@@ -115,6 +115,12 @@ BOTH = INVERSE.with_loss(feature_decay=["1/12", "1/6", "1/3"])
 DECAY_ONLY = LONG_TAIL.with_loss(feature_decay=["1/12", "1/6", "1/3"])
 ROOT = Problem.ce([16, 4, 1], "1/100", weights=[1, 2, 4])
 TWO = Problem.ce([9, 4], "1/20")
+NEAR_DECAY = INVERSE.with_loss(feature_decay=["1/6", "1/3", 1])
+"""n_k w_k constant, n_k r_k = 2, 2, 3."""
+NEAR_WEIGHTS = Problem.ce([12, 6, 3], "1/50", weights=["7/12", "7/6", "10/3"]).with_loss(
+    feature_decay=["1/12", "1/6", "1/3"]
+)
+"""n_k r_k constant, n_k w_k = 7, 7, 10."""
 CONSTANT = sp.And(mass_high <= mass_low, decay_high <= decay_low)
 
 frame = Claim(
@@ -153,7 +159,7 @@ frame = Claim(
     ),
     witness=BALANCED,
     family=Family(sizes="any", bias=("none",), near=("collapse",), model="loss", knobs=("weights", "feature_decay")),
-    settings=(BOTH, BOTH.at("1/4"), LONG_TAIL, INVERSE, DECAY_ONLY, ROOT, BALANCED.at(1)),
+    settings=(BOTH, BOTH.at("1/4"), LONG_TAIL, INVERSE, DECAY_ONLY, ROOT, BALANCED.at(1), NEAR_DECAY, NEAR_WEIGHTS),
     derivation=frame_derivation,
     rests_on=frozenset({"NR26-01"}),
     required="proved",

@@ -102,19 +102,21 @@ def _by_name(problem: Problem, Z: Any, common: dict[sp.Symbol, Any], level: Any,
 
 
 def fainter(problem: Problem, scale: int) -> Problem:
-    """The problem at x = lam N = 10 sqrt(n_min) eps/(K L): the wrong targets, eps/K, set the scale of x.
+    """The problem at x = lam N = 4 sqrt(n_min) min(eps, 1 - eps)/(K L): wrong targets and contrast set the scale of x.
 
     Examples
     --------
     >>> str(fainter(BASE, 10).x2)
-    '1/400'
+    '1/2500'
     """
-    return problem.at(min(problem.sizes) * (problem.smoothing * 10 / (problem.K * scale)) ** 2)
+    share = min(problem.smoothing, 1 - problem.smoothing)
+    return problem.at(min(problem.sizes) * (share * 4 / (problem.K * scale)) ** 2)
 
 
 def rate_derivation() -> Derivation:
     """Linearisation of (y_k - p_k) sqrt(n_k) = x Mx e_k at Z = a_eps P."""
-    y, v, rest, e = sp.symbols("y v rest epsilon", positive=True)
+    y, z, v, rest, e = sp.symbols("y z v rest epsilon", positive=True)
+    target, force = sp.Matrix([y, z, 1 - y - z]), sp.Matrix([v, rest, -v - rest])
     own, wrong = 1 - e + e / K, e / K
     exact = root_entries(sp.Integer(1))
     half = root_entries(sp.Rational(1, 2))
@@ -129,9 +131,9 @@ def rate_derivation() -> Derivation:
                 "NR26-01 and the implicit function theorem",
             ),
             Identity(
-                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v with sum v = 0: entry",
-                y * (v / y) - y * (0 * rest),
-                v,
+                "derivative of softmax diag(p) - p p^T at p = y applied to diag(1/y) v, sum v = 0: v (three classes)",
+                ((sp.diag(*target) - target * target.T) * sp.diag(*target).inv() * force).applyfunc(sp.cancel),
+                force,
             ),
             Lemma("so y_k - p_k = x L^(1/2) e_k gives dz_k = -x P diag(1/y_k) L^(1/2) e_k", "sum of L^(1/2) e_k is 0"),
             Identity(
@@ -192,6 +194,7 @@ limit = Claim(
         Problem.ce([(3, 1), (2, 2)], "1/5", "1/10").with_loss(smoothing="1/2"),
         THREE,
         Problem.ce([(9, 2), 4, 1], "1/60").with_loss(smoothing="1/3"),
+        Problem.ce([3, 2], 1).with_loss(smoothing="99/100"),
     ),
     along=fainter,
     companions=lambda problem: (max_margin(problem),),

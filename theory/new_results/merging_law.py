@@ -261,9 +261,9 @@ def knob_derivation() -> Derivation:
 LONE = Problem.ce([9, (4, 2)], 1)
 """Only the minority has a contrast."""
 DISTILLED = LONE.with_loss(targets=[["0.8", "0.1", "0.1"], ["0.1", "0.6", "0.3"], ["0.1", "0.3", "0.6"]])
-WEIGHTED = Problem.ce([9, (4, 2)], 1, weights=[1, (2, 2)])
-DECAYED = LONE.with_loss(feature_decay=[1, (4, 2)])
-ROWS = LONE.with_loss(row_decay=[1, (4, 2)])
+WEIGHTED = Problem.ce([9, (4, 2)], 1, weights=[1, (3, 2)])
+DECAYED = LONE.with_loss(feature_decay=[1, (3, 2)])
+ROWS = LONE.with_loss(row_decay=[1, (3, 2)])
 WARM = LONE.with_loss(loss_temperature=2)
 SMOOTH = LONE.with_loss(smoothing="1/5")
 PRIOR = LONE.with_loss(adjustment=1)
@@ -299,6 +299,7 @@ knobs = Claim(
     family=Family(sizes="clusters", near=("merge",), model="loss", losses=LOSSES),
     settings=(
         LONE.at(3),
+        SMALL.at(6),
         *(base.at(3) for base in (PRIOR, WEIGHTED, STEEP, WARM, DISTILLED, DECAYED, ROWS)),
     ),
     derivation=knob_derivation,
@@ -320,7 +321,7 @@ knobs = Claim(
             ),
             ("smoothing divides by 1 - eps", x >= sp.sqrt(n) / (1 - eps_only), SMOOTH.at(5)),
             ("temperature multiplies", x >= tau_only * sp.sqrt(n), WARM.at(4)),
-            ("weights act like a root", x >= sp.sqrt(weight_only * n), WEIGHTED.at(10)),
+            ("weights act like a root", x >= sp.sqrt(weight_only * n), WEIGHTED.at(20)),
         )
     ),
     note="A weight acts linearly, copies only like a square root; smoothing and Delta < 1 make merging easier.",

@@ -20,7 +20,9 @@ from theory.value_observables import entropies, grams, losses, representatives, 
 __all__ = ["potential"]
 
 lH = sp.Symbol("lambda_H", positive=True)
-larger, smaller, equal, before, grown, grown_fixed = sp.symbols("phi_i phi_j phi_l phi phi_more phi_fixed", real=True)
+larger, smaller, equal, before, grown, grown_fixed = sp.symbols(
+    "phi_i phi_j phi_l phi phi_more phi_fixed", nonnegative=True
+)
 """Potentials of classes with n_i > n_j and n_l = n_j; of a class before and after its samples are doubled, lambda N
 fixed or lambda fixed."""
 half, loss, decay = sp.symbols("half_sum CE_k hh_k", real=True)
@@ -173,7 +175,4 @@ potential = Claim(
     source="ours; proved here, novelty not checked",
     note="In few dimensions equal sizes need not have equal potentials: at d = 1, n = (4, 4, 4), lambda = 0.02 one "
     "class has log 3 and the two others 0.2478.",
-    survivors={
-        "strict*": "equality occurs (equal classes, or everything has vanished) and no ball shows an exact tie",
-    },
 )

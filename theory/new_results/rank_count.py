@@ -19,9 +19,9 @@ from theory.value_observables import collapsed
 
 __all__ = ["count", "rank", "rank_count", "strong_classes"]
 
-rank, squared_rank, early_rank = sp.symbols("rank rank_mse rank_early", integer=True)
+rank, squared_rank, early_rank = sp.symbols("rank rank_mse rank_early", integer=True, nonnegative=True)
 """Rank of the optimum for cross-entropy, for the squared loss, and for cross-entropy at some x < sqrt(n_max)."""
-count = sp.Symbol("count", integer=True)
+count = sp.Symbol("count", integer=True, nonnegative=True)
 """Number of classes with n_k > (lam N)^2; CJ26-01 counts those with w_k^2 n_k > (lam N)^2."""
 
 
@@ -163,7 +163,4 @@ rank_count = Claim(
         Mutant("alive until sqrt(n_max)", relations=(sp.Ge(early_rank, 1),), problem=Problem.ce([9, 4], 1).at(2)),
     ),
     source="ours; proved here from the papers' theorems",
-    survivors={
-        "*(relation 1)*": "what survives is a lower bound below this one",
-    },
 )

@@ -352,7 +352,7 @@ general = Claim(
         losses=("ce", "hinge", "sparsemax"),
         knobs=("weights",),
     ),
-    settings=(MARGIN_ONE, SPARSE, PLAIN, HINGE.at("15/2")),
+    settings=(MARGIN_ONE, SPARSE, PLAIN, RAW, HINGE.at("15/2")),
     derivation=general_derivation,
     rests_on=frozenset({"DA24-01"}),
     required="proved",

@@ -17,7 +17,7 @@ from theory.symbols import F, N, lam, n, w
 
 __all__ = ["sandwich"]
 
-f_relu, f_low, f_lower, f_above = sp.symbols("f_relu f_low f_lower f_above", real=True)
+f_relu, f_low, f_lower, f_above = sp.symbols("f_relu f_low f_lower f_above", nonnegative=True)
 """ReLU optimum at lam, at lam sqrt((K-1)/K), at lam (K-1)/K, at 1.05 lam sqrt((K-1)/K)."""
 balanced_value = sp.Symbol("F_balanced", real=True)
 """The linear optimum where all classes have one size and one weight."""
@@ -156,7 +156,4 @@ sandwich = Claim(
     ),
     source="ours; proved here, novelty not checked",
     note="Two closed bounds on the linear optimum for pairwise different sizes, where no closed form is known.",
-    survivors={
-        "strict*": "strictly smaller at every problem tried; the sandwich does not claim that",
-    },
 )

@@ -19,7 +19,7 @@ from theory.symbols import dead, k, n, p, q, w, x
 
 PAPER = "new_results"
 
-psi_merged, psi_separate = sp.symbols("psi psi_alive", real=True)
+psi_merged, psi_separate = sp.Symbol("psi", nonnegative=True), sp.Symbol("psi_alive", real=True)
 """d loss/d z_sibling - d loss/d z_own at the optimum, of a merged cluster and of a separate one."""
 x_merged, x_separate = sp.symbols("x_merged x_alive", positive=True)
 """lam N where the cluster is merged; where it is not."""
@@ -161,6 +161,9 @@ HINGE = SMALL.with_loss("hinge")
 EXPONENTIAL = Problem.ce([(9, 2), (4, 3)], 1).with_loss("ovr-exp")
 SQUARED_HINGE = SMALL.with_loss("ovr-squared-hinge")
 POLY = SMALL.with_loss("poly1:1")
+WEIGHTED = Problem.ce([(25, 3), (4, 2)], 1, weights=[("1/3", 3), (3, 2)]).with_loss("margin:2")
+TINY = Problem.ce([(25, 3), ("1/16", 2)], 1).with_loss("margin:2")
+SMALLER = Problem.ce([(25, 3), ("3/2", 2)], 1).with_loss("margin:2")
 COVERED = ("margin", "hinge", "ovr-exp", "ovr-squared-hinge", "poly1")
 
 universality = Claim(
@@ -221,6 +224,9 @@ universality = Claim(
         EXPONENTIAL.at(24),
         POLY.at(1),
         POLY.at(8),
+        *(WEIGHTED.at(square) for square in (2, 112)),
+        *(TINY.at(square) for square in ("1/25", "1/5")),
+        SMALLER.at(2),
     ),
     derivation=psi_derivation,
     rests_on=frozenset({"NR26-01"}),
@@ -246,8 +252,10 @@ universality = Claim(
     "p, so its "
     "threshold is not lower for every gamma.",
     survivors={
-        "*(relation 1)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 2)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
-        "*(relation 3)*": "a bound with room: what survives is weaker, or true as well at every problem tried",
+        "exponent: psi_max becomes psi_max**2 (relation 2)": "implied: psi_max is at least 1",
+        "strictness: * (relation [13])": "differs only for a merged cluster exactly on its threshold, where no gap "
+        "decides that it is merged",
+        "strictness: * (relation 2)": "differs only where x = w sqrt(n) psi_max, and there a merged minimiser exists: "
+        "no gap decides that the cluster is separate",
     },
 )

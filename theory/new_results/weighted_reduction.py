@@ -203,7 +203,4 @@ reduction = Claim(
     ),
     note="The norm of Mx is observed through its columns; that it is at most 1 is what the kernel proves for "
     "its bound.",
-    survivors={
-        "strict*(relation 3)": "strict at every problem tried; equality needs certain predictions",
-    },
 )

@@ -138,7 +138,7 @@ minority_collapse = Claim(
     settings=(TIE,),
     family=STEPS,
     derivation=collapse_derivation,
-    rests_on=frozenset({"TH22-15"}),
+    rests_on=frozenset({"TH22-12", "TH22-15"}),
     status="refuted",
     required="refuted",
     mutants=(
@@ -167,7 +167,7 @@ sample_mean = Claim(
     family=ANY,
     settings=(STEP, LARGE),
     derivation=lambda: replace(centring_derivation(), complete=False, gap="the steps contradict the statement"),
-    rests_on=frozenset({"TH22-03"}),
+    rests_on=frozenset({"TH22-01", "TH22-03"}),
     status="refuted",
     required="refuted",
     mutants=(

@@ -95,7 +95,8 @@ def _killed(row: ClaimMutants) -> str:
     counts: dict[str, int] = {}
     for mutant in row.mutants.details:
         counts[mutant.outcome] = counts.get(mutant.outcome, 0) + 1
-    rest = [f"{counts[name]} {name}" for name in ("survived", "timeout", "equivalent", "vacuous") if name in counts]
+    names = ("survived", "timeout", "equivalent", "weaker", "vacuous")
+    rest = [f"{counts[name]} {name}" for name in names if name in counts]
     return ", ".join([f"{row.mutants.killed} of {row.mutants.total} killed", *rest])
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import exp, log
 from typing import Any
 
+from theory import losses
 from theory.claim import Claim, Family
 from theory.problem import Problem
 from verify import models
+from verify.models.loss import KNOBS_PER_CLASS, VALUES
 from verify.sampling import NEAR, around
 from verify.thresholds import thresholds
 
@@ -20,8 +23,10 @@ __all__ = [
     "bases",
     "count_vectors",
     "distances",
+    "drawn_knobs",
     "near_thresholds",
     "scaled",
+    "single_knobs",
     "spread_levels",
     "valid",
     "vector",
@@ -81,8 +86,14 @@ def _fits(vector: Counts, sizes: str) -> bool:
     return True
 
 
-def bases(family: Family, counts: Sequence[Any], weights: Sequence[Any] | None = None) -> Iterator[Problem]:
+def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None = None) -> Iterator[Problem]:
     """Problems on given classes, one for every mode of a family: bias, depth, loss, budget, temperature.
+
+    Parameters
+    ----------
+    family : the family.
+    counts : sizes, or (size, repeat) pairs.
+    knobs : ``weights`` (one per class, or pairs) and what else :meth:`theory.problem.Problem.with_loss` takes.
 
     Examples
     --------
@@ -92,6 +103,8 @@ def bases(family: Family, counts: Sequence[Any], weights: Sequence[Any] | None =
     pairs = [c if isinstance(c, tuple) else (c, 1) for c in counts]
     K = sum(repeat for _, repeat in pairs)
     biases = ["1/10" if mode == "penalised" else mode for mode in family.bias]
+    others = dict(knobs or {})
+    weights = others.pop("weights", None)
     match family.model:
         case "ce" | "ce-relu":
             yield from (Problem.ce(counts, 1, bias=bias, weights=weights, model=family.model) for bias in biases)
@@ -109,20 +122,45 @@ def bases(family: Family, counts: Sequence[Any], weights: Sequence[Any] | None =
                 modes = product(dims, BUDGETS, family.families)
                 yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in modes)
         case "loss":
-            yield from _with_losses(family, counts, weights, biases if family.base == "ce" else ["none"])
+            for loss, bias in product(dict.fromkeys(family.losses), biases if family.base == "ce" else ["none"]):
+                if family.base == "layer-peeled":
+                    base = Problem.peeled(counts, 1, 1, weights)
+                else:
+                    base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)
+                if losses.find(loss).soft or "smoothing" not in others:
+                    yield base.with_loss(loss, **others)
 
 
-def _with_losses(
-    family: Family, counts: Sequence[Any], weights: Sequence[Any] | None, biases: Sequence[str]
-) -> Iterator[Problem]:
-    for loss, bias in product(family.losses, biases):
-        if family.base == "layer-peeled":
-            base = Problem.peeled(counts, 1, 1, weights)
-        else:
-            base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)
-        yield base.with_loss(loss)
-        if "smoothing" in family.knobs:
-            yield base.with_loss(loss, smoothing="1/10")
+def single_knobs(family: Family, K: int) -> list[dict[str, Any]]:
+    """Every knob of a family alone; one value per class differs in the last class.
+
+    Examples
+    --------
+    >>> single_knobs(Family(model="loss", weights=True, knobs=("adjustment",)), 3)
+    [{'adjustment': Fraction(1, 1)}, {'weights': [(1, 2), (2, 1)]}]
+    """
+    return [{knob: [(1, K - 1), (2, 1)] if knob in KNOBS_PER_CLASS else VALUES[knob][1]} for knob in _knobs(family)]
+
+
+def drawn_knobs(family: Family, repeats: Sequence[int], rng: random.Random) -> dict[str, Any]:
+    """Every knob of a family with even chance, several at once.
+
+    Examples
+    --------
+    >>> drawn_knobs(Family(), [1, 2], random.Random(0))
+    {}
+    """
+    chosen = [knob for knob in _knobs(family) if rng.random() < 0.5]
+    return {
+        knob: [(rng.choice(VALUES[knob]), repeat) for repeat in repeats]
+        if knob in KNOBS_PER_CLASS
+        else rng.choice(VALUES[knob])
+        for knob in chosen
+    }
+
+
+def _knobs(family: Family) -> list[str]:
+    return list(dict.fromkeys((*family.knobs, *(["weights"] if family.weights else []))))
 
 
 def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The four stages of an attack. A slice (stage, index) tries a fixed sequence of configurations for a given seed.
 
-``smallest`` : every count vector, by its sum, in every mode of the claim's family, on both sides of every threshold
-    and at two levels that fill the range between.
+``smallest`` : every count vector, by its sum, in every mode of the claim's family, with every knob and every two, on
+    both sides of every threshold and at two levels that fill the range between.
 ``boundary`` : ties, extreme ratios, single classes, two classes, nearly equal sizes, at relative distances 1e-3, 1e-4,
     1e-6 and 1e-9 of every threshold on both sides and exactly on it; then the levels at which a state, a rank or a
     prediction changes are bisected, so that both sides are tried at all distances down to 1e-11.
@@ -15,13 +15,23 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from itertools import chain, count, islice, pairwise
+from itertools import chain, combinations, count, islice, pairwise
 from typing import Any, Protocol
 
 from theory.claim import Claim
 from theory.problem import Problem
 from verify.hunt.attack import Examined
-from verify.hunt.spaces import at_vector, bases, count_vectors, near_thresholds, scaled, spread_levels, vector
+from verify.hunt.spaces import (
+    at_vector,
+    bases,
+    count_vectors,
+    drawn_knobs,
+    near_thresholds,
+    scaled,
+    single_knobs,
+    spread_levels,
+    vector,
+)
 
 __all__ = ["STAGES", "Attack", "play"]
 
@@ -38,6 +48,8 @@ CLOSE = (Fraction(-1, 100), Fraction(1, 100))
 SIDES = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (3, 4, 6, 9) for sign in (-1, 1)))
 VECTORS = 8
 """Count vectors in a slice of ``smallest``."""
+SERIES = 3
+"""Series of slices of ``smallest``, see :func:`vectors_of`."""
 SHAPES = 3
 """Lists of classes in a slice of ``boundary``; every other slice bisects changes on one list instead."""
 EXAMPLES = 40
@@ -97,10 +109,8 @@ def _smallest(claim: Claim, index: int, attack: Attack) -> None:
 
         for problem in probes(claim):
             attack(problem)
-    others = index % 2 == 1
     for place, counts in enumerate(vectors_of(claim, index), VECTORS * index):
-        modes = list(_modes(claim, counts))
-        for base in modes[1:] if others else modes[:1]:
+        for base in _modes(claim, counts, index % SERIES, place):
             for problem in (*spread_levels(base, place), *near_thresholds(base, CLOSE)):
                 attack(problem)
 
@@ -108,7 +118,8 @@ def _smallest(claim: Claim, index: int, attack: Attack) -> None:
 def vectors_of(claim: Claim, index: int) -> list[tuple[int, ...]]:
     """The count vectors of a slice of ``smallest``, in the order of their sums.
 
-    Even slices try the first mode of the family (its first bias, no weights), odd ones all the others.
+    Slices come in turn from three series: the first mode of the family (its first bias, no knobs); the other modes
+    and every knob alone; every two knobs together, on the modes in turn.
 
     Examples
     --------
@@ -118,17 +129,23 @@ def vectors_of(claim: Claim, index: int) -> list[tuple[int, ...]]:
     """
     assert claim.family is not None
     every = chain.from_iterable(count_vectors(total, claim.family.sizes) for total in count(2))
-    start = VECTORS * (index // 2)
+    start = VECTORS * (index // SERIES)
     return list(islice(every, start, start + VECTORS))
 
 
-def _modes(claim: Claim, counts: Sequence[Any]) -> Iterator[Problem]:
+def _modes(claim: Claim, counts: Sequence[int], series: int, place: int) -> Iterator[Problem]:
     family = claim.family
     assert family is not None
-    yield from bases(family, counts)
-    if family.weights:
-        K = sum(c[1] if isinstance(c, tuple) else 1 for c in counts)
-        yield from bases(family, counts, [(1, K - 1), (2, 1)])
+    singles = single_knobs(family, len(counts))
+    match series:
+        case 0:
+            yield from islice(bases(family, counts), 1)
+        case 1:
+            yield from islice(chain.from_iterable(bases(family, counts, knob) for knob in [{}, *singles]), 1, None)
+        case _:
+            for turn, (one, other) in enumerate(combinations(singles, 2), place):
+                modes = list(bases(family, counts, one | other))
+                yield from modes[turn % len(modes) :][:1] if modes else ()
 
 
 # --- boundary cases ----------------------------------------------------------------------------------------------
@@ -149,7 +166,9 @@ def _boundary(claim: Claim, rng: random.Random, index: int, attack: Attack) -> N
 
 
 def _on(claim: Claim, shape: Shape, rng: random.Random) -> Problem | None:
-    modes = list(_modes(claim, shape))
+    assert claim.family is not None
+    knobs = drawn_knobs(claim.family, [repeat for _, repeat in shape], rng)
+    modes = list(bases(claim.family, shape, knobs))
     return rng.choice(modes) if modes else None
 
 

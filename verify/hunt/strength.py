@@ -17,7 +17,7 @@ from verify.hunt.campaign import journal_of
 from verify.hunt.journal import Journal, text_of
 from verify.hunt.pressing import huntable, movable
 from verify.hunt.progress import Progress, read
-from verify.hunt.stages import STAGES
+from verify.hunt.stages import SERIES, STAGES
 from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
 from verify.wording import counted
@@ -75,14 +75,14 @@ def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
 
 
 def _every_sum(progress: Progress) -> int:
-    """Slices of ``smallest`` go by the sum of the counts, in two series; the last may have left its sum unfinished."""
+    """Slices of ``smallest`` go by the sum of the counts, in series; the last one may have left its sum unfinished."""
 
     def reached(index: int) -> int:
         while index in progress.slices["smallest"]:
-            index += 2
-        return progress.samples.get(index - 2, 1) - 1
+            index += SERIES
+        return progress.samples.get(index - SERIES, 1) - 1
 
-    return min(reached(0), reached(1))
+    return min(reached(series) for series in range(SERIES))
 
 
 def _mutants(claim: Claim, progress: Progress) -> MutantSummary:

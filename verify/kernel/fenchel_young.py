@@ -335,15 +335,21 @@ def cone_norm(task: Task, M: Any) -> None:
             raise Undecided("under H >= 0 no dual point with products <= 0 of its columns is known for this problem")
 
 
-def upper_bound(task: Task) -> Any:
-    """Objective at the point."""
-    W, H, (bias,) = ([[ball(a) for a in row] for row in task.exact(name)] for name in ("W", "H", "bias"))
+def loss_at(task: Task, columns: list[list[Any]]) -> Any:
+    """Sum of the losses, no penalty, where column k holds the logits of class k."""
     delta, iota, value = task.delta(), task.shifts(), arb(0)
-    for k, m in enumerate(task.m):
-        z = [sum(a * h for a, h in zip(row, H[k], strict=True)) + b for row, b in zip(W, bias, strict=True)]
+    for k, (m, z) in enumerate(zip(task.m, columns, strict=True)):
         u = [d * x + row[k] for d, x, row in zip(delta, z, iota, strict=True)]
         inner = sum(ball(y) * x for y, x in zip(task.targets[k], u, strict=True) if y)
         value += ball(m) * (omega(task.potential, u) - inner + constant(task, k))
+    return value
+
+
+def upper_bound(task: Task) -> Any:
+    """Objective at the point."""
+    W, H, (bias,) = ([[ball(a) for a in row] for row in task.exact(name)] for name in ("W", "H", "bias"))
+    logits = [[sum(a * x for a, x in zip(row, h, strict=True)) + b for row, b in zip(W, bias, strict=True)] for h in H]
+    value = loss_at(task, logits)
     if task.peeled:
         return value
     for rows, decay, factors in ((W, task.first, task.s), (H, task.second, task.g)):
@@ -450,10 +456,10 @@ def contrast_states(task: Task, M: Any, p: Any, z: Any, top: Any, gap: Any) -> l
     return states
 
 
-def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[list[Any]], gap: Any) -> tuple[int, int]:
+def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], upper: Any, gap: Any) -> tuple[int, int]:
     """(at least, at most) for the logits: singular values of M near its norm, and of X above its radius (Weyl).
 
-    At Z = 0 the prediction of sparsemax without shifts or bias is uniform, so another one shows that Z is not 0.
+    Without a bias a value below that at Z = 0 shows that Z is not 0.
     """
     # (1/Delta)^T M* = 0, so logits lose one dimension, unless a budget is not used in full (M* = 0)
     most = task.K - (task.potential in SIMPLEX and bool(top > 0))
@@ -470,8 +476,8 @@ def rank_bounds(task: Task, M: Any, top: Any, logits: list[list[Any]], p: list[l
         X = [[c * z for c, z in zip(*pair, strict=True)] for pair in zip(scale, logits, strict=True)]
         away = sum(x.rad() * x.rad() for row in X for x in row).sqrt().upper()
         least = count_above(arb_mat(X).mid(), arb(away))
-    if task.potential == "sparsemax" and not task.adjustment and task.penalty is None:
-        least = int(any(not (q * task.K).contains(1) for row in p for q in row))
+    if task.penalty is None and upper < loss_at(task, [[arb(0)] * task.K] * task.K):
+        least = max(least, 1)
     return least, most
 
 
@@ -513,7 +519,7 @@ def prove(task: Task, problem: str) -> Outcome:
     else:
         top = norm_at_least(task, M, gap)
         shifted = bool(not top > 0)  # a budget that is not used in full leaves Z + 1 c^T optimal
-        least, most = rank_bounds(task, M, top, logits, p, gap)
+        least, most = rank_bounds(task, M, top, logits, upper, gap)
         if task.dim < most:
             result.reason = f"d = {task.dim} is below the certified rank bound {most}: bounds only, maybe loose"
             return result

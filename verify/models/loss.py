@@ -250,6 +250,7 @@ VALUES = {
     "scaling": (Fraction(1, 4), Fraction(1, 2), Fraction(1)),
     "loss_temperature": (Fraction(1, 2), Fraction(2), Fraction(3)),
 }
+KNOBS_PER_CLASS = ("weights", "feature_decay", "row_decay")
 OFFSETS = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (1, 3, 6) for sign in (-1, 1)), Fraction(-9, 10))
 
 
@@ -310,9 +311,6 @@ def _drawn(draw: st.DrawFn, family: Family) -> Problem:
     tilt = Fraction(10) ** draw(st.integers(-1, 1))
     widths = [problem.K, problem.K, problem.K + 2]
     return problem.tilted(tilt, draw(st.sampled_from(widths)))
-
-
-KNOBS_PER_CLASS = ("weights", "feature_decay", "row_decay")
 
 
 def _squares_of(problem: Problem, near: Sequence[str]) -> list[list[Fraction]]:

@@ -96,7 +96,7 @@ def _words(kind: Kind, problem: Problem) -> str:
         "sparsemax": f"SELI, linearly in λ up to {_last(kind, problem):.3g}",
         "smoothing": "SELI; logits stay finite",
         "always ETF": "ETF, at every λ before collapse",
-        "signs": "logits +1 on the own class, −1 elsewhere",
+        "signs": "logits proportional to +1 on the own class, −1 elsewhere",
         "orthogonal": "orthogonal, at every λ before collapse",
         "relu": "orthogonal features, at every λ before collapse",
         "budget": "ETF as the budget grows",

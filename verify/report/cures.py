@@ -281,7 +281,8 @@ def _losses() -> tuple[Cure, ...]:
             "one-vs-rest logistic",
             _law(),
             "signs",
-            f"{SAME}, but collapses completely only at a larger weight decay. In the limit the rows make acute angles.",
+            f"{SAME}, but collapses completely only at a larger weight decay. In the limit the rows of the small "
+            "classes make acute angles.",
             ("NR26-02", "NR26-03", "NR26-05"),
         ),
     )

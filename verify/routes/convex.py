@@ -13,16 +13,12 @@ from theory.problem import Problem
 from verify.blocks import average
 from verify.dual import to_optimum
 from verify.reduced import reduce
-from verify.routes.conic import first_optimal
+from verify.routes.conic import SOLVERS, first_optimal, run
 
 __all__ = ["solve"]
 
 Array = NDArray[Any]
 LARGEST = 12
-TIGHT: dict[str, dict[str, Any]] = {
-    "CLARABEL": {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11, "max_iter": 200},
-    "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20000},
-}
 
 
 def solve(
@@ -61,7 +57,7 @@ def solve(
         work["asymmetry"] = float(np.abs(point.expand(problem)[0] - (Z - Z.mean(axis=0))).max())
         return to_optimum(problem, "convex", point, work=work)
 
-    return first_optimal(problem, (solver,) if solver else TIGHT, attempt)
+    return first_optimal(problem, (solver,) if solver else SOLVERS, attempt)
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:
@@ -84,13 +80,8 @@ def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]
     if 0 < r.nu < math.inf:
         objective = objective + unit * r.nu / 2 * cp.sum_squares(b)
     program = cp.Problem(cp.Minimize(objective), [cp.sum(b) == 0] if has_bias else [])
-    for options in (TIGHT[solver], {}):  # the tightest tolerance that the solver calls optimal
-        program.solve(solver=solver, **options)
-        if program.status == "optimal":
-            break
-    iterations = program.solver_stats.num_iters if program.solver_stats else None
-    work = {"solver": solver, "status": program.status, "iterations": iterations}
-    if program.status != "optimal":
+    work = run(program, solver)
+    if work["status"] != "optimal":
         return np.zeros((0, 0)), np.zeros(0), work
     bias = np.asarray(b.value) if has_bias else np.zeros(problem.K)
     return np.asarray(Z.value), bias, work | {"Z": np.asarray(Z.value)}

@@ -13,7 +13,6 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import threadpoolctl
 from flint import arb
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.deep import best_code, best_codes, contrasts, price
+from verify.routes.descent import descend, lbfgs
 
 __all__ = ["Layers", "solve"]
 
@@ -201,15 +201,5 @@ def _frame(layers: Layers) -> dict[str, Any]:
     return {"frame_value": found, "frame_scale": arb(scale, STRAY) if alive else arb(0), "frame_alive": alive}
 
 
-def _descend(layers: Layers, start: Array, restarts: int = 2) -> tuple[float, Array]:
-    """L-BFGS, restarted to squeeze out the last digits."""
-    v, value = start, layers.value(start)[0]
-    options: Any = {"maxiter": 3000, "maxfun": 6000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-12}
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(layers.value, v, jac=True, method="L-BFGS-B", options=options)
-        stalled = not found.fun < value * (1 - 1e-15)
-        if found.fun <= value:
-            v, value = found.x, float(found.fun)
-        if stalled:
-            break
-    return value, v
+def _descend(layers: Layers, start: Array) -> tuple[float, Array]:
+    return descend(layers.value, start, lbfgs(3000, 1e-12), restarts=2)

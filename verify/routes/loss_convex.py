@@ -20,16 +20,12 @@ from verify.dual import svd
 from verify.loss import Floats
 from verify.loss_optimum import assessed
 from verify.loss_rules import relu_slope
-from verify.routes.conic import first_optimal
+from verify.routes.conic import SOLVERS, first_optimal, run
 
 __all__ = ["solve"]
 
 Array = NDArray[Any]
 LARGEST = 10
-TOLERANCES: dict[str, list[dict[str, Any]]] = {
-    "CLARABEL": [{"tol_gap_abs": e, "tol_gap_rel": e, "tol_feas": e, "max_iter": 200} for e in (1e-12, 1e-10, 1e-8)],
-    "SCS": [{"eps_abs": e, "eps_rel": e, "max_iters": 20000} for e in (1e-8, 1e-5)],
-}
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
@@ -62,7 +58,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         Z, b, work = _conic(problem, floats, name)
         return _result(problem, floats, Z, b, work) if work["status"] == "optimal" else str(work["status"])
 
-    return first_optimal(problem, TOLERANCES, attempt)
+    return first_optimal(problem, SOLVERS, attempt)
 
 
 def _refusal(problem: Problem, floats: Floats, avoid: frozenset[str]) -> str:
@@ -107,12 +103,8 @@ def _conic(problem: Problem, floats: Floats, solver: str) -> tuple[Array, Array,
     else:
         objective = objective + unit * float(problem.bias) / 2 * cp.sum_squares(b)
     program = cp.Problem(cp.Minimize(objective), constraints)
-    for options in TOLERANCES[solver]:
-        program.solve(solver=solver, **options)
-        if program.status == "optimal":
-            break
-    work: dict[str, Any] = {"solver": solver, "status": program.status}
-    if program.status != "optimal":
+    work = run(program, solver)
+    if work["status"] != "optimal":
         return np.zeros((0, 0)), np.zeros(0), work
     bias = np.asarray(b.value).ravel() if has_bias else np.zeros(K)
     found = np.asarray(Z.value)

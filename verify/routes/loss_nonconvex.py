@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import scipy.sparse.linalg
 import threadpoolctl
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.loss import Floats
 from verify.loss_optimum import assessed
+from verify.routes.descent import descend, lbfgs
 
 __all__ = ["Landscape", "descents", "solve"]
 
@@ -166,28 +166,15 @@ def descents(landscape: Landscape, seed: int, starts: int) -> tuple[Array, float
     return v, value, work
 
 
-def _descend(landscape: Landscape, start: Array, restarts: int = 4) -> tuple[float, Array]:
-    """L-BFGS, restarted to squeeze out the last digits."""
+def _descend(landscape: Landscape, start: Array) -> tuple[float, Array]:
+    """One descent; at a maximum, through smooth versions that close in on it."""
+    bounds = landscape.bounds()
+    if landscape.floats.loss.potential != "max":
+        return descend(landscape.value, start, lbfgs(10000, 1e-14), restarts=4, bounds=bounds)
     v, value = start, math.inf
-    if landscape.floats.loss.potential == "max":
-        for landscape.sharp in SHARP:
-            found = _minimise(landscape, v, 2000)
-            v, value = found.x, float(found.fun)
-        return value, v
-    for _ in range(restarts):
-        found = _minimise(landscape, v, 10000)
-        stalled = not found.fun < value * (1 - 1e-15)
-        v, value = found.x, float(found.fun)
-        if stalled:
-            break
+    for landscape.sharp in SHARP:
+        value, v = descend(landscape.value, v, lbfgs(2000, 1e-14), restarts=1, bounds=bounds)
     return value, v
-
-
-def _minimise(landscape: Landscape, v: Array, steps: int) -> Any:
-    options: Any = {"maxiter": steps, "maxfun": 2 * steps, "maxcor": 20, "ftol": 0.0, "gtol": 1e-14}
-    return scipy.optimize.minimize(
-        landscape.value, v, jac=True, method="L-BFGS-B", bounds=landscape.bounds(), options=options
-    )
 
 
 def _free(landscape: Landscape, v: Array) -> Array:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum, State
 from theory.problem import Problem
-from verify.routes.conic import first_optimal
+from verify.routes.conic import SOLVERS, first_optimal, run
 
 __all__ = ["assess", "solve"]
 
@@ -28,10 +28,6 @@ Array = NDArray[Any]
 LARGEST = 12
 ALLOWANCE = 1e-14
 """Relative rounding allowed for in both bounds."""
-TIGHT: dict[str, dict[str, Any]] = {
-    "CLARABEL": {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 200},
-    "SCS": {"eps_abs": 1e-8, "eps_rel": 1e-8, "max_iters": 20000},
-}
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
@@ -60,7 +56,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
             return str(work["status"])
         return Optimum(problem, "convex", work=work, **assess(problem, Z, b))
 
-    return first_optimal(problem, TIGHT, attempt)
+    return first_optimal(problem, SOLVERS, attempt)
 
 
 def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]:
@@ -76,13 +72,8 @@ def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]
     if isinstance(problem.bias, Fraction):
         objective = objective + float(problem.bias) * N / unit**2 / 2 * cp.sum_squares(b)
     program = cp.Problem(cp.Minimize(objective), [b == 0] if problem.bias == "none" else [])
-    for options in (TIGHT[solver], {}):  # the tightest tolerance that the solver calls optimal
-        program.solve(solver=solver, **options)
-        if program.status == "optimal":
-            break
-    iterations = program.solver_stats.num_iters if program.solver_stats else None
-    work = {"solver": solver, "status": program.status, "iterations": iterations}
-    if program.status != "optimal":
+    work = run(program, solver)
+    if work["status"] != "optimal":
         return np.zeros((0, 0)), np.zeros(0), work
     Z, bias = np.asarray(X.value) * unit / roots, np.asarray(b.value) * (problem.bias != "none")
     return Z, bias, work

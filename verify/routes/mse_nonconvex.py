@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import threadpoolctl
 from flint import arb
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.mse import Solved, minimise, modes, separable
 from verify.mse_minimiser import at_modes, construct, penalised
+from verify.routes.descent import descend, lbfgs
 from verify.routes.mse_convex import assess
 
 __all__ = ["Landscape", "solve"]
@@ -122,20 +122,6 @@ def _product(layers: list[Array]) -> Array:
     return W
 
 
-def _descend(landscape: Landscape, start: Array, restarts: int = 3) -> tuple[float, Array]:
-    """L-BFGS, restarted to squeeze out the last digits."""
-    v, value = start, landscape.value(start)[0]
-    options: Any = {"maxiter": 10000, "maxfun": 20000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13}
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(landscape.value, v, jac=True, method="L-BFGS-B", options=options)
-        stalled = not found.fun < value * (1 - 1e-15)
-        if found.fun <= value:
-            v, value = found.x, float(found.fun)
-        if stalled:
-            break
-    return value, v
-
-
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(), starts: int = 6) -> Optimum:
     """Best of L-BFGS runs from random starts and from one constructed start (route ``nonconvex``).
 
@@ -168,8 +154,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         landscape = Landscape(problem)
         with threadpoolctl.threadpool_limits(1), precision(BITS):
             found, start = _proposal(landscape)
-            first = _descend(landscape, start)
-            runs = [_descend(landscape, landscape.random(rng)) for _ in range(starts)]
+            first = descend(landscape.value, start, lbfgs(10000))
+            runs = [descend(landscape.value, landscape.random(rng), lbfgs(10000)) for _ in range(starts)]
             value, v = min(runs, key=lambda run: run[0])
             if first[0] < value * (1 - 1e-13):  # a point that nothing proposed is worth more
                 value, v = first

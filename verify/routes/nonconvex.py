@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import scipy.sparse.linalg
 import threadpoolctl
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.blocks import average
 from verify.dual import to_optimum
+from verify.routes.descent import descend, lbfgs
 
 __all__ = ["gradient", "solve"]
 
@@ -117,19 +117,6 @@ def gradient(problem: Problem) -> tuple[Callable[[Array], tuple[float, Array]], 
     return landscape.value, landscape.size
 
 
-def _descend(landscape: Landscape, start: Array, restarts: int = 3) -> tuple[float, Array]:
-    """L-BFGS, restarted to squeeze out the last digits."""
-    v, value = start, math.inf
-    options: Any = {"maxiter": 20000, "maxfun": 40000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13}
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(landscape.value, v, jac=True, method="L-BFGS-B", options=options)
-        stalled = not found.fun < value * (1 - 1e-15)
-        v, value = found.x, float(found.fun)
-        if stalled:
-            break
-    return value, v
-
-
 def _polish(landscape: Landscape, v: Array) -> Array:
     """Newton steps by conjugate gradients while they reduce the gradient; rotations are left alone."""
     slope = landscape.value(v)[1]
@@ -172,7 +159,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     try:
         landscape = Landscape(problem)
         with threadpoolctl.threadpool_limits(1):
-            runs = [_descend(landscape, rng.normal(size=landscape.size)) for _ in range(starts)]
+            runs = [descend(landscape.value, rng.normal(size=landscape.size), lbfgs(20000)) for _ in range(starts)]
             best = min(runs, key=lambda run: run[0])
             v = _polish(landscape, best[1])
         point = landscape.point(v)

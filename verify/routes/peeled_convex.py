@@ -6,7 +6,6 @@ semidefinite relaxation over 2K x 2K matrices is solved too: FA21-02 says that i
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.peeled_blocks import certificate, from_logits, narrowed
 from verify.peeled_optimum import optimum_of
-from verify.routes.conic import first_optimal
+from verify.routes.conic import SOLVERS, first_optimal, run
 
 __all__ = ["relaxation", "solve"]
 
@@ -24,10 +23,6 @@ Array = NDArray[Any]
 LARGEST = 10
 LARGEST_RELAXATION = 6
 DIGITS = 15
-TOLERANCES: dict[str, list[dict[str, Any]]] = {
-    "CLARABEL": [{"tol_gap_abs": e, "tol_gap_rel": e, "tol_feas": e, "max_iter": 200} for e in (1e-12, 1e-10, 1e-8)],
-    "SCS": [{"eps_abs": e, "eps_rel": e, "max_iters": 20000} for e in (1e-8, 1e-5)],
-}
 
 
 def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset()) -> Optimum:
@@ -59,7 +54,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         Z, work = _conic(problem, name)
         return _certified(problem, Z, work) if work["status"] == "optimal" else str(work["status"])
 
-    return first_optimal(problem, TOLERANCES, attempt)
+    return first_optimal(problem, SOLVERS, attempt)
 
 
 def _certified(problem: Problem, Z: Array, work: dict[str, Any]) -> Optimum:
@@ -82,24 +77,13 @@ def _masses(problem: Problem) -> Array:
     return np.asarray(masses / masses.max())
 
 
-def _run(program: Any, solver: str) -> dict[str, Any]:
-    for options in TOLERANCES[solver]:  # the tightest tolerance that the solver calls optimal
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program.solve(solver=solver, **options)
-        if program.status == "optimal":
-            break
-    iterations = program.solver_stats.num_iters if program.solver_stats else None
-    return {"solver": solver, "status": program.status, "iterations": iterations}
-
-
 def _conic(problem: Problem, solver: str) -> tuple[Array, dict[str, Any]]:
     """Solve min sum m_k CE subject to |Z|_* <= T, masses relative to the largest."""
     import cvxpy as cp  # a slow import
 
     Z = cp.Variable((problem.K, problem.K))
     loss = _masses(problem) @ (cp.log_sum_exp(Z, axis=0) - cp.diag(Z))
-    work = _run(cp.Problem(cp.Minimize(loss), [cp.normNuc(Z) <= float(problem.budget2) ** 0.5]), solver)
+    work = run(cp.Problem(cp.Minimize(loss), [cp.normNuc(Z) <= float(problem.budget2) ** 0.5]), solver)
     return (np.zeros((0, 0)) if work["status"] != "optimal" else np.asarray(Z.value)), work
 
 
@@ -126,7 +110,7 @@ def relaxation(problem: Problem) -> dict[str, Any]:
     loss = _masses(problem) @ (cp.log_sum_exp(Z, axis=0) - cp.diag(Z))
     budgets = [cp.trace(X[:K, :K]) <= K * float(problem.e_h), cp.trace(X[K:, K:]) <= K * float(problem.e_w)]
     program = cp.Problem(cp.Minimize(loss), budgets)
-    work = _run(program, "CLARABEL")
+    work = run(program, "CLARABEL")
     if work["status"] != "optimal":
         return {"status": work["status"]}
     unit = max(n * w / problem.N for n, w in zip(problem.sizes, problem.weights, strict=True))

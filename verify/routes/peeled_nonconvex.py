@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import scipy.sparse.linalg
 import threadpoolctl
 from flint import arb
@@ -17,6 +16,7 @@ from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.peeled_blocks import certificate, from_logits, narrowed
 from verify.peeled_optimum import optimum_of
+from verify.routes.descent import descend, lbfgs
 
 __all__ = ["solve"]
 
@@ -88,19 +88,6 @@ class Landscape:
         return np.concatenate([(A / np.linalg.norm(A)).ravel(), (B / np.linalg.norm(B)).ravel()])
 
 
-def _descend(landscape: Landscape, start: Array, restarts: int = 3) -> tuple[float, Array]:
-    """L-BFGS, restarted to squeeze out the last digits."""
-    v, value = landscape.normalised(start), math.inf
-    options: Any = {"maxiter": 5000, "maxfun": 10000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-14}
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(landscape.value, v, jac=True, method="L-BFGS-B", options=options)
-        stalled = not found.fun < value * (1 - 1e-15)
-        v, value = landscape.normalised(found.x), float(found.fun)
-        if stalled:
-            break
-    return value, v
-
-
 def _polish(landscape: Landscape, v: Array) -> Array:
     """Newton steps by MINRES, curvature from differences of gradients, while they reduce the gradient."""
     slope = landscape.value(v)[1]
@@ -149,7 +136,8 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     try:
         landscape = Landscape(problem)
         with threadpoolctl.threadpool_limits(1):
-            runs = [_descend(landscape, rng.normal(size=landscape.size)) for _ in range(starts)]
+            begun = [rng.normal(size=landscape.size) for _ in range(starts)]
+            runs = [descend(landscape.value, v, lbfgs(5000, 1e-14), place=landscape.normalised) for v in begun]
             best = min(runs, key=lambda run: run[0])
             v = _polish(landscape, best[1])
         values = sorted(value for value, _ in runs)

@@ -17,6 +17,7 @@ from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel.relu import relu_log_probabilities, relu_states
 from verify.relu import class_scalars, columns, fano, near_optimal, task_of
+from verify.routes.descent import descend, lbfgs
 from verify.routes.nonconvex import LARGEST, Landscape
 
 __all__ = ["descents", "level", "solve"]
@@ -24,7 +25,7 @@ __all__ = ["descents", "level", "solve"]
 Array = NDArray[Any]
 BITS = 128
 METHODS: dict[str, Any] = {
-    "L-BFGS-B": {"maxiter": 20000, "maxfun": 40000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13},
+    "L-BFGS-B": lbfgs(20000),
     "TNC": {"maxfun": 20000, "ftol": 0.0, "xtol": 0.0, "gtol": 1e-13},
 }
 ALLOWANCE = 1e-14
@@ -148,22 +149,12 @@ def _constructed(landscape: Landscape) -> Array:
     return v
 
 
-def _descend(landscape: Landscape, start: Array, method: str, restarts: int = 3) -> tuple[float, Array]:
-    """Descent with H >= 0, restarted to squeeze out the last digits."""
+def _descend(landscape: Landscape, start: Array, method: str) -> tuple[float, Array]:
+    """Descent with H >= 0."""
     lower = np.full(landscape.size, -np.inf)
     lower[_features(landscape)] = 0
     bounds = scipy.optimize.Bounds(lower, np.inf)
-    v, value = start, landscape.value(start)[0]
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(
-            landscape.value, v, jac=True, method=method, bounds=bounds, options=METHODS[method]
-        )
-        stalled = not found.fun < value * (1 - 1e-15)
-        if found.fun <= value:
-            v, value = found.x, float(found.fun)
-        if stalled:
-            break
-    return value, v
+    return descend(landscape.value, start, METHODS[method], method=method, bounds=bounds)
 
 
 def _means(landscape: Landscape, point: Point) -> Array:

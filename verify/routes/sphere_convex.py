@@ -22,7 +22,7 @@ from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball
-from verify.routes.convex import TIGHT
+from verify.routes.conic import run
 from verify.sphere import ON_A_LINE, loss, near_optimal, normalised, point_facts
 
 __all__ = ["relax", "solve"]
@@ -134,13 +134,10 @@ def _conic(problem: Problem) -> tuple[Array, dict[str, Any]]:
     G = cp.Variable((problem.families * n, problem.families * n), PSD=True)
     Z = G[:n, -n:]
     program = cp.Problem(cp.Minimize(cp.sum(cp.log_sum_exp(a * Z, axis=1)) - a * cp.trace(Z)), [cp.diag(G) == 1])
-    for options in (TIGHT["CLARABEL"], {}):  # the tightest tolerance that the solver calls optimal
-        program.solve(solver="CLARABEL", **options)
-        if program.status == "optimal":
-            break
-    if program.status != "optimal":
-        raise ValueError(f"status {program.status}")
-    return np.asarray(G.value), {"status": program.status, "iterations": program.solver_stats.num_iters}
+    work = run(program, "CLARABEL")
+    if work["status"] != "optimal":
+        raise ValueError(f"status {work['status']}")
+    return np.asarray(G.value), work
 
 
 # --- descents ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import threadpoolctl
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from theory.optimum import Optimum, Point
 from theory.problem import Problem
 from verify.balls import precision
 from verify.bracket import ball
+from verify.routes.descent import descend, lbfgs
 from verify.sphere import ON_A_LINE, codes, loss, loss_and_gradient, near_optimal, normalised, point_facts
 
 __all__ = ["best_point", "solve", "tangent_slope"]
@@ -63,18 +63,14 @@ class Sphere:
         return np.tile(U, (self.families, 1, 1)).ravel()
 
 
-def _descend(sphere: Sphere, start: Array, restarts: int = 3) -> tuple[float, Array]:
-    """L-BFGS, restarted from normalised vectors to squeeze out the last digits."""
-    x, value = start, sphere.value(start)[0]
-    options: Any = {"maxiter": 5000, "maxfun": 10000, "maxcor": 20, "ftol": 0.0, "gtol": 1e-13}
-    for _ in range(restarts):
-        found = scipy.optimize.minimize(sphere.value, x, jac=True, method="L-BFGS-B", options=options)
-        stalled = not found.fun < value - 1e-14
-        if found.fun <= value:
-            U, V, _ = sphere.split(found.x)
-            x, value = np.stack([U, V][: sphere.families]).ravel(), float(found.fun)
-        if stalled:
-            break
+def _descend(sphere: Sphere, start: Array) -> tuple[float, Array]:
+    """L-BFGS, restarted from normalised vectors."""
+
+    def place(x: Array) -> Array:
+        U, V, _ = sphere.split(x)
+        return np.stack([U, V][: sphere.families]).ravel()
+
+    value, x = descend(sphere.value, start, lbfgs(5000), place=place)
     return float(np.exp(value)), x
 
 

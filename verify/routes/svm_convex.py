@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from theory.optimum import Optimum
 from theory.problem import Problem
-from verify.routes.conic import first_optimal
-from verify.routes.convex import TIGHT
+from verify.routes.conic import SOLVERS, first_optimal, run
 from verify.svm import near_optimal
 
 __all__ = ["solve"]
@@ -45,7 +44,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
         Z, B, work = _conic(problem, name)
         return _optimum(problem, Z, B, work) if work["status"] == "optimal" else str(work["status"])
 
-    return first_optimal(problem, TIGHT, attempt)
+    return first_optimal(problem, SOLVERS, attempt)
 
 
 def _optimum(problem: Problem, Z: Array, B: Array, work: dict[str, Any]) -> Optimum:
@@ -70,13 +69,8 @@ def _conic(problem: Problem, solver: str) -> tuple[Array, Array, dict[str, Any]]
     margins = np.ones((K, 1)) @ cp.reshape(cp.diag(Z), (1, K), order="C") - Z
     constraint = cp.multiply(wrong, margins) >= wrong
     program = cp.Problem(cp.Minimize(cp.normNuc(Z @ np.diag(np.sqrt(D)))), [constraint])
-    for options in (TIGHT[solver], {}):  # the tightest tolerance that the solver calls optimal
-        program.solve(solver=solver, **options)
-        if program.status == "optimal":
-            break
-    iterations = program.solver_stats.num_iters if program.solver_stats else None
-    work = {"solver": solver, "status": program.status, "iterations": iterations}
-    if program.status != "optimal":
+    work = run(program, solver)
+    if work["status"] != "optimal":
         return np.zeros((0, 0)), np.zeros((0, 0)), work
     beta = np.where(wrong, np.asarray(constraint.dual_value), 0.0) / D / np.sqrt(n.max())
     return np.asarray(Z.value), np.diag(beta.sum(axis=0)) - beta, work
