@@ -80,9 +80,7 @@ monotone = Claim(
     rests_on=frozenset({"FA21-01", "FA21-04", "FA21-09"}),
     required="proved",
     mutants=(
-        Mutant(
-            "R_0 decreases with T", relations=(sp.Lt(R_merged, ratio_less, evaluate=False),), problem=COLLAPSED
-        ),
+        Mutant("R_0 decreases with T", relations=(sp.Lt(R_merged, ratio_less, evaluate=False),), problem=COLLAPSED),
         Mutant(
             "R_0 does not depend on T",
             relations=(sp.Ge(R_merged, ratio_more, evaluate=False),),
