@@ -32,6 +32,7 @@ from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
 from verify.standing import MOST_CLASSES, Standing, heard, standing
+from verify.wording import counted
 
 __all__ = ["check", "reached", "run"]
 
@@ -203,17 +204,17 @@ class Checker:
         for tally in self.tallies.values() if not stands else ():
             tally.suspicion = f"{found[0][1].reason} (at {problem.canonical()})" if tally.violated else ""
 
-    def standing(self, problem: Problem, seen: Violated, without: str = "") -> Standing:
+    def standing(self, problem: Problem, seen: Violated, kernel: bool = True) -> Standing:
         """Whether a violation stands at a problem, by the routes asked for here and by the others alike."""
 
         def ask(route: str) -> list[Finding]:
-            return [] if route == without else findings_for(self.claim, problem, route, self.seed, self.avoid)
+            return findings_for(self.claim, problem, route, self.seed, self.avoid)
 
         def uses(route: str) -> frozenset[str]:
             return optimum_for(self.claim, problem, route, self.seed, self.avoid).uses
 
         here = [(f, seen.route) for f in heard(ask, seen.route) if f.outcome == "violated"]
-        return standing(self.claim, problem, here or [(seen.finding, seen.route)], ask, uses)
+        return standing(self.claim, problem, here or [(seen.finding, seen.route)], ask, uses, kernel)
 
     def _excuse(self, route: str, places: Iterable[Problem]) -> str:
         """The error of a route that refutes, on each of these problems, only what the kernel proves there; or ''."""
@@ -312,7 +313,7 @@ def check(
             if mutants and checker.violation is None and claim.status != "note":
                 summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
         except OutOfTime:
-            stopped = "timeout", f"stopped after {len(checker.seen)} configurations"
+            stopped = "timeout", f"stopped after {counted(len(checker.seen), 'configuration')}"
         except Exception as error:  # a claim whose own code fails is a verdict, not a crash of the run
             stopped = "error", f"{type(error).__name__}: {error}"
     rows |= {name: tally.result() for name, tally in checker.tallies.items()}
@@ -348,7 +349,7 @@ def _certificates(
     silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
     verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
     seen = checker.violation
-    if seen is not None and checker.standing(seen.problem, seen, without="enclosure").outcome != "violated":
+    if seen is not None and checker.standing(seen.problem, seen, kernel=False).outcome != "violated":
         verdict, reason = "undecided", "its counterexample is not borne out by a file"
     return checker.keeper.evidence(verdict or "undecided", reason)
 
@@ -376,7 +377,7 @@ def _at_equality(tallies: Iterable[Tally]) -> str:
     for tally in tallies:
         if tally.ties:
             decided = f"{tally.ties_decided} decided by an exact rational rule (a gap cannot decide a tie)"
-            return f"{tally.ties} configurations exactly at a threshold, {decided}"
+            return f"{counted(tally.ties, 'configuration')} exactly at a threshold, {decided}"
     return ""
 
 

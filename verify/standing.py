@@ -41,7 +41,9 @@ class Standing:
     reason: str = ""
 
 
-def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], ask: Ask, uses: Uses) -> Standing:
+def standing(
+    claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], ask: Ask, uses: Uses, kernel: bool = True
+) -> Standing:
     """Decide whether one of the violations that routes see at a configuration stands; the first that does.
 
     A violation stands when the kernel sees it; where the kernel decides nothing, when it was decided in exact
@@ -54,6 +56,7 @@ def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], as
     suspicions : violated relations, each with the route that saw it; at least one.
     ask : what a route says about the configuration. A route that fails confirms nothing.
     uses : the claims that a route relies on there.
+    kernel : whether the kernel's word counts.
 
     Examples
     --------
@@ -66,10 +69,10 @@ def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], as
     'violated'
     'suspect'
     """
-    said = {route: heard(ask, route) for route in _affordable(claim, problem)}
+    said = {route: heard(ask, route) for route in _affordable(claim, problem) if kernel or route != "enclosure"}
     found = [_confirmed(suspicion, said, uses) for suspicion in suspicions]
     stands = next((one for one in found if one.outcome == "violated"), None)
-    if stands is None and found[0].outcome == "suspect" and _has_refutation(claim, problem):
+    if kernel and stands is None and found[0].outcome == "suspect" and _has_refutation(claim, problem):
         stands = Standing("violated", *suspicions[0])
     return stands or found[0]
 
@@ -79,7 +82,7 @@ def _confirmed(suspicion: Suspicion, said: Mapping[str, list[Finding]], uses: Us
     finding, first = suspicion
     relation = finding.relation
     why = f"route {first} sees a violation of relation {relation + 1}"
-    proved = [f for f in said["enclosure"] if f.relation == relation]
+    proved = [f for f in said.get("enclosure", []) if f.relation == relation]
     if (seen := _violated(proved, relation)) is not None:
         return Standing("violated", seen, "enclosure")
     if proved and all(f.outcome == "holds" for f in proved):

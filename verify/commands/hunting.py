@@ -13,6 +13,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed
 from verify.counts import InputError
+from verify.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -150,7 +151,7 @@ def print_strength(found: HuntOutput) -> None:
 
 
 def _headline(found: HuntOutput) -> str:
-    spent = f"{found.configurations} configurations, {found.seconds / 60:.1f} minutes of work"
+    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} minutes of work"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"
@@ -192,7 +193,7 @@ def _lines(found: HuntOutput) -> list[str]:
         return []
     lines = []
     if found.every_sum:
-        lines.append(f"every count vector of its family with at most {found.every_sum} samples was tried")
+        lines.append(f"every count vector of its family with at most {counted(found.every_sum, 'sample')} was tried")
     if found.worst_margin is not None:
         lines.append(f"closest to a violation: relative distance {-found.worst_margin:.1e} at {found.worst}")
     lines.append(f"mutants killed by the same configurations: {found.mutants.killed} of {found.mutants.total}")
