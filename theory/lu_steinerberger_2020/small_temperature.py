@@ -242,14 +242,14 @@ frame = Claim(
 
 
 def colder(problem: Problem, scale: int) -> Problem:
-    """Inverse temperature 1/(10 scale).
+    """Inverse temperature 1/scale: the surface is flat like its square, and what descents resolve falls with it.
 
     Examples
     --------
     >>> colder(SQUARE, 200).temperature
-    Fraction(1, 2000)
+    Fraction(1, 200)
     """
-    return Problem.sphere(problem.K, problem.dim, Fraction(1, 10 * scale), families=1)
+    return Problem.sphere(problem.K, problem.dim, Fraction(1, scale), families=1)
 
 
 def has_design(problem: Problem) -> bool:
