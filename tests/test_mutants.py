@@ -12,6 +12,7 @@ from planted import planted
 from test_workbench import HEAD, call, write
 
 from theory.claim import Asymptotic, Mutant
+from theory.conjectures import focal_bound
 from theory.hong_ling_2023.minority_collapse import law, threshold
 from theory.problem import Problem
 from theory.symbols import K, alpha, dead, n, p, q, w, x
@@ -280,6 +281,9 @@ def test_a_reason_explains_a_survivor_and_never_hides_a_kill(monkeypatch):
     claim = replace(LAW, survivors={"*": "because"})
     assert (fate(claim, TRUE).outcome, fate(claim, TRUE).reason) == ("equivalent", "because")
     assert fate(claim, WRONG).outcome == "killed"
+    pair = focal_bound.PAIR_ALONE.at("5.34")  # only a descent solves it
+    costly = replace(focal_bound.focal, survivors={"*": "because"}, witness=pair, settings=(), family=None)
+    assert fate(costly, costly.mutants[0]).route == "nonconvex"
     summary, _ = judge_mutants(replace(claim, mutants=(TRUE, WRONG)), seed=0, avoid=AVOID)
     assert [row.outcome for row in summary.details[:2]] == ["equivalent", "killed"]
 

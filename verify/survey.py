@@ -196,7 +196,7 @@ class _Survey:
             return row.model_copy(update={"outcome": "vacuous", "reason": f"no value: {error}"})
 
     def fate(self, mutant: Mutant) -> dict[str, Any]:
-        """Outcome of a mutant and what belongs to it; costly routes are asked last, and only without a reason."""
+        """Outcome of a mutant and what belongs to it; costly routes are asked last, and only without a proof."""
         wrong = self.claim.mutated(mutant)
         seen: Counter[str] = Counter()
         places = list(dict.fromkeys([*([mutant.problem] if mutant.problem is not None else []), *self.fields]))
@@ -207,12 +207,12 @@ class _Survey:
                 return {"outcome": "killed"} | killer
         if proved := self.proof(mutant):
             return dict(zip(("outcome", "reason"), proved, strict=True))
-        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.unseen(mutant):
-            return {"outcome": "equivalent", "reason": reason}
         for route in (route for route in routes if route in COSTLY):
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
+        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.unseen(mutant):
+            return {"outcome": "equivalent", "reason": reason}
         if set(seen) == {NO_VALUE}:
             return {"outcome": "vacuous", "reason": f"{NO_VALUE} at any configuration"}
         counts = ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())
@@ -254,7 +254,7 @@ class _Survey:
         if len(str(wrong)) > LONGEST:
             return None
         for index, relation in enumerate(self.claim.relations):
-            if not _alike(relation, wrong):
+            if len(str(relation)) > LONGEST or not _alike(relation, wrong):
                 continue
             if reason := why_equivalent(relation, wrong):
                 return "equivalent", reason

@@ -158,7 +158,7 @@ focal = Claim(
     "is not proved, as the loss is not convex. Two classes of a size can merge earlier than with cross-entropy.",
     survivors={
         "sign: sqrt(n)*w*Min(*": "implied: min(1, psi(1/k)) is positive",
-        "sign: gamma* becomes -gamma*": "implied: psi becomes smaller",
+        "sign: gamma[*](1 * becomes -gamma[*]*": "implied: psi becomes smaller",
         "factor: gamma - 1 becomes 2*gamma - 1": "implied: a larger power of 1 - 1/k < 1",
         "exponent: k becomes sqrt(k)": "implied: log(sqrt(k)) is smaller than log(k)",
         "dropped term: * becomes (1 - 1/k)**gamma": "implied: psi without a positive term",

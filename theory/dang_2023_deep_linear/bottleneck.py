@@ -136,6 +136,7 @@ cut = Claim(
         Problem.mse([6, 3, 3], ["1/2"], "1/8", dim=2),
         TIED_KEPT,
         TIED_CUT,
+        Problem.mse([5, 4, 2], "0.02", "0.03", dim=1),
     ),
     derivation=cut_derivation,
     rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
@@ -159,9 +160,8 @@ cut = Claim(
         ),
     ),
     survivors={
-        "strict*(relation 2)": "the predicted value is below every value found; a tie with it is not seen by balls",
-        "*(relation 3)*": "i and R are whole numbers: the changed comparison says the same",
-        "off by one: n_R1*": "no problem tried has two sizes that differ by one around the rank",
+        "dropped term: R + 1/2 becomes R (relation 3)": "i and R are whole numbers: the comparison says the same",
+        "strictness: strict for non-strict (relation 3)": "i and R are whole numbers: never equal",
     },
 )
 

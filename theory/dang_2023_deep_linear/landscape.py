@@ -231,6 +231,6 @@ levels = Claim(
     "from 100 at M = 1 (sizes 9, 5, 2), 68 and 94 at M = 2 (8, 5; two sets of decays), 25 at M = 3 (9, 6, 4) and 8 at "
     "M = 4 (7, 4, 4); all other ends were levels f_A. Several starts and a constructed one are needed for M >= 2.",
     survivors={
-        "strict*(relation 4)": "a descent ends above the minimum or at it; a tie is not seen by balls",
+        "strictness: *(relation 4)": "many descents end at the level itself, where floats do not tell",
     },
 )

@@ -15,6 +15,7 @@ from theory.derivation import Derivation, Identity, Lemma
 from theory.mse_observables import STRENGTH, Lam, M, base, lH
 from theory.observables import rational
 from theory.optimum import Optimum
+from theory.problem import Problem
 from theory.symbols import N, dead, n
 
 star, deep_star, largest_some, largest_every = sp.symbols("n_star n_star_M n_1_some n_1_every", positive=True)
@@ -114,7 +115,7 @@ collapse = Claim(
     hypotheses=settings.FULL,
     witness=settings.SHALLOW,
     family=settings.CLASSES,
-    settings=ALL,
+    settings=(*ALL, Problem.mse([3, 2], [2, 2], 2)),
     derivation=collapse_derivation,
     rests_on=frozenset({"DA23-01", "DA23-02", "DA23-03"}),
     required="proved",

@@ -155,9 +155,6 @@ bound = Claim(
     note="What is optimal for d < r is open. With three equal classes of two samples in d = 2 the third class shares "
     "both coordinates, hbar_3 = (q, q), and does far better than being dropped; at stronger decay dropping it is best "
     "known.",
-    survivors={
-        "strict*(relation 1)": "a tie with the minimum is not seen by balls",
-    },
 )
 
 level, level_A, level_other, level_rows = sp.symbols("f_end f_A f_A_K1 f_A_rows", real=True)

@@ -135,9 +135,6 @@ value = Claim(
     source="re-derived; the value was not seen in print",
     note="The hypothesis needed on d is d >= r, the number of alive classes; d >= K is safe. That the point reaches "
     "the bound for d < r is excluded by DA24-15.",
-    survivors={
-        "strictness: *(relation 2)": "attained by the best point: balls do not tell a strict inequality",
-    },
 )
 
 

@@ -286,7 +286,7 @@ limit = Claim(
         "exponent: 1/mu becomes mu (relation 2)": "a larger upper bound, since it is read for mu > 1: weaker",
         "strictness: *(relation 2)": "true as well: q_A < exp(-t)/k_B",
         "off by one: T becomes T + 1 (relation 3)": "a smaller lower bound: weaker",
-        "strictness: *(relation 3)": "true as well: equality needs two wrong logits that are sqrt(2) T below the own one",
+        "strictness: *(relation 3)": "true as well: equality needs two wrong logits sqrt(2) T below the own one",
     },
 )
 

@@ -244,8 +244,8 @@ transition = Claim(
     ),
     note="Features and classifiers vanish together. For rational T no rational R lies exactly on R_1.",
     survivors={
-        "strict for non-strict (relation 2)": "T and R are algebraic, exp(-T/(k_A (k_A - 1))) is not (Lindemann): never "
-        "equal",
+        "strict for non-strict (relation 2)": "never equal: T and R are algebraic, exp(-T/(k_A (k_A - 1))) is not "
+        "(Lindemann)",
         "strict for non-strict (relation 3)": "T is algebraic, T_c, the logarithm of an algebraic number, is not "
         "(Lindemann): never equal",
         "exponent: R_0 becomes sqrt(R_0) (relation 8)": "a smaller bound, since R_0 >= 1: weaker",

@@ -96,7 +96,6 @@ TIGHT = tuple(
 """The two points of a line attain the bound; polygon and orthoplexes at small a nearly do."""
 LOOSE = (Problem.sphere(2, 2, 8, families=1), Problem.sphere(2, 6, 1, families=1))
 """A negative bound; more dimensions than vectors."""
-BALL_TIE = "the points of a line attain the bound, where no ball tells a strict inequality from the other"
 WEAKER = {
     pattern: reason
     for where in ("", " (relation 2)")
@@ -141,7 +140,7 @@ bound = Claim(
     source="asymptotic uniformity published (abstract); this form re-derived",
     note="The certificates do not rest on the cited theorem: for each problem the kernel proves the sign of a"
     " polynomial square root that it can evaluate. For two families the bound is open (LS20-19).",
-    survivors=WEAKER | {"strictness: *(relation 2)": BALL_TIE},
+    survivors=WEAKER,
 )
 
 
@@ -321,5 +320,5 @@ two = Claim(
     source="re-derived numerically; no proof known",
     note="Proved for d = 1. No search found a point below the bound; large regular polygons come within rounding of "
     "it. So the uniform distribution of minimisers is proved for u = v only.",
-    survivors=WEAKER | {"strictness: *": BALL_TIE},
+    survivors=WEAKER | {"strictness: *": "attained by the points of a line, where floats do not tell"},
 )

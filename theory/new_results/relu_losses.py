@@ -202,7 +202,8 @@ smoothed = Claim(
 
 # --- other symmetric losses --------------------------------------------------------------------------------------
 
-slope0, own_margin = sp.symbols("phi_0 mg", positive=True)
+slope0 = sp.Symbol("phi_0", positive=True)
+own_margin = sp.Symbol("mg", nonnegative=True)
 """-phi'(0); the margin subtracted from the own logit."""
 residual, hinge_alive, hinge_dead = sp.symbols("y_p M_hinge M_zero", real=True)
 """y_own - p_own = -phi'(M) of an alive class; margins of alive and dead classes with the hinge."""

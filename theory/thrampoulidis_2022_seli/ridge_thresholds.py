@@ -117,9 +117,6 @@ zero = Claim(
     ),
     source="re-derived, printed constants not compared",
     note="The paper sums the losses over samples: its ridge is x = lam N.",
-    survivors={
-        "sign: R_1*": "the changed root is not real, or nothing is decided where it is",
-    },
 )
 
 
