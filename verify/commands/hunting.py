@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -185,7 +186,12 @@ def _map(found: HuntOutput) -> Table:
 def _counts(found: HuntOutput, part: int) -> str:
     from verify.hunt.coverage import by_part
 
-    return "; ".join(f"{name} {number}" for name, number in sorted(by_part(found.coverage, part).items()))
+    def key(name: str) -> list[tuple[int, str]]:
+        """Numbers in a name by size: ratio 1e9 before ratio 1e10."""
+        return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", name)]
+
+    parts = by_part(found.coverage, part)
+    return "; ".join(f"{name} {parts[name]}" for name in sorted(parts, key=key))
 
 
 def _lines(found: HuntOutput) -> list[str]:
