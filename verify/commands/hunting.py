@@ -152,7 +152,7 @@ def print_strength(found: HuntOutput) -> None:
 
 
 def _headline(found: HuntOutput) -> str:
-    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} minutes of work"
+    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} worker minutes"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"
