@@ -10,10 +10,11 @@ import pytest
 import sympy as sp
 from planted import FLAWS, flawed, planted
 
+from theory import quick
 from theory.claim import Hypothesis, Mutant
 from theory.hong_ling_2023.minority_collapse import law, threshold
 from theory.problem import Problem
-from theory.symbols import alpha, dead, n, p, q, w, x
+from theory.symbols import K, N, alpha, dead, n, p, q, w, x
 from verify import cases, engine, findings, ledger, registry
 from verify.engine import check
 from verify.evidence import Tally
@@ -77,6 +78,9 @@ def test_a_crash_while_shrinking_does_not_hide_the_violation():
     assert result.verdict == "refuted"
 
 
+LATE = (sp.Equivalent(dead, x**2 * K >= n * (K - 1) * (1 + 1 / (100 * N))),)
+
+
 @pytest.mark.parametrize("liars", [("exact",), ("nonconvex",), ("exact", "nonconvex")])
 def test_floating_routes_do_not_refute_what_the_kernel_proves(monkeypatch, liars):
     def lying(claim, problem, route, seed, avoid):
@@ -89,6 +93,13 @@ def test_floating_routes_do_not_refute_what_the_kernel_proves(monkeypatch, liars
     assert (result.verdict, result.counterexample) == ("error", None)
     assert "contradicts the enclosure" in result.reason
     assert all(result.routes[name].verdict == "error" for name in liars)
+
+
+def test_a_suspicion_next_to_a_threshold_does_not_end_the_search():
+    """Within a millionth of a threshold the kernel leaves a state open; further away it sees the error of 1/(100 N)."""
+    late = quick.conjecture("PLANT-LATE", *LATE, model="ce-relu")
+    result = check(late, examples=5, mutants=False)
+    assert (result.verdict, result.counterexample.route) == ("refuted", "enclosure")
 
 
 def test_evidence_only_enters_the_ledger(tmp_path):

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from theory import losses
-from theory.conjectures import hinge_collapse, hinge_limit, knob_equivalences, sparsemax_path, vanishing_decay
+from theory.conjectures import (
+    hinge_collapse,
+    hinge_limit,
+    knob_equivalences,
+    one_vs_rest_limit,
+    sparsemax_path,
+    vanishing_decay,
+)
 from theory.loss_check import broken_promise
 from theory.problem import Problem
 from verify.routes import solve
@@ -84,6 +91,15 @@ def test_sparsemax_tells_no_side_within_8_digits_of_the_threshold():
         (reading,) = sparsemax_path.sparse_readings(replace(solve("enclosure", problem), companions=later))
         assert reading[sparsemax_path.dead] is state
         assert (sparsemax_path.F in reading) is (square == "3.999")
+
+
+def test_the_exponential_loss_tends_to_the_same_signs():
+    """The kernel has no conjugate of it, so it is no setting of the claim."""
+    problem = Problem.ce([(9, 2), 1], 1, weights=[(1, 2), 3]).with_loss("ovr-exp").at("1e-4")
+    assert one_vs_rest_limit.signs.applies(problem)
+    (reading,) = one_vs_rest_limit.sign_readings(solve("convex", problem))
+    assert 0 < reading[one_vs_rest_limit.least] < reading[one_vs_rest_limit.t]
+    assert reading[one_vs_rest_limit.loss] < reading[one_vs_rest_limit.level]
 
 
 def test_lengths_of_rows_follow_the_row_decay_alone():

@@ -78,7 +78,7 @@ def test_both_sides_of_the_merging_threshold(base):
 
 def test_a_knob_alone_is_read_under_its_own_name():
     (reading,) = merging_law.knob_readings(solve("exact", merging_law.WEIGHTED.at(3)))
-    assert reading[merging_law.weight_only] == 2
+    assert reading[merging_law.weight_only] == 3
     (reading,) = merging_law.knob_readings(solve("exact", merging_law.LONE.at(3)))
     assert (reading[merging_law.copies], reading[merging_law.n_once], reading[merging_law.N_once]) == (4, 1, 11)
 

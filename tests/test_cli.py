@@ -246,7 +246,7 @@ def test_an_interrupted_run_reports_what_was_finished(call, monkeypatch, no_repo
     code, out, err = call("run", "HL23-04", "HL23-03", "--routes", "symbolic", "--examples", "0", "--jobs", "1")
     assert code == 130
     assert "HL23-04" in out
-    assert "partial report of 1 claims" in err
+    assert "partial report of 1 claim was" in err
 
 
 def test_a_verdict_below_the_ledger_fails_and_accept_moves_the_ledger(call, monkeypatch, tmp_path, no_report):

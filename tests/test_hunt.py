@@ -16,12 +16,13 @@ import jsonschema
 import pytest
 import sympy as sp
 
+from theory import quick, vocabulary
 from theory.claim import Claim, Family
 from theory.hong_ling_2023.minority_collapse import law, threshold
 from theory.observables import cluster_readings
 from theory.optimum import Optimum
 from theory.problem import Problem
-from theory.symbols import dead, n, p, q, w, x
+from theory.symbols import K, dead, n, p, q, w, x
 from verify import cli, engine, registry
 from verify.commands import hunting
 from verify.counts import InputError
@@ -196,6 +197,24 @@ def test_whatever_shrinks_has_fewer_classes_or_smaller_counts(name):
         assert smaller.K == problem.K
         assert sum(smaller.sizes) < sum(problem.sizes)
     assert all(Problem.from_canonical(s.canonical()).K == s.K for s in fewer_classes(problem))
+
+
+def test_classes_of_two_sizes_are_removed_together():
+    """K p > 1 is decided at an exact p = 1/K only, so none of the lists between 8 and 4 classes violates it."""
+    claim = quick.conjecture("PLANT-CHANCE", sp.Gt(K * vocabulary.p_own, 1), model="layer-peeled")
+    large = Problem.peeled([(3, 4), (1, 4)], 1, "1/2")
+    assert violates(target(claim), large) is not None
+    lists = [[repeat for _, repeat in p.canonical()["counts"]] for p in fewer_classes(large)]
+    assert [3, 1] in lists
+    assert not is_minimal(target(claim), large)
+
+
+def test_ratios_of_sizes_are_listed_by_size(tmp_path):
+    found = summarise(TRUE, Progress())
+    names = ["1e10", "1e9", "1", "1e1"]
+    regions = {f"K 2 | ratio {name} | none | plain": 1 for name in names}
+    text = hunting._counts(found.model_copy(update={"coverage": regions}), 1)
+    assert text == "ratio 1 1; ratio 1e1 1; ratio 1e9 1; ratio 1e10 1"
 
 
 def test_the_simplest_number_of_an_interval():

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -305,3 +306,26 @@ def test_a_claim_that_cannot_be_drawn_does_not_cost_the_report(claims, tmp_path)
     claim = replace(claims["HL23-04"], read=crash)
     write(run_of(result_of(claim)), {claim.id: claim}, tmp_path)
     assert "The figure could not be drawn (KeyError" in pages_of(tmp_path)[1].read_text()
+
+
+def test_labels_of_many_lines_do_not_touch_and_those_that_do_not_fit_are_left_out():
+    many = tuple(Marker(1 + i / 4, f"n = {i} merges") for i in range(20))
+    plot = Plot("x", "y", (Series([0, 7], [0, 1], "line"),), many, shaded=((many[11].x, 7.0),))
+    svg = draw(plot, "k")
+    shown = [marker.label for marker in many if f">{marker.label}<" in svg]
+    assert 3 <= len(shown) < 12
+    assert {many[0].label, many[11].label, many[-1].label} <= set(shown)
+
+
+def test_a_long_logarithmic_axis_has_few_ticks():
+    for end, most in ((50, 8), (3e4, 6)):
+        svg = draw(Plot("ratio", "y", (Series([1, end], [0, 1], "line"),), log_x=True), "k")
+        ticks = re.findall(r">(10*|20*|50*)</text>", svg)
+        assert 2 < len(ticks) <= most
+
+
+def test_a_shaded_range_begins_on_the_line_of_its_threshold():
+    claim = load(only=["HL23-06"])["HL23-06"]
+    found = [plot for plot in claim_plots(claim, SimpleNamespace(counterexample=None), 0) if plot.shaded]
+    assert found
+    assert all(plot.shaded[0][0] in [marker.x for marker in plot.markers] for plot in found)

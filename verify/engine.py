@@ -31,7 +31,8 @@ from verify.routes import COSTLY, SOLVERS
 from verify.routes.symbolic import prove
 from verify.sampling import PROFILES, problems
 from verify.schemas import Case, ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult, Verdict
-from verify.standing import MOST_CLASSES, Standing, heard, standing
+from verify.standing import MOST_CLASSES, Standing, Suspicion, heard, standing
+from verify.wording import counted
 
 __all__ = ["check", "reached", "run"]
 
@@ -142,17 +143,37 @@ class Checker:
 
     def _retry(self, problem: Problem, route: str) -> None:
         """While Hypothesis shrinks: only the route that found the violation; a crash is no smaller violation."""
-        try:
-            findings = findings_for(self.claim, problem, route, self.seed, self.avoid)
-        except Exception:
-            return
-        self._raise_on(problem, findings, route)
+        found = heard(lambda name: findings_for(self.claim, problem, name, self.seed, self.avoid), route)
+        self._stands(problem, found, route)
+
+    def _stands(self, problem: Problem, findings: Iterable[Finding], route: str) -> Standing | None:
+        """What becomes of the violations that a route sees; raises :class:`Violated` if one stands."""
+        seen = [(finding, route) for finding in findings if finding.outcome == "violated"]
+        found = self.standing(problem, seen) if seen else None
+        if found is not None and found.outcome == "violated":
+            self.violation = Violated(problem, found.finding, found.route)
+            raise self.violation
+        return found
 
     def _raise_on(self, problem: Problem, findings: Iterable[Finding], route: str) -> None:
-        for finding in findings:
-            if finding.outcome == "violated":
-                self.violation = Violated(problem, finding, route)
-                raise self.violation
+        """Stop at a violation that stands; one that does not is an error of its route, or to be looked at."""
+        found, tally = self._stands(problem, findings, route), self.tallies[route]
+        if found is not None and found.outcome == "contradicted":
+            wrong = Violated(problem, found.finding, route)
+            tally.crashed = f"contradicts the enclosure: {wrong} (at {problem.canonical()})"
+        elif found is not None:
+            tally.suspicion = tally.suspicion or f"{found.reason} (at {problem.canonical()})"
+
+    def standing(self, problem: Problem, suspicions: Sequence[Suspicion], kernel: bool = True) -> Standing:
+        """Whether violations stand, by the routes asked for here and by the others alike."""
+
+        def ask(route: str) -> list[Finding]:
+            return findings_for(self.claim, problem, route, self.seed, self.avoid)
+
+        def uses(route: str) -> frozenset[str]:
+            return optimum_for(self.claim, problem, route, self.seed, self.avoid).uses
+
+        return standing(self.claim, problem, suspicions, ask, uses, kernel)
 
     def explore(self, examples: int) -> None:
         """Cases of hunts and fixed problems, at both sides of every threshold; then Hypothesis draws and shrinks.
@@ -178,55 +199,22 @@ class Checker:
                 raise
 
     def confirm(self) -> None:
-        """Ask the other routes about the smallest violating problem, and decide whether the violation stands.
+        """Ask the other routes about the smallest violating problem.
 
-        Where the kernel proves the relation that a floating route refutes, that route is in error, not the claim.
-        Where nothing confirms a violation (:func:`verify.standing.standing`) the claim is neither refuted nor verified.
+        A violation that one route alone sees elsewhere needs no look any more.
         """
         if self.violation is None:
             return
         problem, first = self.violation.problem, self.violation
         for route, tally in self.tallies.items():
             affordable = problem.K <= MODERATE or route not in COSTLY
-            if route != first.route and affordable and not tally.crashed:
+            if route == first.route:
+                tally.violate(problem, [first.finding])
+            elif affordable and not tally.crashed:
                 with suppress(Violated):
                     self._ask(problem, route, tally)
-        places = dict.fromkeys([problem, *self.tallies[first.route].violated])
-        self.tallies[first.route].violate(problem, [first.finding])
-        if first.route != "enclosure" and "enclosure" in self.tallies and not self.tallies["enclosure"].crashed:
-            for route, tally in self.tallies.items():
-                if tally.violated and not tally.crashed and route != "enclosure":
-                    tally.crashed = self._excuse(route, tally.violated)
-        found = [(place, self.standing(place, first)) for place in places]
-        stands = [Violated(place, s.finding, s.route) for place, s in found if s.outcome == "violated"]
-        self.violation = stands[0] if stands else None
-        for tally in self.tallies.values() if not stands else ():
-            tally.suspicion = f"{found[0][1].reason} (at {problem.canonical()})" if tally.violated else ""
-
-    def standing(self, problem: Problem, seen: Violated, without: str = "") -> Standing:
-        """Whether a violation stands at a problem, by the routes asked for here and by the others alike."""
-
-        def ask(route: str) -> list[Finding]:
-            return [] if route == without else findings_for(self.claim, problem, route, self.seed, self.avoid)
-
-        def uses(route: str) -> frozenset[str]:
-            return optimum_for(self.claim, problem, route, self.seed, self.avoid).uses
-
-        here = [(f, seen.route) for f in heard(ask, seen.route) if f.outcome == "violated"]
-        return standing(self.claim, problem, here or [(seen.finding, seen.route)], ask, uses)
-
-    def _excuse(self, route: str, places: Iterable[Problem]) -> str:
-        """The error of a route that refutes, on each of these problems, only what the kernel proves there; or ''."""
-        said = ""
-        for problem in places:
-            proved = findings_for(self.claim, problem, "enclosure", self.seed, self.avoid)
-            held = {f.relation for f in proved} - {f.relation for f in proved if f.outcome != "holds"}
-            found = findings_for(self.claim, problem, route, self.seed, self.avoid)
-            wrong = [f for f in found if f.outcome == "violated"]
-            if any(f.relation not in held for f in wrong):
-                return ""
-            said = said or f"contradicts the enclosure: {Violated(problem, wrong[0], route)} (at {problem.canonical()})"
-        return said
+            tally.suspicion = ""
+        self.violation = first
 
     def keep_counterexample(self) -> None:
         """Of a refuted claim only the certificates of its counterexample matter."""
@@ -312,7 +300,7 @@ def check(
             if mutants and checker.violation is None and claim.status != "note":
                 summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
         except OutOfTime:
-            stopped = "timeout", f"stopped after {len(checker.seen)} configurations"
+            stopped = "timeout", f"stopped after {counted(len(checker.seen), 'configuration')}"
         except Exception as error:  # a claim whose own code fails is a verdict, not a crash of the run
             stopped = "error", f"{type(error).__name__}: {error}"
     rows |= {name: tally.result() for name, tally in checker.tallies.items()}
@@ -348,7 +336,7 @@ def _certificates(
     silent = rows["enclosure"].model_copy(update={"verdict": "undecided", "reason": "not counted"})
     verdict, reason = _verdict(claim, checker, rows | {"enclosure": silent}, stopped)
     seen = checker.violation
-    if seen is not None and checker.standing(seen.problem, seen, without="enclosure").outcome != "violated":
+    if seen is not None and checker.standing(seen.problem, [(seen.finding, seen.route)], False).outcome != "violated":
         verdict, reason = "undecided", "its counterexample is not borne out by a file"
     return checker.keeper.evidence(verdict or "undecided", reason)
 
@@ -376,7 +364,7 @@ def _at_equality(tallies: Iterable[Tally]) -> str:
     for tally in tallies:
         if tally.ties:
             decided = f"{tally.ties_decided} decided by an exact rational rule (a gap cannot decide a tie)"
-            return f"{tally.ties} configurations exactly at a threshold, {decided}"
+            return f"{counted(tally.ties, 'configuration')} exactly at a threshold, {decided}"
     return ""
 
 

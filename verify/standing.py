@@ -41,7 +41,9 @@ class Standing:
     reason: str = ""
 
 
-def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], ask: Ask, uses: Uses) -> Standing:
+def standing(
+    claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], ask: Ask, uses: Uses, kernel: bool = True
+) -> Standing:
     """Decide whether one of the violations that routes see at a configuration stands; the first that does.
 
     A violation stands when the kernel sees it; where the kernel decides nothing, when it was decided in exact
@@ -54,6 +56,7 @@ def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], as
     suspicions : violated relations, each with the route that saw it; at least one.
     ask : what a route says about the configuration. A route that fails confirms nothing.
     uses : the claims that a route relies on there.
+    kernel : whether the kernel's word counts.
 
     Examples
     --------
@@ -66,34 +69,46 @@ def standing(claim: Claim, problem: Problem, suspicions: Sequence[Suspicion], as
     'violated'
     'suspect'
     """
-    said = {route: heard(ask, route) for route in _affordable(claim, problem)}
-    found = [_confirmed(suspicion, said, uses) for suspicion in suspicions]
-    stands = next((one for one in found if one.outcome == "violated"), None)
-    if stands is None and found[0].outcome == "suspect" and _has_refutation(claim, problem):
-        stands = Standing("violated", *suspicions[0])
-    return stands or found[0]
+    proved = heard(ask, "enclosure") if kernel else []
+    found = [_by_kernel(suspicion, proved) for suspicion in suspicions]
+    if all(one is None or one.outcome == "contradicted" for one in found) and None in found:
+        said = {route: heard(ask, route) for route in _affordable(claim, problem)}
+        found = [one or _by_routes(suspicion, said, uses) for suspicion, one in zip(suspicions, found, strict=True)]
+    answers = sorted(filter(None, found), key=lambda one: ("violated", "suspect", "contradicted").index(one.outcome))
+    if kernel and answers[0].outcome == "suspect" and _has_refutation(claim, problem):
+        return Standing("violated", answers[0].finding, answers[0].route)
+    return answers[0]
 
 
-def _confirmed(suspicion: Suspicion, said: Mapping[str, list[Finding]], uses: Uses) -> Standing:
-    """What the routes together say about one relation."""
+def _by_kernel(suspicion: Suspicion, proved: list[Finding]) -> Standing | None:
+    """What the kernel says about a relation; None where it leaves that open."""
     finding, first = suspicion
-    relation = finding.relation
-    why = f"route {first} sees a violation of relation {relation + 1}"
-    proved = [f for f in said["enclosure"] if f.relation == relation]
-    if (seen := _violated(proved, relation)) is not None:
+    here = [f for f in proved if f.relation == finding.relation]
+    if (seen := _violated(here, finding.relation)) is not None:
         return Standing("violated", seen, "enclosure")
-    if proved and all(f.outcome == "holds" for f in proved):
-        return Standing("contradicted", finding, first, f"{why}, the kernel proves that it holds")
-    witnesses = {route: seen for route in said if (seen := _violated(said[route], relation)) is not None}
+    if here and all(f.outcome == "holds" for f in here):
+        return Standing("contradicted", finding, first, f"{_seen(suspicion)}, the kernel proves that it holds")
+    return None
+
+
+def _by_routes(suspicion: Suspicion, said: Mapping[str, list[Finding]], uses: Uses) -> Standing:
+    """What the other routes together say about a relation that the kernel leaves open."""
+    finding, first = suspicion
+    witnesses = {route: seen for route in said if (seen := _violated(said[route], finding.relation)) is not None}
     relied = {route: uses(route) for route in witnesses}
     for route, seen in witnesses.items():
         if seen.exact or any(route != other and not relied[route] & relied[other] for other in witnesses):
             return Standing("violated", seen, route)
-    return Standing("suspect", finding, first, f"{why}, no independent route confirms it")
+    return Standing("suspect", finding, first, f"{_seen(suspicion)}, no independent route confirms it")
+
+
+def _seen(suspicion: Suspicion) -> str:
+    return f"route {suspicion[1]} sees a violation of relation {suspicion[0].relation + 1}"
 
 
 def _affordable(claim: Claim, problem: Problem) -> list[str]:
-    return [route for route in routes_of(claim) if route not in COSTLY or problem.K <= MOST_CLASSES]
+    """Routes beside the kernel that can be asked to confirm."""
+    return [r for r in routes_of(claim) if r != "enclosure" and (r not in COSTLY or problem.K <= MOST_CLASSES)]
 
 
 def heard(ask: Ask, route: str) -> list[Finding]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from verify.digits import scientific, width
+from verify.wording import brief, counted, outward
 
 __all__ = ["key_of", "number", "statements"]
 
@@ -54,8 +55,8 @@ def statements(answer: dict[str, Any], data: dict[str, Any]) -> Iterator[Line]:
         return
     bounds, facts = answer["bounds"], answer["facts"] or {}
     yield "problem", _problem(data)
-    yield "lower", bounds["lower"]
-    yield "upper", bounds["upper"]
+    yield "lower", brief(bounds["lower"])
+    yield "upper", brief(bounds["upper"])
     found = width(bounds)
     yield "width", f"{scientific(found)} of the upper bound" if found else "0: both ends are the same number"
     model = key_of(data)
@@ -75,18 +76,19 @@ def key_of(data: dict[str, Any]) -> str:
 
 
 def _problem(data: dict[str, Any]) -> str:
-    counts = ", ".join(f"{_classes(repeat)} of size {size}" for size, repeat in data["counts"][:SHOWN])
+    counts = ", ".join(f"{counted(repeat, 'class')} of size {size}" for size, repeat in data["counts"][:SHOWN])
     more = f", ... ({len(data['counts'])} sizes)" if len(data["counts"]) > SHOWN else ""
     options = ", ".join(f"{name} {_option(value)}" for name, value in data["options"].items() if value is not None)
     return f"{data['model']}, {counts}{more}; {options}; SHA-256 {data['problem'][:12]}..."
 
 
 def _option(value: Any) -> str:
-    return " ".join(str(entry) for entry in value) if isinstance(value, list) else str(value)
-
-
-def _classes(m: int) -> str:
-    return "1 class" if m == 1 else f"{m} classes"
+    if isinstance(value, list):
+        return " ".join(map(_option, value))
+    try:
+        return brief(value) if isinstance(value, str) else str(value)
+    except ValueError:  # a word
+        return str(value)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
@@ -117,16 +119,10 @@ def number(interval: dict[str, str] | None, *, least: int | None = None) -> str:
     if low == high:
         return _decimal(low, SHOWN)
     if low <= 0 <= high or high - low > abs(high) / 100:
-        return f"between {_outward(low, ROUND_FLOOR)} and {_outward(high, ROUND_CEILING)}"
+        return f"between {outward(low, ROUND_FLOOR)} and {outward(high, ROUND_CEILING)}"
     text = _decimal((low + high) / 2, SHOWN)
     error = max(high - Fraction(text), Fraction(text) - low)
     return f"{text} ± {scientific(error)}"
-
-
-def _outward(value: Fraction, rounding: str) -> str:
-    """Four digits, rounded down or up (the constants of :mod:`decimal`)."""
-    rounded = Context(prec=4, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator))
-    return _plain(rounded, 4)
 
 
 def _decimal(value: Fraction, digits: int) -> str:
@@ -137,7 +133,7 @@ def _decimal(value: Fraction, digits: int) -> str:
 def _plain(value: Decimal, digits: int) -> str:
     """Without trailing zeros, and without an exponent where it stays short."""
     short = value.normalize(Context(prec=digits))
-    return f"{short:f}" if -6 <= short.adjusted() < digits else str(short)
+    return f"{short:f}" if -6 <= short.adjusted() < digits else f"{short:e}".replace("e+", "e")
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------
@@ -302,7 +298,7 @@ def _frame(facts: Facts, bounds: dict[str, str]) -> Iterator[Line]:
     value = frame["value"]
     yield "best frame", f"the best point whose mean logits are a simplex frame costs {number(value)}"
     if Fraction(value["lower"]) > Fraction(bounds["upper"]):
-        margin = _outward(Fraction(value["lower"]) - Fraction(bounds["upper"]), ROUND_FLOOR)
+        margin = outward(Fraction(value["lower"]) - Fraction(bounds["upper"]), ROUND_FLOOR)
         yield "frames", f"NOT optimal: the file holds a point that costs less than any of them, by at least {margin}"
     elif not frame["alive"]:
         yield "frames", "no frame beats the point 0"

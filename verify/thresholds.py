@@ -43,6 +43,7 @@ from flint import arb, ctx
 
 from theory.problem import Cluster, Problem
 from verify.bracket import Bracket, ball, bisect, expand, fraction, hull, reach, root_decimal, sign_of, widen
+from verify.wording import counted
 
 __all__ = ["Threshold", "closed_form", "in_words", "thresholds"]
 
@@ -209,7 +210,7 @@ def _classes(cluster: Cluster) -> str:
     """A cluster in words; the weight is said only where it is not 1."""
     number = "class" if cluster.classes == 1 else f"{cluster.classes} classes"
     weight = "" if cluster.weight == 1 else f" and loss weight {in_words(cluster.weight)}"
-    return f"{number} with {cluster.size} samples{weight}"
+    return f"{number} with {counted(cluster.size, 'sample')}{weight}"
 
 
 def in_words(number: Fraction) -> str:
@@ -254,8 +255,9 @@ def _between(problem: Problem, digits: int) -> list[Threshold]:
         count=None,
         N=problem.N,
         x2=None,
-        consequence=f"From this lam on, nothing separates the classes with {large.size} samples from those with "
-        f"{small.size}: the direction between the two groups carries no signal.",
+        consequence="From this lam on, nothing separates the classes with "
+        f"{counted(large.size, 'sample')} from those with {small.size}: the direction between the "
+        "two groups carries no signal.",
     )
     weighted = any(c.weight != 1 for c in problem.clusters)
     if len(problem.clusters) > 2 or (weighted and kind == "penalised"):

@@ -19,6 +19,7 @@ from verify.commands import common
 from verify.commands.common import Json, Seed, Strict
 from verify.counts import InputError
 from verify.digits import scientific, width
+from verify.wording import counted
 
 __all__ = ["check", "report"]
 
@@ -161,7 +162,7 @@ def _check_many(paths: Sequence[Path], json: bool) -> Counter[str]:
     if not counts.keys() & set(CHECKED) and not interrupted:
         names = ", ".join(str(path) for path in paths)
         first = f": {rows[0]['name']}: {rows[0]['reason']}" if rows else ""
-        raise InputError(f"{names}: no certificate among {len(rows)} files{first}")
+        raise InputError(f"{names}: no certificate among {counted(len(rows), 'file')}{first}")
     if json:
         summary = {name: counts[name] for name in ORDER}
         seconds = round(time.process_time() - start, 6)
@@ -219,7 +220,7 @@ def _show_many(rows: Sequence[dict[str, Any]], counts: Counter[str]) -> None:
     listed = ", ".join(f"{counts[name]} {WORDS.get(name, name)}" for name in ORDER if counts[name])
     widths = [Fraction(row["width"]) for row in rows if row["width"] is not None]
     widest = f"; widest relative width {scientific(max(widths))}" if widths else ""
-    out.print(f"{len(rows)} files: {listed}{widest}", soft_wrap=True)
+    out.print(f"{counted(len(rows), 'file')}: {listed}{widest}", soft_wrap=True)
 
 
 # --- one certificate for people ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import Json, Seed
 from verify.counts import InputError
+from verify.wording import counted
 
 if TYPE_CHECKING:
     from verify.discover import Findings, Proposal, Quantity
@@ -172,11 +173,6 @@ def _show(quantity: Quantity, output: Discovery) -> None:
         if best.common and best.killed is None:
             out.print(f"with one weight decay lam: {best.common}", soft_wrap=True)
     if output.reason:
-        out.print(f"{_count(output)} measured: {output.reason}.", soft_wrap=True)
+        out.print(f"{counted(len(output.configurations), 'configuration')} measured: {output.reason}.", soft_wrap=True)
     if output.written:
         out.print(f"{output.written} holds the simplest proposal; verify run checks it.", soft_wrap=True)
-
-
-def _count(output: Discovery) -> str:
-    number = len(output.configurations)
-    return f"{number} configuration{'' if number == 1 else 's'}"

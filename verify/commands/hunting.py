@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed
 from verify.counts import InputError
+from verify.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -150,7 +152,7 @@ def print_strength(found: HuntOutput) -> None:
 
 
 def _headline(found: HuntOutput) -> str:
-    spent = f"{found.configurations} configurations, {found.seconds / 60:.1f} minutes of work"
+    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} minutes of work"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"
@@ -184,7 +186,12 @@ def _map(found: HuntOutput) -> Table:
 def _counts(found: HuntOutput, part: int) -> str:
     from verify.hunt.coverage import by_part
 
-    return "; ".join(f"{name} {number}" for name, number in sorted(by_part(found.coverage, part).items()))
+    def key(name: str) -> list[tuple[int, str]]:
+        """Numbers in a name by size: ratio 1e9 before ratio 1e10."""
+        return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", name)]
+
+    parts = by_part(found.coverage, part)
+    return "; ".join(f"{name} {parts[name]}" for name in sorted(parts, key=key))
 
 
 def _lines(found: HuntOutput) -> list[str]:
@@ -192,7 +199,7 @@ def _lines(found: HuntOutput) -> list[str]:
         return []
     lines = []
     if found.every_sum:
-        lines.append(f"every count vector of its family with at most {found.every_sum} samples was tried")
+        lines.append(f"every count vector of its family with at most {counted(found.every_sum, 'sample')} was tried")
     if found.worst_margin is not None:
         lines.append(f"closest to a violation: relative distance {-found.worst_margin:.1e} at {found.worst}")
     lines.append(f"mutants killed by the same configurations: {found.mutants.killed} of {found.mutants.total}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from fractions import Fraction
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import DIGITS, Digits, Json, Seed, Strict
 from verify.counts import spans
+from verify.wording import brief, counted, outward
 
 if TYPE_CHECKING:
     from theory.problem import Cluster, Problem
@@ -97,15 +100,18 @@ def _count_runs(problem: Problem) -> list[tuple[Fraction, int]]:
 def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool) -> None:
     out = common.console()
     out.print(_classes(problem))
+    if problem.model == "layer-peeled":
+        budgets = f"E_W {brief(problem.e_w)} (--ew), E_H {brief(problem.e_h)} (--eh)"
+        out.print(f"budgets per class: {budgets}; the nuclear norm is at most T = K sqrt(E_W E_H) = {_budget(problem)}")
     if not found:
         out.print(NONE_KNOWN.get(problem.model, "This version knows no threshold of this problem."))
         return
     parameter = found[0].parameter
     headers = ["threshold", "claim", "size", parameter, "closed form", "verdict"]
     table = common.table(*headers, *([f"at your {parameter}"] if placed else []))
-    for t in found:
+    for t in sorted(found, key=_place):
         size = "" if t.count is None else str(t.count)
-        value = f"{float(Fraction(t.bounds[0])):.{12 if t.verdict == 'enclosed' else 9}g}" if t.bounds else "-"
+        value = _value(t)
         form = t.closed_form or ""
         row = [t.name, t.claim, size, value, form if len(form) <= LONGEST else "long: --json", t.verdict]
         table.add_row(*row, *([_side(problem, t)] if placed else []))
@@ -113,6 +119,16 @@ def _show_thresholds(problem: Problem, found: Sequence[Threshold], placed: bool)
     for line in (*_consequences(found), *_remarks(problem)):
         out.print(line, soft_wrap=True)
     out.print(MEANING.get(parameter, MEANING.get(problem.key, MEANING[problem.model])))
+
+
+def _value(t: Threshold) -> str:
+    return f"{float(Fraction(t.bounds[0])):.{12 if t.verdict == 'enclosed' else 9}g}" if t.bounds else "-"
+
+
+def _place(t: Threshold) -> tuple[float, bool, Fraction]:
+    """By value; those that print as the same number by size, the smallest first, and without a size last."""
+    at = float(_value(t)) if t.bounds else inf
+    return at, t.count is None, Fraction(t.count or 0)
 
 
 LONGEST = 30
@@ -258,16 +274,19 @@ SINGULAR = ("ce", "uf-svm", "mse")
 def _classes(problem: Problem) -> str:
     if problem.model == "ce-sphere":
         kind = "two families" if problem.families == 2 else "one family"
-        return f"ce-sphere, {problem.K} unit vectors, {kind}; d = {problem.dim}; temperature {problem.temperature}"
+        return (
+            f"ce-sphere, {problem.K} unit vectors, {kind}; d = {problem.dim}; temperature {brief(problem.temperature)}"
+        )
     from verify.thresholds import in_words
 
     groups = [f"{c.classes} of {c.size}{_marks(c, in_words)}" for c in problem.clusters]
     listed = ", ".join(groups) if len(groups) <= 6 else f"{', '.join(groups[:3])}, ..., {groups[-1]}"
-    bias = problem.bias if isinstance(problem.bias, str) else f"penalty {problem.bias}"
+    bias = problem.bias if isinstance(problem.bias, str) else f"penalty {brief(problem.bias)}"
     middle = f"; bias {bias}" if problem.model in ("ce", "ce-relu", "mse") else ""
     middle += f"; depth {problem.depth}" if problem.depth > 1 or problem.model == "mse" else ""
     width = f"widths {', '.join(map(str, problem.widths))}" if problem.widths else f"d = {problem.dim}"
-    return f"{problem.model}, {problem.K} classes, {problem.N} samples: {listed}{middle}; {width}{_knobs(problem)}"
+    samples = counted(int(problem.N), "sample")
+    return f"{problem.model}, {problem.K} classes, {samples}: {listed}{middle}; {width}{_knobs(problem)}"
 
 
 def _marks(cluster: Cluster, in_words: Callable[[Fraction], str]) -> str:
@@ -292,15 +311,19 @@ def _knobs(problem: Problem) -> str:
 def _weights(problem: Problem) -> str:
     """The weight decays or budgets, in words."""
     if problem.model == "layer-peeled":
-        return f"E_W {problem.e_w}, E_H {problem.e_h}, T {float(problem.budget2) ** 0.5:.6g}"
+        return f"E_W {brief(problem.e_w)}, E_H {brief(problem.e_h)}, T {_budget(problem)}"
     if problem.model not in ("ce", "ce-relu", "mse"):
         return ""
-    layers = ", ".join(map(str, problem.layers)) if len(set(problem.layers)) > 1 else str(problem.lambda_w)
-    text = f"lambda_w {layers}, lambda_h {problem.lambda_h}"
+    layers = problem.layers if len(set(problem.layers)) > 1 else (problem.lambda_w,)
+    text = f"lambda_w {', '.join(map(brief, layers))}, lambda_h {brief(problem.lambda_h)}"
     if problem.depth > 1 or problem.model == "mse":
         return text
     lam = float(problem.lambda_w) ** 0.5 * float(problem.lambda_h) ** 0.5
     return f"{text}, lam {lam:.6g}, lam N {_x(problem):.6g}"
+
+
+def _budget(problem: Problem) -> str:
+    return f"{float(problem.budget2) ** 0.5:.6g}"
 
 
 def _x(problem: Problem) -> float:
@@ -311,13 +334,15 @@ def _x(problem: Problem) -> float:
 
 def _proven(lower: str, upper: str, digits: int) -> str:
     """Digits that both bounds share, about as many as were asked for, then an ellipsis."""
-    most = digits + 4
-    if lower == upper:
-        return lower[:most]
-    same = next((i for i, (a, b) in enumerate(zip(lower, upper, strict=False)) if a != b), min(len(lower), len(upper)))
-    if same < 6:
-        return f"between {lower[:20]} and {upper[:20]}"
-    return f"{lower[: min(same, most)]}..."
+    low, high = brief(lower), brief(upper)
+    if low == high:
+        return low if "e" in low else low[: digits + 4]
+    (first, _, power), (second, _, other) = low.partition("e"), high.partition("e")
+    pairs = enumerate(zip(first, second, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
+    if same < 6 or power != other:
+        return f"between {outward(Fraction(lower), ROUND_FLOOR, 17)} and {outward(Fraction(upper), ROUND_CEILING, 17)}"
+    return f"{first[: min(same, digits + 4)]}..." + (f"e{power}" if power else "")
 
 
 def _merged(problem: Problem, result: OptimumOutput) -> str:

@@ -15,6 +15,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed, Strict
 from verify.counts import InputError
+from verify.wording import counted, surviving
 
 if TYPE_CHECKING:
     from theory.claim import Claim
@@ -104,7 +105,9 @@ def run(
     else:
         _show_run(result, [*notes, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
     if interrupted:
-        sys.stderr.write(f"verify: interrupted; the partial report of {len(result.claims)} claims was written.\n")
+        sys.stderr.write(
+            f"verify: interrupted; the partial report of {counted(len(result.claims), 'claim')} was written.\n"
+        )
         raise typer.Exit(130)
     unsettled = [row.id for row in result.claims if row.verdict in OPEN]
     if failures:
@@ -213,7 +216,7 @@ def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
 
 def _shortfall(row: ClaimResult) -> str:
     if row.mutants.survivors:
-        return f"{row.id}: {len(row.mutants.survivors)} mutants survive, such as {row.mutants.survivors[0]!r}"
+        return f"{row.id}: {surviving(len(row.mutants.survivors))}, such as {row.mutants.survivors[0]!r}"
     return f"{row.id}: {row.verdict}, required is {row.required}" + (f" ({row.reason})" if row.reason else "")
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain, groupby
-from math import ceil, isqrt
+from itertools import chain, groupby, product
+from math import ceil, isqrt, prod
 from typing import Any
 
 from theory.problem import Problem, Run
@@ -26,6 +26,8 @@ __all__ = ["fewer_classes", "is_minimal", "plainer", "shrink", "simplest_near", 
 
 OFFSETS = tuple(Fraction(n, 100) for n in (0, -1, 1, -10, 10))
 RATIOS = ("uf-svm", "layer-peeled")
+MOST_LISTS = 32
+"""So many lists of fewer classes are all tried; of more, only those without one size, half of it, or one class."""
 EACH = 12
 """Counts up to this are tried one by one; above, small ones, a tenth, 1/2, 3/4, 7/8, ... of it, and one less."""
 
@@ -95,20 +97,31 @@ def fewer_classes(problem: Problem) -> Iterator[Problem]:
 
     Examples
     --------
-    >>> [p.K for p in fewer_classes(Problem.svm([(5, 3), (1, 1)]))][:2]
-    [3, 3]
+    >>> sorted({p.K for p in fewer_classes(Problem.svm([(5, 3), (1, 1)]))})
+    [2, 3]
     """
     if problem.model == "ce-sphere":
         lists = [replace(problem.runs[0], repeat=K) for K in range(2, problem.K)]
         yield from (_resized(problem, (run,)) for run in lists)
         return
-    runs = problem.runs
-    without = [runs[:i] + runs[i + 1 :] for i in range(len(runs))]
-    halved = [_repeated(runs, i, (run.repeat + 1) // 2) for i, run in enumerate(runs) if run.repeat > 3]
-    single = [_repeated(runs, i, run.repeat - 1) for i, run in enumerate(runs) if run.repeat > 1]
-    found = {_joined(some): None for some in chain(without, halved, single) if sum(run.repeat for run in some) >= 2}
-    for some in sorted(found, key=lambda some: sum(run.repeat for run in some)):
+    found = {_joined(some): None for some in _removals(problem.runs) if 2 <= _classes(some) < problem.K}
+    for some in sorted(found, key=_classes):
         yield from at_levels(problem, _resized(problem, some))
+
+
+def _removals(runs: tuple[Run, ...]) -> Iterator[tuple[Run, ...]]:
+    """Lists without some classes: any, where these are few; else those of a size, about half of them, or one."""
+    if prod(run.repeat + 1 for run in runs) <= MOST_LISTS:
+        for repeats in product(*(range(run.repeat + 1) for run in runs)):
+            yield tuple(replace(run, repeat=n) for run, n in zip(runs, repeats, strict=True) if n)
+        return
+    for i, run in enumerate(runs):
+        yield runs[:i] + runs[i + 1 :]
+        yield from (_repeated(runs, i, n) for n in ((run.repeat + 1) // 2, run.repeat - 1) if n)
+
+
+def _classes(runs: tuple[Run, ...]) -> int:
+    return sum(run.repeat for run in runs)
 
 
 def smaller_counts(problem: Problem) -> Iterator[Problem]:
@@ -154,7 +167,7 @@ def _joined(runs: tuple[Run, ...]) -> tuple[Run, ...]:
 
 def _resized(problem: Problem, runs: tuple[Run, ...]) -> Problem:
     """Other classes; dimension and widths keep their distance from the number of classes."""
-    change = sum(run.repeat for run in runs) - problem.K
+    change = _classes(runs) - problem.K
     return replace(
         problem,
         runs=runs,

@@ -20,6 +20,7 @@ from verify.hunt.progress import Progress, read
 from verify.hunt.stages import SERIES, STAGES
 from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
+from verify.wording import counted
 
 __all__ = ["SHIPPED", "known", "save_case", "sentence", "ship", "shipped", "summarise"]
 
@@ -138,9 +139,10 @@ def sentence(found: HuntOutput) -> str:
     if found.outcome == "nothing":
         return "Not hunted yet."
     verb = "Refuted by a hunt" if found.outcome == "refuted" else "Hunted and not refuted, which is no proof"
+    tried = counted(found.configurations, "configuration")
     parts = [
-        f"{found.configurations} configurations in {len(found.coverage)} regions, {found.seconds / 60:.0f} minutes",
-        f"every count vector with at most {found.every_sum} samples" if found.every_sum else "",
+        f"{tried} in {counted(len(found.coverage), 'region')}, {found.seconds / 60:.0f} minutes",
+        f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",
         f"{found.mutants.killed} of {found.mutants.total} mutants killed",
         f"resolution {found.resolution:.0e}" if found.resolution else "",
     ]

@@ -19,6 +19,7 @@ from verify.dual import svd
 from verify.loss import Floats
 from verify.loss_rules import Power, collapse_square, merging_power, vanishing_square
 from verify.thresholds import Threshold, closed_form
+from verify.wording import counted
 
 __all__ = ["around", "at_threshold", "collapse_from", "problems", "thresholds"]
 
@@ -64,7 +65,7 @@ def _place(entry: Threshold) -> tuple[bool, Bracket]:
 
 def _words(cluster: Cluster) -> str:
     number = "class" if cluster.classes == 1 else f"{cluster.classes} classes"
-    return f"{number} with {cluster.size} samples"
+    return f"{number} with {counted(cluster.size, 'sample')}"
 
 
 def _merge(problem: Problem, cluster: Cluster, digits: int) -> Threshold:

@@ -20,6 +20,7 @@ from verify.balls import precision
 from verify.bracket import Bracket, ball, fraction
 from verify.mse import Mode, critical, modes, separable, side
 from verify.thresholds import Threshold
+from verify.wording import counted
 
 __all__ = ["around", "at_product", "at_threshold", "problems", "thresholds"]
 
@@ -32,7 +33,7 @@ MOST_CLASSES = 8
 WORDS = {
     "class": "all features of the {} are zero, and so are their rows of the product of the layers",
     "contrast": "the {} share one mean feature and one row of the product of the layers",
-    "group": "nothing separates the classes with at least {} samples from the others",
+    "group": "nothing separates the classes with at least {} from the others",
     "mean": "the logits without bias of every class average to zero (a simplex frame instead of an orthogonal one)",
 }
 
@@ -61,7 +62,8 @@ def _threshold(problem: Problem, mode: Mode, entry: Threshold) -> Threshold:
     cluster = problem.clusters[mode.cluster]
     M, claim = problem.depth, {"class": "DA23-05", "mean": "DA23-22"}.get(mode.kind, "DA23-19")
     classes = "class" if cluster.classes == 1 else f"{cluster.classes} classes"
-    named = str(cluster.size) if mode.kind == "group" else f"{classes} with {cluster.size} samples"
+    samples = counted(cluster.size, "sample")
+    named = samples if mode.kind == "group" else f"{classes} with {samples}"
     entry = replace(
         entry,
         claim=claim if problem.bias in ("none", "free") else "DA23-22",

@@ -42,7 +42,10 @@ STYLE = {
 WIDTH, AXES, TOP, TICKS, ROW = 4.7, 1.9, 0.1, 0.55, 0.195
 """Inches: paper, axes, white above, ticks and label below, one row of marker labels or legend."""
 LEFT, SPAN = 0.185, 0.775
-MOST_TICKS = 8
+MOST_TICKS, MOST_TIMES = 8, 200
+"""Ticks of a logarithmic axis; 1, 2, 5 of every decade only where the range is not longer than that factor."""
+MOST_ROWS = 3
+"""Rows of marker labels: a line whose label finds no room there stays without."""
 FLAT = 1e-4
 """Relative variation below which a quantity is drawn as constant."""
 
@@ -138,7 +141,7 @@ def draw(plot: Plot, key: str) -> str:
         _data(axes, plot)
         axes.set_xlabel(plot.xlabel, labelpad=3)
         axes.set_ylabel(plot.ylabel)
-        above = _markers(axes, plot.markers)
+        above = _markers(axes, plot)
         handles, labels = axes.get_legend_handles_labels()
         columns = 2 if len(labels) > 1 else 1
         below = -(-len(labels) // columns)
@@ -253,7 +256,9 @@ def _data(axes: Axes, plot: Plot) -> None:
         axes.plot(series.x, series.y, color=colour, label=series.label, **styles[series.kind])
     if plot.log_x:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=MOST_TICKS))
+        low, high = axes.get_xlim()
+        subs = (1.0, 2.0, 5.0) if high / low < MOST_TIMES else (1.0,)  # with decades alone numticks is kept
+        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=MOST_TICKS))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     if plot.ticks:
@@ -280,21 +285,26 @@ def _steady(axes: Axes, plot: Plot) -> None:
     axes.ticklabel_format(axis="y", useOffset=False)
 
 
-def _markers(axes: Axes, markers: Sequence[Marker]) -> int:
-    """Vertical lines with labels above the axes, on further rows where they would touch; returns the rows."""
-    ends: list[float] = []
+def _markers(axes: Axes, plot: Plot) -> int:
+    """Vertical lines with labels above the axes, on further rows where they would touch; returns the rows.
+
+    Where the rows do not suffice those at the end of a shaded range and the first and last come first.
+    """
     lower, upper = axes.get_xlim()
-    for marker in sorted(markers, key=lambda m: m.x):
-        if not lower <= marker.x <= upper:
+    inside = sorted((m for m in plot.markers if lower <= m.x <= upper), key=lambda m: m.x)
+    edges = {end for shade in plot.shaded for end in shade}
+    ranked = sorted(inside, key=lambda m: (m.x not in edges, m not in (*inside[:1], *inside[-1:]), m.x))
+    rows: list[list[tuple[float, float]]] = []
+    for marker in ranked:
+        start, end, side = _extent(axes, marker)
+        row = next((i for i, row in enumerate(rows) if all(end < a or b < start for a, b in row)), len(rows))
+        width = 1.0 if row < MOST_ROWS else 0.6
+        axes.axvline(marker.x, color="#333333", linewidth=width, linestyle=(0, (2, 2)), zorder=1)
+        if row == MOST_ROWS:
             continue
-        place = axes.transData.transform((marker.x, 0))[0]
-        left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
-        share = (place - left) / (right - left)
-        half = 0.0105 * len(re.sub(r"[$\\{}_^]|mathrm|sqrt", "", marker.label)) + 0.01
-        row = next((i for i, end in enumerate(ends) if share - half > end), len(ends))
-        ends[row : row + 1] = [share + half]
-        axes.axvline(marker.x, color="#333333", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-        side = "center" if half < share < 1 - half else "left" if share <= half else "right"
+        if row == len(rows):
+            rows.append([])
+        rows[row].append((start, end))
         axes.annotate(
             marker.label,
             (marker.x, 1),
@@ -306,7 +316,18 @@ def _markers(axes: Axes, markers: Sequence[Marker]) -> int:
             fontsize=9.5,
             color="#333333",
         )
-    return len(ends)
+    return len(rows)
+
+
+def _extent(axes: Axes, marker: Marker) -> tuple[float, float, str]:
+    """Where a label begins and ends, as shares of the axis, and how it is aligned."""
+    place = axes.transData.transform((marker.x, 0))[0]
+    left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+    share = (place - left) / (right - left)
+    half = 0.0105 * len(re.sub(r"[$\\{}_^]|mathrm|sqrt", "", marker.label)) + 0.01
+    if half < share < 1 - half:
+        return share - half, share + half, "center"
+    return (share, share + 2 * half, "left") if share <= half else (share - 2 * half, share, "right")
 
 
 def _embed(svg: str, key: str, plot: Plot) -> str:

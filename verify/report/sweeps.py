@@ -306,6 +306,10 @@ ORDER_PARAMETERS: tuple[OrderParameter, ...] = (
 )
 
 
+ROUNDED = 1e-8
+"""Relative: lines are rounded to nine digits, points of the sweep are not."""
+
+
 def _regions(data: Sweep, predicted: Sequence[bool | None]) -> tuple[tuple[float, float], ...]:
     """Ranges of x where the condition holds; a change between two points is put on the threshold between them."""
     lines = [marker.x for marker in threshold_markers(data.base)]
@@ -315,7 +319,7 @@ def _regions(data: Sweep, predicted: Sequence[bool | None]) -> tuple[tuple[float
     for (x0, before), (x1, after) in pairwise(zip(data.x, predicted, strict=True)):
         if bool(before) == bool(after):
             continue
-        place = next((line for line in lines if x0 <= line <= x1), (x0 + x1) / 2)
+        place = next((line for line in lines if x0 * (1 - ROUNDED) <= line <= x1 * (1 + ROUNDED)), (x0 + x1) / 2)
         if after:
             start = place
         elif start is not None:

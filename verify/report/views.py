@@ -12,6 +12,7 @@ from verify.counts import InputError
 from verify.engine import reached, summarise
 from verify.report.words import MEANING, citation, in_words, scientific, short
 from verify.schemas import ClaimCertificates, ClaimResult, MutantSummary, RouteResult, RunResult
+from verify.wording import counted, surviving
 
 __all__ = ["Cell", "ClaimView", "Paper", "StepView", "Tile", "attention", "claim_view", "papers", "tiles"]
 
@@ -135,7 +136,7 @@ def attention(result: RunResult) -> list[tuple[str, str]]:
         if reached(row):
             continue
         if row.mutants.survivors:
-            rows.append((row.id, f"{len(row.mutants.survivors)} mutants survive: {'; '.join(row.mutants.survivors)}"))
+            rows.append((row.id, f"{surviving(len(row.mutants.survivors))}: {'; '.join(row.mutants.survivors)}"))
         else:
             rows.append((row.id, f"{row.verdict}, required {row.required}" + (f": {row.reason}" if row.reason else "")))
     return rows
@@ -205,7 +206,7 @@ def _certificates(evidence: ClaimCertificates | None) -> tuple[tuple[str, str], 
     if evidence is None or not (evidence.files or evidence.rejected):
         return ()
     count, bad = len(evidence.files), len(evidence.rejected)
-    files = f"{count} for {evidence.configurations} configurations, widest relative width {evidence.widest}"
+    files = f"{count} for {counted(evidence.configurations, 'configuration')}, widest relative width {evidence.widest}"
     accepted = (
         "every one accepted by the kernel" if not bad else f"{bad} missing or rejected: the enclosure is not counted"
     )
@@ -232,7 +233,7 @@ def _cell(route: str, claim: Claim, result: ClaimResult) -> Cell:
         return Cell("", row.reason)
     if row is not None:
         files = len(result.certificates.files) if route == "enclosure" and result.certificates else 0
-        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else f"{files} files" if files else "")
+        return Cell(row.verdict, row.reason if row.verdict not in POSITIVE else counted(files, "file") if files else "")
     if claim.along is not None and route in ("convex", "nonconvex"):
         return Cell("", "sizes beyond floating point")
     return Cell("", "not run")
@@ -246,7 +247,7 @@ def _silent(row: RouteResult) -> bool:
 def _route(name: str, row: RouteResult) -> RouteView:
     verdict = "" if _silent(row) else row.verdict
     if name == "symbolic":
-        steps = f"{row.decided} steps" if row.decided else "–"
+        steps = counted(row.decided, "step") if row.decided else "–"
         return RouteView(name, verdict, steps, "–", "–", "", "", row.reason)
     decided = f"{row.decided} of {row.configurations}" if row.configurations else "–"
     return RouteView(

@@ -46,7 +46,7 @@ def descend(
     >>> descend(lambda v: (float(v @ v), 2 * v), np.ones(2), lbfgs(100))
     (0.0, array([0., 0.]))
     """
-    v, least = place(start), math.inf
+    v, least = start, math.inf
     for _ in range(restarts):
         found = scipy.optimize.minimize(value, v, jac=True, method=method, bounds=bounds, options=options)
         if not found.fun <= least:

@@ -136,7 +136,7 @@ def solve(problem: Problem, *, seed: int = 0, avoid: frozenset[str] = frozenset(
     try:
         landscape = Landscape(problem)
         with threadpoolctl.threadpool_limits(1):
-            begun = [rng.normal(size=landscape.size) for _ in range(starts)]
+            begun = [landscape.normalised(rng.normal(size=landscape.size)) for _ in range(starts)]
             runs = [descend(landscape.value, v, lbfgs(5000, 1e-14), place=landscape.normalised) for v in begun]
             best = min(runs, key=lambda run: run[0])
             v = _polish(landscape, best[1])

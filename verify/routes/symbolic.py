@@ -6,6 +6,7 @@ import time
 
 from theory.claim import Claim
 from verify.schemas import RouteResult, Verdict
+from verify.wording import counted
 
 __all__ = ["prove"]
 
@@ -33,7 +34,7 @@ def prove(claim: Claim) -> tuple[RouteResult, list[str]]:
     if not checked:
         return _row("undecided", "the derivation names lemmas only", 0, start), list(derivation.assumes)
     if not derivation.complete:
-        reason = f"{checked} steps verified, not a complete proof: {derivation.gap}"
+        reason = f"{counted(checked, 'step')} verified, not a complete proof: {derivation.gap}"
         return _row("undecided", reason, checked, start), list(derivation.assumes)
     return _row("proved", "", checked, start), list(derivation.assumes)
 
