@@ -54,7 +54,8 @@ OFF_TIE = Hypothesis(
     lambda problem: all(mode.state in ("alive", "dead") for mode in mse.label_modes(problem)),
     dropped="there two values of p are optimal, and no quantity of a single minimiser is observed: DA23-10",
 )
-decay_m, own = sp.symbols("lambda_m s2_mk", positive=True)
+decay_m = sp.Symbol("lambda_m", positive=True)
+own = sp.Symbol("s2_mk", nonnegative=True)
 """Decay of one factor, and one of its squared singular values."""
 
 PROBLEMS = (

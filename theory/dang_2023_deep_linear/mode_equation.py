@@ -93,8 +93,9 @@ n_some, n_every, n_shallow = sp.symbols("n_some n_every n_shallow", positive=Tru
 """The size of a class where the state is 'dead in some minimiser', in every one at M >= 2, in every one at M = 1."""
 z_alive = sp.Symbol("Z_alive", real=True)
 """Own logit of a class that is alive."""
-b, x, thr = sp.symbols("b x_k thr", positive=True)
-"""M N (N Lam)^(1/M), the largest root of the x-equation, and (M-1)^((M-1)/M)/M."""
+b, thr = sp.symbols("b thr", positive=True)
+x = sp.Symbol("x_k", nonnegative=True)
+"""M N (N Lam)^(1/M) and (M-1)^((M-1)/M)/M; the largest root of the x-equation, 0 where a class is dead."""
 total_x = sp.Symbol("f_x", real=True)
 """The value in terms of the x_k."""
 

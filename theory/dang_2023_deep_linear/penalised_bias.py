@@ -22,8 +22,9 @@ from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import F, K, N, dead, n
 
-lb, p0, rho = sp.symbols("lambda_b p_0 rho", positive=True)
-"""Bias penalty, p of the mean mode, lambda_b/(1 + lambda_b)."""
+lb, rho = sp.symbols("lambda_b rho", positive=True)
+p0 = sp.Symbol("p_0", nonnegative=True)
+"""Bias penalty, lambda_b/(1 + lambda_b), p of the mean mode."""
 lb_some, lb_every, lb_shallow = sp.symbols("lambda_b_some lambda_b_every lambda_b_1", positive=True)
 """The penalty where the mean mode is dead 'in some minimiser', in every one at M >= 2, in every one at M = 1."""
 entry = sp.Symbol("b_k", real=True)
