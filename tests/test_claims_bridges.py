@@ -210,3 +210,11 @@ def test_the_guess_of_a_multiplier_is_rational_and_close():
     assert float(budgets.near_multiplier(problem)) == pytest.approx(
         float(solve("enclosure", problem).facts["multiplier"]), rel=0.5
     )
+
+
+def test_the_square_root_of_a_decay_above_1_is_no_bound():
+    claim = CLAIMS["XP26-02"]
+    wrong = claim.relations[2].subs(budgets.lam, sp.sqrt(budgets.lam))
+    for relations, outcome in (((claim.relations[2],), "holds"), ((wrong,), "violated")):
+        found = findings_for(replace(claim, relations=relations), budgets.HEAVY, "enclosure", 0, frozenset({claim.id}))
+        assert {f.outcome for f in found} == {outcome}

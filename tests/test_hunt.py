@@ -350,6 +350,13 @@ def test_one_relation_that_stands_is_enough():
     assert (found.outcome, found.finding.relation, found.route) == ("violated", 1, "exact")
 
 
+@pytest.mark.parametrize(("places", "outcome"), [(1, "suspect"), (2, "contradicted")])
+def test_the_kernel_contradicts_only_where_it_reads_as_much(places, outcome):
+    words = {"enclosure": [Finding(0, "holds")] * places, "exact": [Finding(0, "holds"), Finding(0, "violated")]}
+    suspicions = [(words["exact"][1], "exact")]
+    assert standing(TRUE, SAID, suspicions, lambda r: words.get(r, []), lambda r: frozenset()).outcome == outcome
+
+
 def test_two_routes_that_rely_on_the_same_claim_confirm_nothing(monkeypatch):
     said = Said(TRUE, 0, frozenset({TRUE.id}))
     object.__setattr__(said, "words", {"enclosure": "undecided", "exact": "violated", "convex": "violated"})

@@ -145,6 +145,8 @@ def test_exact_equality_violates_what_is_strict(relation):
         ({p: sp.Float(0.5) * sp.pi}, "a float"),
         ({p: sp.oo}, "leave out what is infinite"),
         ({p: "half"}, "p is read as 'half', a str: readings are balls"),
+        ({p: None}, "p is read as None, but is a number"),
+        ({p: np.bool_(True)}, "p is read as True, but is a number"),
         ({"p": sp.Integer(1)}, "a dictionary from SymPy symbols"),
         ([p], "a list: a reading is a dictionary"),
     ],

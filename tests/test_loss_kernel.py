@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from faulty_kernel import load
+from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ import verify.kernel
 from theory.problem import Problem
 from verify.balls import precision
 from verify.kernel import check, verify_certificate
+from verify.kernel.fenchel_young import omega
 from verify.loss import Floats
 from verify.routes import certify
 
@@ -248,6 +250,15 @@ def test_rough_bounds_are_what_direct_evaluation_gives(number: int) -> None:
     assert float(outcome.upper) == pytest.approx(upper, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("bits", [2, 64])
+def test_the_potential_of_sparsemax_is_enclosed_from_below_too(bits: int) -> None:
+    """At u = (-3, -3) it is -13/4; with two bits the best level is rounded, and its Lagrange dual is -3 exactly."""
+    with precision(bits):
+        found = omega("sparsemax", [arb(-3)] * 2)
+    assert found.is_finite()
+    assert found.contains(arb(-13) / 4)
+
+
 @pytest.mark.parametrize("number", range(len(REJECTED)))
 def test_wrong_files_are_rejected(number: int) -> None:
     assert check(REJECTED[number])["outcome"] == "rejected"
@@ -359,7 +370,7 @@ FAULTS = [
     ("data[c[0]] == data[k] and self.exchangeable(c[0], k)", "data[c[0]] == data[k]"),
     ("top + sum((x - top).exp() for x in u).log()", "top"),
     ("sum(x * x for x in u) / 2", "sum(x * x for x in u)"),
-    ("level + sum(", "sum("),
+    ("(level + square / 2)", "(square / 2)"),
     ("return max_of(u)", "return u[0]"),
     ("ball(p) * ball(p).log()", "ball(p)"),
     ('if potential == "softplus" else value', "if False else value"),

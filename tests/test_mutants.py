@@ -21,6 +21,7 @@ from verify import survey as module
 from verify.equivalence import SAME, why_equivalent, why_weaker
 from verify.mutation import judge_mutants
 from verify.operators import OPERATORS, PER_OPERATOR, operator_mutants, wrong_relations
+from verify.routes.conic import first_optimal
 from verify.schemas import MutantsOutput, json_schemas
 from verify.survey import survey, time_limit
 
@@ -229,6 +230,23 @@ def test_a_proof_from_a_sign_that_a_reading_contradicts_is_none(monkeypatch):
     assert fate(replace(true, read=read(sp.Integer(-1))), looser).outcome == "survived"
 
 
+@pytest.mark.parametrize(
+    ("relation", "wrong", "value"),
+    [
+        (sp.Eq(x, sp.sqrt(y**2), evaluate=False), sp.Eq(x, y, evaluate=False), sp.Integer(-1)),
+        (sp.Le(x, K - 1, evaluate=False), sp.Le(x, 2 * K - 3, evaluate=False), sp.Integer(1)),
+        (sp.Le(x, y, evaluate=False), sp.Le(x, 2 * y, evaluate=False), arb("nan")),
+    ],
+)
+def test_a_proof_needs_signs_and_numbers_of_classes_as_they_are_read(relation, wrong, value, monkeypatch):
+    monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
+    assert why_equivalent(relation, wrong) or why_weaker(relation, wrong)
+    symbol = K if K in wrong.free_symbols else y
+    claim = replace(LAW, relations=(relation,), read=lambda optimum: [{symbol: value}])
+    outcome = fate(claim, Mutant("wrong", relations=(wrong,))).outcome
+    assert outcome == ("weaker" if isinstance(value, arb) else "survived")
+
+
 def test_strictness_is_explained_where_a_side_is_a_ball_and_not_where_both_are_exact(monkeypatch):
     strict = Mutant("strict", relations=(sp.Lt(u, v, evaluate=False),), operator="strictness")
     outcomes = []
@@ -305,6 +323,14 @@ def test_the_clock_is_switched_off_again():
     time.sleep(0.1)
     with pytest.raises(module.OutOfTime), time_limit(0.05):
         time.sleep(1)
+
+
+def test_a_route_does_not_take_the_clock_for_a_solver_that_fails():
+    def slow(solver):
+        time.sleep(1)
+
+    with pytest.raises(module.OutOfTime), time_limit(0.05):
+        first_optimal(Problem.svm([2, 1]), ["CLARABEL"], slow)
 
 
 def test_a_blind_spot_of_the_probes_is_found_and_a_problem_there_closes_it():

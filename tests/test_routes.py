@@ -6,11 +6,12 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.optimize
+from cvxpy.error import SolverError
 
 from theory.optimum import Optimum
 from theory.problem import Problem
 from verify.dual import assess
-from verify.routes import convex, exact, nonconvex
+from verify.routes import conic, convex, exact, nonconvex
 from verify.two_clusters import solve_two_clusters
 
 CLOSED = frozenset({"HL23-07", "HL23-09", "HL23-12"})
@@ -218,3 +219,17 @@ def test_solver_failures_give_no_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(convex, "_conic", crash)
     assert "solver died" in convex.solve(EXAMPLE_1).reason
     assert convex.solve(EXAMPLE_1).lower is None
+
+
+def test_a_solver_that_makes_no_progress_is_asked_for_less() -> None:
+    class Stubborn:
+        status, solver_stats, tried = None, None, 0
+
+        def solve(self, **options: object) -> None:
+            self.tried += 1
+            if self.tried < 3:
+                raise SolverError("InsufficientProgress")
+            self.status = "optimal"
+
+    assert conic.run(Stubborn(), "CLARABEL")["status"] == "optimal"
+    assert conic.run(Stubborn(), "SCS")["status"] == "solver_error"

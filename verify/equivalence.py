@@ -19,7 +19,7 @@ from theory.derivation import is_zero
 from theory.symbols import K, dead, k, kA, kB
 from verify.balls import Undecided, ball
 
-__all__ = ["SAME", "why_equivalent", "why_weaker"]
+__all__ = ["LEAST", "SAME", "why_equivalent", "why_weaker"]
 
 SAME = "the same statement (proved by exact algebra)"
 LEAST = {K: 2, k: 1, kA: 1, kB: 1}

@@ -109,10 +109,12 @@ def sound(reading: Any) -> Reading:
 
 
 def _value(symbol: sp.Symbol, value: Any) -> Any:
+    if isinstance(value, np.bool_):
+        value = bool(value)
+    if (value is None or isinstance(value, bool)) and symbol.is_extended_real:
+        raise ReadingError(f"{symbol} is read as {value}, but is a number: leave out what is not known")
     if value is None or isinstance(value, bool | arb | Root | sp.Rational):
         return value
-    if isinstance(value, np.bool_):
-        return bool(value)
     if isinstance(value, Integral | Fraction):
         return sp.Rational(value.numerator, value.denominator)
     if isinstance(value, float | np.floating) or (isinstance(value, sp.Basic) and value.has(sp.Float)):

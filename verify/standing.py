@@ -70,7 +70,7 @@ def standing(
     'suspect'
     """
     proved = heard(ask, "enclosure") if kernel else []
-    found = [_by_kernel(suspicion, proved) for suspicion in suspicions]
+    found = [_by_kernel(suspicion, proved, ask) for suspicion in suspicions]
     if all(one is None or one.outcome == "contradicted" for one in found) and None in found:
         said = {route: heard(ask, route) for route in _affordable(claim, problem)}
         found = [one or _by_routes(suspicion, said, uses) for suspicion, one in zip(suspicions, found, strict=True)]
@@ -80,13 +80,15 @@ def standing(
     return answers[0]
 
 
-def _by_kernel(suspicion: Suspicion, proved: list[Finding]) -> Standing | None:
-    """What the kernel says about a relation; None where it leaves that open."""
+def _by_kernel(suspicion: Suspicion, proved: list[Finding], ask: Ask) -> Standing | None:
+    """What the kernel says about a relation; None where it leaves that open, or reads it in fewer places."""
     finding, first = suspicion
     here = [f for f in proved if f.relation == finding.relation]
     if (seen := _violated(here, finding.relation)) is not None:
         return Standing("violated", seen, "enclosure")
-    if here and all(f.outcome == "holds" for f in here):
+    if not here or any(f.outcome != "holds" for f in here):
+        return None
+    if len(here) >= sum(f.relation == finding.relation for f in heard(ask, first)):
         return Standing("contradicted", finding, first, f"{_seen(suspicion)}, the kernel proves that it holds")
     return None
 

@@ -23,7 +23,7 @@ from theory.claim import Asymptotic, Claim, Mutant, Reading
 from theory.problem import Problem
 from theory.symbols import dead
 from verify.balls import Undecided, ball
-from verify.equivalence import why_equivalent, why_weaker
+from verify.equivalence import LEAST, why_equivalent, why_weaker
 from verify.findings import findings_for, observed, optimum_for, routes_of
 from verify.judge import NO_VALUE, Finding
 from verify.mutation import LADDER, explained, generic_mutants, moved, probes, root_symbols, sharp_relations
@@ -46,8 +46,8 @@ UNCOUNTED = ("equivalent", "weaker", "vacuous")
 """Outcomes of mutants that nothing could kill."""
 
 
-class OutOfTime(Exception):
-    """A mutant, or the claim, has used its time."""
+class OutOfTime(BaseException):
+    """A mutant, or the claim, has used its time. No Exception: routes take those for a solver that failed."""
 
 
 @contextmanager
@@ -256,14 +256,15 @@ class _Survey:
         for index, relation in enumerate(self.claim.relations):
             if len(str(relation)) > LONGEST or not _alike(relation, wrong):
                 continue
-            if reason := why_equivalent(relation, wrong):
+            symbols = relation.free_symbols | wrong.free_symbols
+            if (reason := why_equivalent(relation, wrong)) and self.as_declared(symbols):
                 return "equivalent", reason
-            if (reason := why_weaker(relation, wrong)) and self.as_declared(relation.free_symbols | wrong.free_symbols):
+            if (reason := why_weaker(relation, wrong)) and self.as_declared(symbols):
                 return "weaker", f"implied by relation {index + 1} {reason}"
         return None
 
     def as_declared(self, symbols: set[sp.Symbol]) -> bool:
-        """Whether no reading contradicts the declared sign of a symbol: a proof from a wrong sign is none."""
+        """Whether no reading contradicts what is assumed of a symbol: a proof from a wrong sign is none."""
         return not any(misdeclared(symbol, reading) for reading in self.readings() for symbol in symbols & set(reading))
 
     def unseen(self, mutant: Mutant) -> str:
@@ -337,18 +338,21 @@ class _Survey:
 
 
 def misdeclared(symbol: sp.Symbol, reading: Reading) -> bool:
-    """Whether the value of a symbol certainly has another sign than the symbol.
+    """Whether the value of a symbol certainly has another sign than the symbol, or counts too few classes.
 
     Examples
     --------
     >>> x = sp.Symbol("x", positive=True)
-    >>> [misdeclared(x, {x: sp.Integer(value)}) for value in (1, 0, -1)]
-    [False, True, True]
+    >>> [misdeclared(x, {x: value}) for value in (sp.Integer(1), sp.Integer(0), sp.Integer(-1), arb("nan"), None)]
+    [False, True, True, False, False]
     """
-    if not symbol.is_nonnegative:
+    if not symbol.is_nonnegative or not isinstance(reading[symbol], arb | sp.Basic):
         return False
-    value = ball(symbol, reading)
-    return bool(value < 0 or (symbol.is_positive and value == 0))
+    try:
+        value = ball(symbol, reading)
+    except Undecided:  # not finite
+        return False
+    return bool(value < LEAST.get(symbol, 0) or (symbol.is_positive and value == 0))
 
 
 def perturbed(relation: Any, step: sp.Rational) -> Iterator[Any]:

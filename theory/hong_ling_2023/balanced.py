@@ -167,6 +167,6 @@ elementary = Claim(
         ),
     ),
     survivors={
-        "sign: *(relation 8)": "read for two different sizes n_A > n_B: -n_A + n_B has no root",
+        "sign: * becomes -n_A/2 + n_B/2 (relation 8)": "read for two different sizes n_A > n_B: -n_A + n_B has no root",
     },
 )

@@ -232,7 +232,7 @@ threshold = Claim(
         ),
     ),
     survivors={
-        "sign: k_B*n + n_B *(relation 1)": "n is the larger size: -k_B n + n_B < 0 has no root",
+        "sign: k_B*n + n_B becomes -k_B*n + n_B (relation 1)": "n is the larger size: -k_B n + n_B < 0 has no root",
     },
 )
 

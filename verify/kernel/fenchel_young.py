@@ -234,7 +234,7 @@ def check_points(task: Task) -> None:
 
 
 def omega(potential: str, u: list[Any]) -> Any:
-    """A ball whose upper end is at least Om(u)."""
+    """A ball that contains Om(u)."""
     top = max(u, key=lambda x: x.mid())
     if potential == "logsumexp":
         return top + sum((x - top).exp() for x in u).log()
@@ -244,12 +244,14 @@ def omega(potential: str, u: list[Any]) -> Any:
         return sum(x.exp().log1p() if x.mid() < 0 else x + (-x).exp().log1p() for x in u)
     if potential == "max":
         return max_of(u)
-    # sparsemax: the Lagrange dual t + sum (u - t)_+^2 / 2 is an upper bound for every t
+    # sparsemax: at most the Lagrange dual t + sum (u - t)_+^2 / 2 for every t, at least <q, u> - |q|^2 / 2 for every q
     ranked, level = sorted((x.mid() for x in u), reverse=True), top - 1
     for i in range(1, len(u) + 1):
         trial = (sum(ranked[:i]) - 1) / i
         level = trial.mid() if ranked[i - 1] > trial else level
-    return level + sum(max_of([x - level, arb(0)]) ** 2 for x in u) / 2
+    above = [max_of([x - level, arb(0)]) for x in u]
+    square, total = sum(x * x for x in above), sum(above)  # q = above / total
+    return (level + square / 2).union(level + square / total - (square / total**2) / 2)
 
 
 def max_of(values: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import threadpoolctl
@@ -35,14 +36,16 @@ def run(program: Any, solver: str) -> dict[str, Any]:
     >>> run(cp.Problem(cp.Minimize(x**2), [x >= 1]), "CLARABEL")["status"], round(float(x.value), 9)
     ('optimal', 1.0)
     """
+    from cvxpy.error import SolverError  # a slow import
+
     for options in SOLVERS[solver]:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), suppress(SolverError):  # no progress at this tolerance
             warnings.simplefilter("ignore")
             program.solve(solver=solver, **options)
         if program.status == "optimal":
             break
     iterations = program.solver_stats.num_iters if program.solver_stats else None
-    return {"solver": solver, "status": program.status, "iterations": iterations}
+    return {"solver": solver, "status": program.status or "solver_error", "iterations": iterations}
 
 
 def first_optimal(problem: Problem, solvers: Iterable[str], attempt: Callable[[str], Optimum | str]) -> Optimum:
