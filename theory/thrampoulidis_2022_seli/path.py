@@ -154,7 +154,7 @@ path = Claim(
         Asymptotic(m_AB, L - LOG_AB),
         Asymptotic(m_BA, L - LOG_AB),
         Asymptotic(deviation * L, CONSTANT),
-        Asymptotic(deviation_pair, sp.Integer(0)),
+        Asymptotic(deviation_pair, sp.Integer(0), 2),
     ),
     read=path_readings,
     along=vanish,
@@ -165,16 +165,19 @@ path = Claim(
     derivation=path_derivation,
     rests_on=frozenset({"TH22-01", "TH22-08", "TH22-12", "HL23-15"}),
     required="proved",
-    mutants=tuple(
-        Mutant(text, relations=(Asymptotic(left, right),), problem=STEP)
-        for text, left, right in (
-            ("L itself for its root", m_AA, L - 2 * LOG_AA),
-            ("plus the logarithm", m_AB, L + LOG_AB),
-            ("rate 1/L^2", deviation * L, sp.Integer(0)),
-            ("C with norms of Z instead of Z D^(1/2)", deviation * L, constant(LOG_AA, LOG_AB, LOG_BB, nB, nB)),
-            ("C of another ratio, R = 2", deviation * L, CONSTANT.subs({R: 2, nA: 2 * nB})),
-            ("norms of Z in the deviation", plain * L, CONSTANT),
-        )
+    mutants=(
+        Mutant("two classes: 1/L", relations=(Asymptotic(deviation_pair, 1 / L, 2),), problem=PAIR),
+        *(
+            Mutant(text, relations=(Asymptotic(left, right),), problem=STEP)
+            for text, left, right in (
+                ("L itself for its root", m_AA, L - 2 * LOG_AA),
+                ("plus the logarithm", m_AB, L + LOG_AB),
+                ("rate 1/L^2", deviation * L, sp.Integer(0)),
+                ("C with norms of Z instead of Z D^(1/2)", deviation * L, constant(LOG_AA, LOG_AB, LOG_BB, nB, nB)),
+                ("C of another ratio, R = 2", deviation * L, CONSTANT.subs({R: 2, nA: 2 * nB})),
+                ("norms of Z in the deviation", plain * L, CONSTANT),
+            )
+        ),
     ),
     source="limit published (abstract); first order and constant re-derived",
     note="C = 0.67238 for STEP(3, 2, R = 4, n_min = 2). The deviation halves when lam is squared. Proved and checked "
