@@ -4,7 +4,7 @@ import json
 from fractions import Fraction
 
 import pytest
-from test_cli import call, refused, validated
+from test_cli import refused, validated
 
 __all__ = ["call"]
 

@@ -189,6 +189,7 @@ sparse = Claim(
     note="'Dead' stands for the statement that the predictions are I - lam N R, to 8 digits. With decay to 0 the "
     "logits end at P itself, as for the hinge: no logarithm.",
     survivors={
-        "strict for non-strict (relation 1)": "on the threshold itself the reader tells no side: the derivation does",
+        "strict for non-strict (relation 1)": "at the threshold itself the derivation decides: 8 digits of "
+        "a prediction do not",
     },
 )

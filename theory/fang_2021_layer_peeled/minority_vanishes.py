@@ -184,8 +184,8 @@ ABOVE = step(3, 2, "1000", "2", "1")
 LONE = step(2, 1, "4", "1/4", "1/4")
 
 
-NEAR = tuple(step(3, 2, "1000000", share, share) for share in ("1.138161", "1.137592", "1.1378771", "1.1378765"))
-"""T at relative distances 2.5e-4 and 2.5e-7 from T_c, above and below."""
+NEAR = tuple(step(3, 2, "1000000", share, share) for share in ("1.1378771", "1.1378765"))
+"""T at the relative distance 2.5e-7 from T_c, above and below."""
 
 
 def _small(relation: sp.Rel) -> sp.Equivalent:

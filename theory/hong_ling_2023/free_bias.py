@@ -171,7 +171,6 @@ SMALL = (
     Problem.ce([("1/2", 2), ("1/4", 1)], "2/5", bias="free"),
     Problem.ce([(2, 2), ("1/2", 2)], 1, bias="free").at("9/4"),
     Problem.ce([(9, 2), (4, 2)], "3/52", bias="free"),
-    Problem.ce([(9, 2), (4, 1)], 1, bias="free").at(9),
 )
 """A minority of one class, and sizes below 1: there the roots of both formulas are real for wrong exponents as well."""
 

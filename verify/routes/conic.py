@@ -14,8 +14,9 @@ from theory.problem import Problem
 
 __all__ = ["SOLVERS", "first_optimal", "run"]
 
+TOLERANCES = (1e-12, 1e-11, 1e-10, 1e-8)
 SOLVERS: dict[str, list[dict[str, Any]]] = {
-    "CLARABEL": [{"tol_gap_abs": e, "tol_gap_rel": e, "tol_feas": e, "max_iter": 200} for e in (1e-12, 1e-10, 1e-8)],
+    "CLARABEL": [{"tol_gap_abs": e, "tol_gap_rel": e, "tol_feas": e, "max_iter": 200} for e in TOLERANCES],
     "SCS": [{"eps_abs": e, "eps_rel": e, "max_iters": 20000} for e in (1e-8, 1e-5)],
 }
 """Options of every solver, tightest tolerance first."""
