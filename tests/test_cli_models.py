@@ -6,8 +6,6 @@ from fractions import Fraction
 import pytest
 from test_cli import refused, validated
 
-__all__ = ["call"]
-
 WORKED = [
     ("mse --counts 9,6,4 --lam 0.049 --depth 3", "0.409074917004", [], [2], [2.39890493559, 1.7446396, 0]),
     ("mse --counts 9x2,3x3 --lam 0.0345 --depth 2 --bias free", "0.288062224361", [[2, 3, 4]], [], None),
