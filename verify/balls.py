@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, zip_longest
 from typing import Any
 
 import sympy as sp
@@ -223,19 +224,19 @@ def _end(value: arb) -> arb:
 def _bracket(sign: Callable[[arb], int], lower: arb, upper: arb | None) -> tuple[arb, arb]:
     """Two points with opposite certain signs; the ends themselves may be singular."""
     if upper is None:
-        near = [lower + arb(2) ** -j for j in range(1, 200)]
-        far = [lower + arb(2) ** j for j in range(60)]
+        near = [(lower + arb(2) ** -j).mid() for j in range(1, 200)]
+        far = [(lower + arb(2) ** j).mid() for j in range(60)]
     else:
-        near = [lower + (upper - lower) * arb(2) ** -j for j in range(1, 200)]
-        far = [upper - (upper - lower) * arb(2) ** -j for j in range(1, 200)]
-    first = next(((t.mid(), sign(t.mid())) for t in near if sign(t.mid())), None)
+        near = [(lower + (upper - lower) * arb(2) ** -j).mid() for j in range(1, 200)]
+        far = [(upper - (upper - lower) * arb(2) ** -j).mid() for j in range(1, 200)]
+    first = next(((t, s) for t in near if (s := sign(t))), None)
     if first is None:
         raise Undecided("the equation of a root has no sign inside its interval")
-    for points in (far, near):
-        for t in points:
-            if sign(t.mid()) == -first[1]:
-                ends = sorted((first[0], t.mid()), key=float)
-                return ends[0], ends[1]
+    both = chain.from_iterable(zip_longest(far, near))  # outwards on both sides: nobody knows where the root is
+    for t in both:
+        if t is not None and sign(t) == -first[1]:
+            a, b = sorted((first[0], t), key=float)
+            return a, b
     raise Undecided("the equation of a root does not change sign inside its interval")
 
 

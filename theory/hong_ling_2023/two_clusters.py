@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -156,23 +157,29 @@ def dead_solution(problem: Problem) -> Reading:
     >>> dead_solution(Problem.ce([9, 9, 4], 1, bias="free").at(10))
     {r_A0: 2/11, r_B0: 9/22}
     """
-    zero, top_A, top_B = sp.Integer(0), eA / kB, eB / kA
-    full = saturation(problem)
+    zero, full = sp.Integer(0), saturation(problem)
     if problem.bias == "none":
         uniform = sp.Rational(1, problem.K)
         return {
-            rA0: uniform if full[eA] == 1 else Root(rA0, margin_A(rA0), zero, top_A),
-            rB0: uniform if full[eB] == 1 else Root(rB0, margin_B(rB0), zero, top_B),
+            rA0: uniform if full[eA] == 1 else Root(rA0, margin_A(rA0), zero, eA / kB),
+            rB0: uniform if full[eB] == 1 else Root(rB0, margin_B(rB0), zero, eB / kA),
         }
     if problem.bias == "free" and full[eA] == full[eB] == 1:
         known = two_cluster_parameters(problem)
         return {rA0: known[nB] / known[N], rB0: known[nA] / known[N]}
+    return dict(_biased_roots(problem.bias == "free"))
+
+
+@cache
+def _biased_roots(without_penalty: bool) -> Reading:
+    """rA0 and rB0 of a bias, in symbols."""
+    zero, top_A, top_B = sp.Integer(0), eA / kB, eB / kA
     second = Root(rB0, margin_B(rB0) + margin_A(rA0), zero, top_B)
 
     def free(u: sp.Symbol) -> Root:
         return Root(u, margin_A(u) + margin_B(nA * u / nB), zero, sp.Min(top_A, top_B * nB / nA))
 
-    if problem.bias == "free":
+    if without_penalty:
         return {rA0: free(rA0), rB0: second}
 
     def cross(u: sp.Expr) -> sp.Expr:
