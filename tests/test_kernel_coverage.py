@@ -443,7 +443,7 @@ def test_every_check_is_needed(module: str, change: str, source: str) -> None:
 
 def test_the_unchanged_kernel_passes() -> None:
     for battery in (_shapes, *(battery for more in MORE.values() for battery in more)):
-        warm(battery)
+        assert list(battery(verify.kernel)) == []
 
 
 def test_the_list_of_equivalent_faults_is_up_to_date() -> None:

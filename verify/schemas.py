@@ -216,11 +216,11 @@ class MutantDetail(Model):
     mutant: str
     operator: str = "written"
     """'written' by hand, or a generic operator."""
-    outcome: Literal["killed", "survived", "equivalent", "weaker", "vacuous", "timeout"]
+    outcome: Literal["killed", "survived", "equivalent", "weaker", "unseen", "vacuous", "timeout"]
     route: str = ""
     """The route that kills it."""
     reason: str = ""
-    """Why it is equivalent, weaker, vacuous, or not killed."""
+    """Why it is equivalent, weaker, unseen, vacuous, or not killed."""
     configuration: dict[str, Any] | None = None
     """Canonical problem at which it is killed (``verify mutants`` only)."""
     certificate: bool = False
@@ -228,7 +228,7 @@ class MutantDetail(Model):
 
 
 class MutantSummary(Model):
-    """Mutants of a claim, one row each; ``total`` leaves out the equivalent, weaker and vacuous ones."""
+    """Mutants of a claim, one row each; ``total`` counts the killed, survived and timed out."""
 
     total: int
     killed: int

@@ -42,8 +42,8 @@ LONGEST = 400
 """Characters of a relation up to which exact algebra is tried."""
 MODERATE = 12
 """Most classes for the costly routes."""
-UNCOUNTED = ("equivalent", "weaker", "vacuous")
-"""Outcomes of mutants that nothing could kill."""
+UNCOUNTED = ("equivalent", "weaker", "unseen", "vacuous")
+"""Outcomes of mutants that none of our routes could kill."""
 
 
 class OutOfTime(BaseException):
@@ -118,8 +118,9 @@ def survey(
     Returns
     -------
     ClaimMutants
-        One row per mutant. ``weaker``: the claim implies it, so that nothing can kill it. ``vacuous``: the changed
-        formula has no real value at any problem.
+        One row per mutant. ``weaker``: the claim implies it, so that nothing can kill it. ``unseen``: it may be false,
+        but only where two sides are equal, which balls never show. ``vacuous``: the changed formula has no real value
+        at any problem.
 
     Examples
     --------
@@ -211,8 +212,10 @@ class _Survey:
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots) or self.unseen(mutant):
+        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots):
             return {"outcome": "equivalent", "reason": reason}
+        if reason := self.unseen(mutant):
+            return {"outcome": "unseen", "reason": reason}
         if set(seen) == {NO_VALUE}:
             return {"outcome": "vacuous", "reason": f"{NO_VALUE} at any configuration"}
         counts = ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())

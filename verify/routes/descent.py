@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
@@ -42,13 +43,13 @@ def descend(
 
     Examples
     --------
-    >>> import numpy as np
     >>> descend(lambda v: (float(v @ v), 2 * v), np.ones(2), lbfgs(100))
     (0.0, array([0., 0.]))
     """
     v, least = start, math.inf
     for _ in range(restarts):
-        found = scipy.optimize.minimize(value, v, jac=True, method=method, bounds=bounds, options=options)
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is infinite: the line search comes back
+            found = scipy.optimize.minimize(value, v, jac=True, method=method, bounds=bounds, options=options)
         if not found.fun <= least:
             break
         gain, v, least = least - found.fun, place(found.x), float(found.fun)
