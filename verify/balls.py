@@ -61,6 +61,8 @@ def ball(expression: Any, env: Env) -> arb:
     >>> n = sp.Symbol("n")
     >>> abs(float(ball(sp.sqrt(n) - sp.exp(0), {n: sp.Integer(9)})) - 2) < 1e-15
     True
+    >>> abs(ball(n**2, {n: arb(0, 1)})) < 2
+    True
     """
     value = _walk(sp.sympify(expression) if not isinstance(expression, arb) else expression, env)
     if not value.is_finite():
@@ -99,7 +101,10 @@ def _power(e: sp.Pow, env: Env) -> arb:
     value = _walk(base, env)
     exponent = _exact(exponent, env)
     if exponent.is_Integer:
-        return value ** int(exponent)
+        power = arb(1)  # ``**`` of python-flint is not finite on a ball around 0
+        for _ in range(abs(int(exponent))):
+            power = power * value
+        return power if exponent >= 0 else 1 / power
     if exponent == sp.Rational(1, 2):
         return value.sqrt()
     if exponent == sp.Rational(-1, 2):
