@@ -344,7 +344,7 @@ class ReplayOutput(Model):
 
 
 class HuntStage(Model):
-    """One stage of an attack: configurations first tried by it, finished slices, seconds of work."""
+    """One stage of an attack: configurations first tried by it, finished slices, seconds of processor time."""
 
     stage: str
     configurations: int
@@ -371,7 +371,7 @@ class HuntOutput(Model):
     """``nothing``: no configuration had content."""
     seed: int
     seconds: float
-    """Of work, all workers and hunts together."""
+    """Of processor time, all workers and hunts together."""
     configurations: int
     outcomes: dict[str, int]
     """holds, undecided, nothing (the claim reads nothing there), violated, suspect, contradicted, error, timeout."""

@@ -152,7 +152,7 @@ def print_strength(found: HuntOutput) -> None:
 
 
 def _headline(found: HuntOutput) -> str:
-    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} worker minutes"
+    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} processor minutes"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"
@@ -162,7 +162,7 @@ def _headline(found: HuntOutput) -> str:
 
 
 def _stages(found: HuntOutput) -> Table:
-    table = common.table("stage", "configurations", "slices", "s")
+    table = common.table("stage", "configurations", "slices", "processor s")
     for row in found.stages:
         table.add_row(row.stage, str(row.configurations), str(row.slices), f"{row.seconds:.0f}")
     return table

@@ -43,7 +43,10 @@ class Header(Model):
 
 
 class Trial(Model):
-    """One configuration. ``configuration`` is kept where it is notable: a record, or anything but a pass."""
+    """One configuration, kept whole where it is notable: a record, or anything but a pass.
+
+    ``seconds`` are of processor time; of a worker that had to be ended, by the clock.
+    """
 
     kind: Literal["trial"] = "trial"
     stage: str

@@ -24,7 +24,7 @@ class Progress:
     ----------
     header : first line of the journal, or None.
     outcomes, coverage : configurations by outcome; those that hold by region.
-    tried, seconds, slices : configurations, seconds of work, and finished slices by stage.
+    tried, seconds, slices : configurations, seconds of processor time, and finished slices by stage.
     unfinished : digests and margins tried in slices that did not end.
     samples : of finished slices of ``smallest``: index -> sum of its last count vector.
     worst : the largest margins, best first: (margin, configuration).

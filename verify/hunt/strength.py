@@ -141,7 +141,7 @@ def sentence(found: HuntOutput) -> str:
     verb = "Refuted by a hunt" if found.outcome == "refuted" else "Hunted and not refuted, which is no proof"
     tried = counted(found.configurations, "configuration")
     parts = [
-        f"{tried} in {counted(len(found.coverage), 'region')}, {found.seconds / 60:.0f} minutes",
+        f"{tried} in {counted(len(found.coverage), 'region')}, {found.seconds / 60:.0f} processor minutes",
         f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",
         f"{found.mutants.killed} of {found.mutants.total} mutants killed",
         f"resolution {found.resolution:.0e}" if found.resolution else "",

@@ -77,7 +77,7 @@ class Attacker:
         self.target, self.task, self.journal, self.slot = target, task, journal, slot
         self.pressing = Pressing(target, task.killed, task.detected)
         self.known, self.bar = dict(task.known), task.bar
-        self.count, self.since = 0, time.monotonic()
+        self.count, self.since = 0, time.process_time()
 
     def __call__(self, problem: Problem) -> Examined | None:
         """Judge a configuration and write it down; None outside the hypotheses."""
@@ -122,7 +122,7 @@ class Attacker:
         record = seen.margin is not None and (self.bar is None or seen.margin > self.bar)
         if record:
             self.bar = seen.margin
-        now = time.monotonic()
+        now = time.process_time()
         trial = Trial(
             stage=self.task.stage,
             slice=self.task.index,
