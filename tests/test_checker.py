@@ -106,8 +106,11 @@ def test_evidence_only_enters_the_ledger(tmp_path):
     result = check(PLANTED["PLANT-TRUE"], examples=0, mutants=False)
     path = tmp_path / "ledger.json"
     ledger.accept([result, result.model_copy(update={"id": "BAD", "verdict": "error"})], path)
-    assert ledger.load(path) == {"PLANT-TRUE": "proved"}
-    assert ledger.weaker([result], {"PLANT-TRUE": "error"}) == []
+    accepted = ledger.load(path)
+    assert list(accepted) == ["PLANT-TRUE"]
+    assert accepted["PLANT-TRUE"].verdict == "proved"
+    assert accepted["PLANT-TRUE"].routes == {name: row.verdict for name, row in result.routes.items()}
+    assert ledger.weaker([result], {"PLANT-TRUE": ledger.Accepted("error")}) == []
 
 
 @pytest.mark.parametrize(

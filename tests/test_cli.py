@@ -251,9 +251,11 @@ def test_an_interrupted_run_reports_what_was_finished(call, monkeypatch, no_repo
 
 def test_a_verdict_below_the_ledger_fails_and_accept_moves_the_ledger(call, monkeypatch, tmp_path, no_report):
     monkeypatch.setattr(verify.engine, "run", _finished("enclosed", "proved"))
-    accepted = {"HL23-04": "proved"}
-    monkeypatch.setattr(ledger, "load", lambda *_: dict(accepted))
-    monkeypatch.setattr(ledger, "accept", lambda rows: accepted.update({row.id: row.verdict for row in rows}))
+    path = tmp_path / "ledger.json"
+    path.write_text('{"HL23-04": {"verdict": "proved", "routes": {}}}')
+    load, accept = ledger.load, ledger.accept
+    monkeypatch.setattr(ledger, "load", lambda *_: load(path))
+    monkeypatch.setattr(ledger, "accept", lambda rows: accept(rows, path))
     code, out, _ = call("run", "HL23-04")
     assert code == 1
     assert "required is proved" in out
@@ -262,9 +264,21 @@ def test_a_verdict_below_the_ledger_fails_and_accept_moves_the_ledger(call, monk
     assert call("run", "HL23-04")[0] == 1
     assert call("run", "HL23-04", "--examples", "1")[0] == 0, "the ledger is judged over full runs only"
     assert call("run", "HL23-04", "--accept")[0] == 0
-    assert accepted == {"HL23-04": "enclosed"}
-    assert call("run", "HL23-04")[0] == 0
+    assert ledger.load() == {"HL23-04": ("enclosed", {"symbolic": "proved"})}
+    assert call("run", "HL23-04", "--strict")[0] == 0
     assert refused(call("run", "HL23-04", "--accept", "--examples", "1"))
+
+
+def test_a_route_below_the_ledger_is_named_and_fails_under_strict_only(call, monkeypatch, no_report):
+    """The claim keeps its verdict when a supporting route ceases to decide anything: only this line tells."""
+    monkeypatch.setattr(verify.engine, "run", _finished("proved", "proved"))
+    accepted = ledger.Accepted("proved", {"symbolic": "proved", "enclosure": "enclosed"})
+    monkeypatch.setattr(ledger, "load", lambda: {"HL23-04": accepted})
+    code, out, _ = call("run", "HL23-04")
+    assert code == 0
+    assert "HL23-04: route enclosure is not asked, the ledger has enclosed" in out
+    assert call("run", "HL23-04", "--strict")[0] == 3
+    assert call("run", "HL23-04", "--strict", "--examples", "1")[0] == 0, "judged over full runs only"
 
 
 @pytest.mark.parametrize("verdict", ["undecided", "vacuous", "error", "timeout"])

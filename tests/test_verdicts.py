@@ -9,7 +9,7 @@ from theory.symbols import dead, p
 from verify.engine import check, reached
 from verify.evidence import Tally, claim_verdict
 from verify.judge import Finding
-from verify.ledger import weaker
+from verify.ledger import Accepted, weaker, weaker_routes
 from verify.schemas import RouteResult
 
 CLAIMS = planted()
@@ -131,6 +131,19 @@ def test_ties_are_counted_on_their_own_line():
 
 def test_the_ledger_notices_a_weaker_verdict():
     result = verdict("PLANT-UNDERIVED", routes=["exact"], examples=0)
-    assert weaker([result], {"PLANT-UNDERIVED": "enclosed"}) == ["PLANT-UNDERIVED: certified, the ledger has enclosed"]
-    assert weaker([result], {"PLANT-UNDERIVED": "agrees"}) == []
-    assert weaker([verdict("PLANT-TRUE")], {"PLANT-TRUE": "refuted"}) != []
+    fallen = ["PLANT-UNDERIVED: certified, the ledger has enclosed"]
+    assert weaker([result], {"PLANT-UNDERIVED": Accepted("enclosed")}) == fallen
+    assert weaker([result], {"PLANT-UNDERIVED": Accepted("agrees")}) == []
+    assert weaker([verdict("PLANT-TRUE")], {"PLANT-TRUE": Accepted("refuted")}) != []
+
+
+def test_the_ledger_notices_a_weaker_route():
+    result = verdict("PLANT-TRUE", routes=["symbolic", "exact"], examples=0)
+    name, exact = result.id, result.routes["exact"].verdict
+    assert weaker_routes([result], {name: Accepted("proved", {"symbolic": "proved", "exact": exact})}) == []
+    asked = exact.replace("certified", "enclosed")
+    (line,) = weaker_routes([result], {name: Accepted("proved", {"exact": asked})})
+    assert line.startswith(f"{name}: route exact is {exact}")
+    assert line.endswith(", the ledger has enclosed")
+    (line,) = weaker_routes([result], {name: Accepted("proved", {"convex": "agrees"})})
+    assert line == f"{name}: route convex is not asked, the ledger has agrees"

@@ -73,6 +73,7 @@ def _shown(claim: Claim) -> ClaimShown:
 
     derivation = claim.derivation() if claim.derivation else None
     steps = derivation.steps if derivation else ()
+    accepted = ledger.load().get(claim.id)
     return ClaimShown(
         id=claim.id,
         title=claim.title,
@@ -89,7 +90,7 @@ def _shown(claim: Claim) -> ClaimShown:
         derivation=[DerivationStep(text=s.text, kind=type(s).__name__.lower(), latex=s.latex()) for s in steps],
         assumes=list(derivation.assumes) if derivation else [],
         mutants=[mutant.text for mutant in (*claim.mutants, *generic_mutants(claim))],
-        verdict=ledger.load().get(claim.id),
+        verdict=accepted.verdict if accepted else None,
         hunt=hunt.known(claim),
     )
 

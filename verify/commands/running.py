@@ -64,7 +64,7 @@ def run(
     seed: Seed = 0,
 ) -> None:
     """Check claims on all routes and write the report."""
-    from verify import registry
+    from verify import ledger, registry
     from verify.report import write
     from verify.sampling import PROFILES
 
@@ -99,11 +99,15 @@ def run(
     saved, notes = _save_cases(result, by_id, report)
     files = write(result, by_id, report, jobs=jobs or common.cores(), paths=path or ())
     interrupted = len(result.claims) < len(chosen)
-    failures = _failures(result, full=full and not interrupted, accept=accept and not interrupted)
+    full = full and not interrupted
+    if accept and full:
+        ledger.accept(result.claims)
+    failures = _failures(result, full=full)
+    fallen = ledger.weaker_routes(result.claims, ledger.load()) if full else []
     if json:
         common.print_json(result)
     else:
-        _show_run(result, [*notes, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
+        _show_run(result, [*notes, *fallen, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
     if interrupted:
         sys.stderr.write(
             f"verify: interrupted; the partial report of {counted(len(result.claims), 'claim')} was written.\n"
@@ -112,7 +116,7 @@ def run(
     unsettled = [row.id for row in result.claims if row.verdict in OPEN]
     if failures:
         raise typer.Exit(1)
-    if unsettled and strict:
+    if (unsettled or fallen) and strict:
         raise typer.Exit(3)
 
 
@@ -196,7 +200,7 @@ def _save_beside(row: ClaimResult, claim: Claim, case: Path, folder: Path) -> tu
     return [case.with_name(case.stem + ending) for ending in beside], note
 
 
-def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
+def _failures(result: RunResult, *, full: bool) -> list[str]:
     """One sentence per claim that fails the run; levels and ledger count in full runs only."""
     from verify import engine, ledger
 
@@ -207,9 +211,6 @@ def _failures(result: RunResult, *, full: bool, accept: bool) -> list[str]:
     ]
     if full:
         failures += [_shortfall(row) for row in result.claims if row.verdict != "refuted" and not engine.reached(row)]
-    if accept:
-        ledger.accept(result.claims)
-    elif full:
         failures += ledger.weaker(result.claims, ledger.load())
     return failures
 
