@@ -297,13 +297,16 @@ def test_outcomes_are_told_apart(monkeypatch):
 def test_a_reason_explains_a_survivor_and_never_hides_a_kill(monkeypatch):
     monkeypatch.setattr(module, "operator_mutants", lambda claim, integers: ())
     claim = replace(LAW, survivors={"*": "because"})
-    assert (fate(claim, TRUE).outcome, fate(claim, TRUE).reason) == ("equivalent", "because")
+    assert (fate(claim, TRUE).outcome, fate(claim, TRUE).reason) == ("explained", "because")
     assert fate(claim, WRONG).outcome == "killed"
     pair = focal_bound.PAIR_ALONE.at("5.34")  # only a descent solves it
     costly = replace(focal_bound.focal, survivors={"*": "because"}, witness=pair, settings=(), family=None)
     assert fate(costly, costly.mutants[0]).route == "nonconvex"
-    summary, _ = judge_mutants(replace(claim, mutants=(TRUE, WRONG)), seed=0, avoid=AVOID)
-    assert [row.outcome for row in summary.details[:2]] == ["equivalent", "killed"]
+    excused, idle = replace(WRONG, text="excused", reason="because"), Mutant("idle", reason="nothing to try")
+    summary, _ = judge_mutants(replace(claim, mutants=(TRUE, WRONG, excused, idle)), seed=0, avoid=AVOID)
+    assert [row.outcome for row in summary.details[:4]] == ["explained", "killed", "killed", "explained"]
+    assert fate(claim, excused).outcome == "killed"
+    assert fate(claim, idle).reason == "nothing to try"
 
 
 def test_a_slow_mutant_is_a_timeout_and_no_kill(monkeypatch):

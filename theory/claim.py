@@ -67,7 +67,7 @@ class Hypothesis:
     text : how a reader would write it.
     holds : decides it for a problem, in exact arithmetic.
     dropped : a problem that violates only this hypothesis and refutes the claim without it, or the
-        reason why dropping it cannot be tested (then it is listed as an equivalent mutant).
+        reason why dropping it cannot be tested (then it is listed as a mutant with that reason).
     """
 
     text: str
@@ -119,7 +119,7 @@ class Mutant:
     text : what was changed.
     relations, read, along : replacements for the claim's own, where given.
     problem : a problem on which the mutant has content; tried first.
-    equivalent : reason why the mutant cannot be told from the claim, or None.
+    reason : why the mutant cannot be told from the claim, or None.
     operator : how it was made: 'written' by hand, or the name of a generic operator.
     """
 
@@ -128,8 +128,13 @@ class Mutant:
     read: Callable[[Optimum], Iterable[Reading]] | None = None
     along: Callable[[Problem, int], Problem] | None = None
     problem: Problem | None = None
-    equivalent: str | None = None
+    reason: str | None = None
     operator: str = "written"
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes nothing that could be tried: only its reason is left."""
+        return not (self.relations or self.read or self.along or self.problem)
 
 
 @dataclass(frozen=True)

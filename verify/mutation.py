@@ -66,7 +66,7 @@ def generic_mutants(claim: Claim, sharp: frozenset[int] | None = None) -> Iterat
     for hypothesis in claim.hypotheses:
         text = f"hypothesis dropped: {hypothesis.text}"
         if isinstance(hypothesis.dropped, str):
-            yield Mutant(text, equivalent=hypothesis.dropped, operator="dropped hypothesis")
+            yield Mutant(text, reason=hypothesis.dropped, operator="dropped hypothesis")
         else:
             yield Mutant(text, problem=hypothesis.dropped, operator="dropped hypothesis")
 
@@ -132,7 +132,7 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
 
     Returns
     -------
-    summary : how many were killed, by which route; equivalent mutants are listed with their reason and not counted.
+    summary : how many were killed, by which route; what cannot be told apart is listed with its reason and not counted.
     resolution : smallest relative perturbation of a prediction or threshold that was refuted.
     """
     field = probes(claim)
@@ -142,12 +142,9 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     certified: list[float] = []
     mutants = [*claim.mutants, *generic_mutants(claim, sharp_relations(claim, field, seed, avoid))]
     for mutant in mutants:
-        route = None if mutant.equivalent else _killer(claim, mutant, field, seed, avoid)
-        reason = mutant.equivalent
-        if route is None:
-            reason = reason or explained(claim, mutant, roots)
-        if reason:
-            details.append(_row(mutant, "equivalent", reason=reason))
+        route = None if mutant.idle else _killer(claim, mutant, field, seed, avoid)
+        if route is None and (why := explained(claim, mutant, roots)):
+            details.append(_row(mutant, why[0], reason=why[1]))
             continue
         details.append(_row(mutant, "killed" if route else "survived", route or ""))
         killed += route is not None
@@ -156,7 +153,7 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
         elif "times 1" in mutant.text:
             smallest.append(float(sp.Rational(mutant.text.split(" (")[0].split()[-1])))
             certified += smallest[-1:] if route == "enclosure" else []
-    total = sum(row.outcome != "equivalent" for row in details)
+    total = sum(row.outcome in ("killed", "survived") for row in details)
     refuted = _ladder(claim, field, seed, avoid)
     summary = MutantSummary(
         total=total,
@@ -168,23 +165,32 @@ def judge_mutants(claim: Claim, *, seed: int, avoid: frozenset[str]) -> tuple[Mu
     return summary, min(smallest + refuted, default=None)
 
 
-def explained(claim: Claim, mutant: Mutant, roots: Collection[sp.Symbol] = ()) -> str:
-    """Why a mutant survives: because no rational problem lies on a root, or as the claim says; empty if unknown.
+def explained(
+    claim: Claim, mutant: Mutant, roots: Collection[sp.Symbol] = ()
+) -> tuple[Literal["unseen", "explained"], str] | None:
+    """Why a mutant survives: ``unseen`` where no rational problem lies on a root, ``explained`` as the claim says.
+
+    None where neither is so: then the checks are blind to it.
 
     Examples
     --------
     >>> from verify.registry import load
-    >>> explained(load()["HL23-04"], Mutant("threshold times 2"))
-    ''
+    >>> explained(load()["HL23-04"], Mutant("threshold times 2")) is None
+    True
     """
     strict = mutant.operator == "strictness" and mutant.relations and isinstance(mutant.relations[0], sp.Equivalent)
     if strict and mutant.relations and not mutant.relations[0].free_symbols.isdisjoint(roots):
-        return "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
-    return next((why for pattern, why in claim.survivors.items() if fnmatchcase(mutant.text, pattern)), "")
+        return "unseen", "the threshold is a root of an equation: no rational configuration tried lies exactly on it"
+    reasons = (why for pattern, why in claim.survivors.items() if fnmatchcase(mutant.text, pattern))
+    reason = mutant.reason or next(reasons, "")
+    return ("explained", reason) if reason else None
 
 
 def _row(
-    mutant: Mutant, outcome: Literal["killed", "survived", "equivalent"], route: str = "", reason: str = ""
+    mutant: Mutant,
+    outcome: Literal["killed", "survived", "unseen", "explained"],
+    route: str = "",
+    reason: str = "",
 ) -> MutantDetail:
     return MutantDetail(mutant=mutant.text, operator=mutant.operator, outcome=outcome, route=route, reason=reason)
 

@@ -216,11 +216,11 @@ class MutantDetail(Model):
     mutant: str
     operator: str = "written"
     """'written' by hand, or a generic operator."""
-    outcome: Literal["killed", "survived", "equivalent", "weaker", "unseen", "vacuous", "timeout"]
+    outcome: Literal["killed", "survived", "equivalent", "weaker", "unseen", "explained", "vacuous", "timeout"]
     route: str = ""
     """The route that kills it."""
     reason: str = ""
-    """Why it is equivalent, weaker, unseen, vacuous, or not killed."""
+    """Why it is equivalent, weaker, unseen, vacuous, or not killed; where it is explained, a person's reason."""
     configuration: dict[str, Any] | None = None
     """Canonical problem at which it is killed (``verify mutants`` only)."""
     certificate: bool = False

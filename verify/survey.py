@@ -42,7 +42,7 @@ LONGEST = 400
 """Characters of a relation up to which exact algebra is tried."""
 MODERATE = 12
 """Most classes for the costly routes."""
-UNCOUNTED = ("equivalent", "weaker", "unseen", "vacuous")
+UNCOUNTED = ("equivalent", "weaker", "unseen", "explained", "vacuous")
 """Outcomes of mutants that none of our routes could kill."""
 
 
@@ -119,8 +119,8 @@ def survey(
     -------
     ClaimMutants
         One row per mutant. ``weaker``: the claim implies it, so that nothing can kill it. ``unseen``: it may be false,
-        but only where two sides are equal, which balls never show. ``vacuous``: the changed formula has no real value
-        at any problem.
+        but only where two sides are equal, which balls never show. ``explained``: the claim gives a reason, in words
+        that no machine checks. ``vacuous``: the changed formula has no real value at any problem.
 
     Examples
     --------
@@ -182,8 +182,8 @@ class _Survey:
         """The row of one mutant; a declared reason never hides a kill."""
         row = MutantDetail(mutant=mutant.text, operator=mutant.operator, outcome="timeout")
         left = self.deadline - time.monotonic()
-        if mutant.equivalent and mutant.relations is None and mutant.problem is None:
-            return row.model_copy(update={"outcome": "equivalent", "reason": mutant.equivalent})
+        if mutant.idle and mutant.reason:
+            return row.model_copy(update={"outcome": "explained", "reason": mutant.reason})
         if left <= 0:
             return row.model_copy(update={"reason": "not reached within the budget"})
         try:
@@ -212,10 +212,10 @@ class _Survey:
             killer, places = self.attack(wrong, places, route, seen)
             if killer is not None:
                 return {"outcome": "killed"} | killer
-        if reason := mutant.equivalent or explained(self.claim, mutant, self.roots):
-            return {"outcome": "equivalent", "reason": reason}
         if reason := self.unseen(mutant):
             return {"outcome": "unseen", "reason": reason}
+        if why := explained(self.claim, mutant, self.roots):
+            return dict(zip(("outcome", "reason"), why, strict=True))
         if set(seen) == {NO_VALUE}:
             return {"outcome": "vacuous", "reason": f"{NO_VALUE} at any configuration"}
         counts = ", ".join(f"{outcome} {count}x" for outcome, count in seen.items())

@@ -131,7 +131,7 @@ landscape = Claim(
         ),
         Mutant(
             "inner products are as accurate as the value, whatever a is",
-            equivalent="a statement about solvers, not about the landscape: no relation of this claim speaks of it",
+            reason="a statement about solvers, not about the landscape: no relation of this claim speaks of it",
         ),
     ),
     source="numerical; the parts with a proof re-derived",

@@ -95,7 +95,7 @@ def _killed(row: ClaimMutants) -> str:
     counts: dict[str, int] = {}
     for mutant in row.mutants.details:
         counts[mutant.outcome] = counts.get(mutant.outcome, 0) + 1
-    names = ("survived", "timeout", "equivalent", "weaker", "unseen", "vacuous")
+    names = ("survived", "timeout", "equivalent", "weaker", "unseen", "explained", "vacuous")
     rest = [f"{counts[name]} {name}" for name in names if name in counts]
     return ", ".join([f"{row.mutants.killed} of {row.mutants.total} killed", *rest])
 

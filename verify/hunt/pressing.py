@@ -20,7 +20,7 @@ STEPS = (3, 4, 6, 9, 12)
 
 
 def huntable(claim: Claim) -> list[Mutant]:
-    """The mutants that configurations inside the hypotheses can kill: no equivalent ones, no dropped hypotheses.
+    """The mutants that configurations inside the hypotheses can kill: none with a reason, no dropped hypotheses.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def huntable(claim: Claim) -> list[Mutant]:
     'strict for non-strict'
     """
     every = (*claim.mutants, *generic_mutants(claim))
-    changed = (m for m in every if not m.equivalent and (m.relations or m.read or m.along))
+    changed = (m for m in every if not m.reason and (m.relations or m.read or m.along))
     return list({mutant.text: mutant for mutant in changed}.values())
 
 
