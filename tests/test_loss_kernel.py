@@ -22,7 +22,7 @@ from verify.balls import precision
 from verify.kernel import check, verify_certificate
 from verify.kernel.fenchel_young import omega
 from verify.loss import Floats
-from verify.routes import certify
+from verify.routes import certify, solve
 
 TWO = Problem.ce([(8, 2), (3, 3)], "0.05", weights=[(1, 2), ("1.5", 3)])
 TARGETS = [["0.7", "0.2", "0.1"], ["0.2", "0.7", "0.1"], ["0.25", "0.25", "0.5"]]
@@ -66,6 +66,19 @@ SHARP = (
     Problem.ce([(16, 2), (4, 2)], 1).with_loss(scaling=1).at(1),
     Problem.peeled([4, 2, 1], 3, 3).with_loss(smoothing="0.2"),
     Problem.ce([3, 1, 1, 1], 1).with_loss("sparsemax", adjustment=1).at("3.5"),  # alive above every class
+    Problem.ce([4, 2, 1], 1)
+    .with_loss(
+        "sparsemax",
+        smoothing="1/10",
+        adjustment="1/2",
+        scaling="1/2",
+        feature_decay=[(2, 1), (1, 2)],
+        row_decay=[(1, 2), (3, 1)],
+    )
+    .at("1/2"),
+    Problem.peeled([4, 2, 1], "1/5", "1/5").with_loss("sparsemax"),
+    Problem.ce([3, 1], 1, bias=1).with_loss("sparsemax").at(4),  # the bias alone lowers the value
+    Problem.peeled([3, 1], 1, 1).with_loss("sparsemax"),  # no loss is left: predictions do not tell the logits
 )
 LOOSE = tuple(
     problem.with_loss(spec, **knobs)
@@ -400,6 +413,11 @@ FAULTS = [
     ("(u[j][k] - iota[j][k]) / delta[j]", "u[j][k] / delta[j]"),
     ("(u[j][k] - iota[j][k]) / delta[j]", "u[j][k] - iota[j][k]"),
     ("[ball(s) / d for s, d", "[1 / d for s, d"),
+    ("+ distance(task, gap)) if task.peeled else top", ") if task.peeled else top"),
+    ("delta[row] * ((row == i)", "1 * ((row == i)"),
+    ("- iota[i][k] + iota[j][k]))", "))"),
+    ("for x in factors] for factors in (task.s, task.g)", "for x in factors] for factors in (task.g, task.s)"),
+    ("sparse_logits(task, p, top, gap) or logits", "logits"),
     ("z[j][k] - means[k] / delta[j]", "z[j][k] - means[k]"),
     ('if task.potential != "logsumexp":\n        return z', "if False:\n        return z"),
     ("dead = square[k, k] < lam2 and", "dead = square[k, k] < 2 * lam2 and"),
@@ -430,3 +448,43 @@ def test_the_unchanged_kernel_passes() -> None:
 @pytest.mark.parametrize("number", range(len(FAULTS)))
 def test_every_fault_is_noticed(number: int) -> None:
     assert next(complaints(load("fenchel_young", *FAULTS[number])), None) is not None
+
+
+POLAR_FAULTS = [
+    ("polar = M / norm", "polar = M"),
+    ("x * s * polar[i, j]", "x * polar[i, j]"),
+    ("value / right[k]", "value"),
+    ("left[j] * X[j, k] * right[k]", "X[j, k] * right[k]"),
+    ("left[j] * X[j, k] * right[k]", "left[j] * X[j, k]"),
+    ("X = polar * B", "X = polar.transpose() * B"),
+    ("defect[i, j] - (i == j)", "defect[i, j]"),
+    ("x = (C * L).solve(C * y)", "x = (C * L).mid().solve((C * y).mid())"),
+    ("    except ZeroDivisionError:\n        return None\n", "    except ArithmeticError:\n        raise\n"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(POLAR_FAULTS)))
+def test_every_fault_of_the_polar_form_is_noticed(number: int) -> None:
+    assert next(complaints(load("polar", *POLAR_FAULTS[number])), None) is not None
+
+
+KNOBS = st.fixed_dictionaries(
+    {
+        "smoothing": st.sampled_from(["0", "1/10", "1/3"]),
+        "scaling": st.sampled_from(["0", "1/2"]),
+        "loss_temperature": st.sampled_from(["1", "2"]),
+        "row_decay": st.sampled_from([[(1, 3)], [(2, 1), (1, 2)]]),
+        "feature_decay": st.sampled_from([[(1, 3)], [(1, 2), (3, 1)]]),
+    }
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=3), KNOBS, st.sampled_from(["1/5", "1/2", "1", "2"]))
+def test_logits_of_sparsemax_are_those_at_which_a_descent_ends(sizes: list[int], knobs: dict, square: str) -> None:
+    """A gap bounds predictions only; the descent knows nothing of the polar form and ends at the logits themselves."""
+    problem = Problem.ce(sizes, 1).with_loss("sparsemax", **knobs).at(square)
+    proved, found = solve("enclosure", problem), solve("nonconvex", problem)
+    if proved.logits is not None:
+        wrong = [float(abs(a - b).mid()) for a, b in zip(proved.logits.ravel(), found.logits.ravel(), strict=True)]
+        assert max(wrong) < 1e-4

@@ -11,6 +11,7 @@ There is no reduced form: targets may tell any two classes apart.
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from flint import arb, arb_mat, ctx
@@ -30,6 +31,7 @@ from .core import (
     runs,
     whole,
 )
+from .polar import polar_logits
 
 LOSSES = {
     "ce": "logsumexp",
@@ -487,13 +489,31 @@ def norm_at_least(task: Task, M: Any, gap: Any) -> Any:
     """Lower bound for the norm of M*: lam where X is not 0 (then it is exactly lam), else from the norm of M."""
     if not task.peeled:
         return ball(task.first * task.second).sqrt()
-    nu = ball(task.exact("nu")[0][0])
-    radius = (2 * gap * max_of([d * d for d in task.delta()]) * ball(max(task.m))).sqrt()
+    nu, radius = ball(task.exact("nu")[0][0]), distance(task, gap)
     for bits in (128, 64, 32, 16, 8):
         below = nu * (1 - arb(2) ** -bits)
         if count_above(M, below):
             return below - radius
     return arb(0)
+
+
+def distance(task: Task, gap: Any) -> Any:
+    """Under budgets M and M* differ by at most so much in norm."""
+    return (2 * gap * max_of([d * d for d in task.delta()]) * ball(max(task.m))).sqrt()
+
+
+def sparse_logits(task: Task, p: list[list[Any]], top: Any, gap: Any) -> Any:
+    """Logits of every minimiser of ``sparsemax``, from differences of predictions that are surely positive."""
+    K, delta, iota = range(task.K), task.delta(), task.shifts()
+    equations = []
+    for k in K:
+        support = [j for j in K if p[j][k] > 0]
+        for i, j in pairwise(support):
+            a = [delta[row] * ((row == i) - (row == j)) for row in K]
+            equations.append((k, a, p[i][k] - p[j][k] - iota[i][k] + iota[j][k]))
+    norm = top.union(ball(task.exact("nu")[0][0]) + distance(task, gap)) if task.peeled else top
+    left, right = ([1 / ball(x).sqrt() for x in factors] for factors in (task.s, task.g))
+    return polar_logits(arb_mat(dual_matrix(task, p)), norm, left, right, equations)
 
 
 def zero_state(logits: list[list[Any]], k: int, most: int) -> bool | None:
@@ -521,6 +541,8 @@ def prove(task: Task, problem: str) -> Outcome:
     else:
         top = norm_at_least(task, M, gap)
         shifted = bool(not top > 0)  # a budget that is not used in full leaves Z + 1 c^T optimal
+        if task.potential == "sparsemax" and task.penalty is None:
+            logits = sparse_logits(task, p, top, gap) or logits
         least, most = rank_bounds(task, M, top, logits, upper, gap)
         if task.dim < most:
             result.reason = f"d = {task.dim} is below the certified rank bound {most}: bounds only, maybe loose"
