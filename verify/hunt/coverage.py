@@ -7,7 +7,7 @@ and its side, options). A count of configurations says little; a map of regions 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import floor, log10
 
@@ -35,6 +35,8 @@ def region(problem: Problem) -> str:
     --------
     >>> region(Problem.ce([(9, 2), (4, 2)], 1).at("4.0001"))
     'K 4 | ratio 1 | above 1e-3 | no bias'
+    >>> region(Problem.ce([9, 4], 1).with_loss("ce", smoothing="1/10", adjustment=1)).split(" | ")[3]
+    'no bias, ce smoothed, shifted logits'
     """
     return " | ".join((_classes(problem.K), _ratio(problem), _distance(problem), _options(problem)))
 
@@ -76,9 +78,20 @@ def _options(problem: Problem) -> str:
         words.append("bottleneck")
     if problem.key == "loss":
         words.append(problem.loss + (" smoothed" if problem.smoothing else ""))
+        words += [name for name, turned in _knobs(problem) if turned]
     if any(isinstance(size, Fraction) and size.denominator > 1 for size in problem.sizes):
         words.append("rational sizes")
     return ", ".join(words)
+
+
+def _knobs(problem: Problem) -> Iterator[tuple[str, bool]]:
+    """The other knobs, by name, and whether they are turned."""
+    yield "shifted logits", bool(problem.adjustment)
+    yield "scaled logits", bool(problem.scaling)
+    yield "temperature", problem.loss_temperature != 1
+    yield "feature decay", any(run.feature_decay != 1 for run in problem.runs)
+    yield "row decay", any(run.row_decay != 1 for run in problem.runs)
+    yield "soft targets", bool(problem.targets)
 
 
 def by_part(coverage: Mapping[str, int], part: int) -> dict[str, int]:
