@@ -12,8 +12,10 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import types
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ import test_relu_kernel_faults
 import test_sphere_kernel
 import test_svm_kernel
 from faulty_kernel import SOURCES, load_source
+from flint import arb
 
 import verify.kernel
 from theory.problem import Problem
@@ -289,7 +292,17 @@ def _loss(kernel: types.ModuleType) -> Iterator[str]:
         yield "facts although the features are too narrow"
 
 
+def _printed(kernel: types.ModuleType) -> Iterator[str]:
+    """A bound below zero by less than any digit that is printed is still below zero."""
+    core = sys.modules[f"{kernel.__name__}.core"]
+    least = arb(2) ** -(core.MAX_P + 8)
+    for end, name in ((-least, "lower"), (least, "upper")):
+        if Fraction(core.interval(end)[name]) == 0:
+            yield f"{name} end is rounded to zero"
+
+
 MORE: dict[str, tuple[Battery, ...]] = {
+    "core": (_printed,),
     "ce": (_certain,),
     "relu": (_spread,),
     "peeled": (_alone,),
@@ -392,6 +405,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "key in MODULES -> True": SHAPE,
     },
     "core": {
+        "abs(end) < tiny -> False": "digits that no file has; of a far smaller number they would fill the memory",
+        "len(stated) == len(proved) -> True": SHAPE,
         'digits.removeprefix("-").isdigit() -> True': SHAPE,
         "isinstance(text, str) and text.isascii() and len(text) <= MAX_DIGITS -> True": TIME,
         "len(text) <= MAX_DIGITS -> True": TIME,

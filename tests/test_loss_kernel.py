@@ -62,6 +62,7 @@ SHARP = (
     RELU.with_loss(smoothing="0.1").at(4),
     RELU.with_loss("squared"),
     Problem.ce([(4, 4)], "0.05").with_loss(targets=PAIRS),
+    Problem.ce([(4, 2)], "0.05").with_loss(targets=[["0.2", "0.8"], ["0.8", "0.2"]]),  # the sibling's logit is above
     Problem.ce([(4, 2), (2, 2)], 1).with_loss(row_decay=[(4, 2), (1, 2)]).at(2),
     Problem.ce([(16, 2), (4, 2)], 1).with_loss(scaling=1).at(1),
     Problem.peeled([4, 2, 1], 3, 3).with_loss(smoothing="0.2"),
