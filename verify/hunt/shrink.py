@@ -34,8 +34,17 @@ EACH = 12
 Report = Callable[[Problem, Examined], None]
 
 
-def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Problem], None] | None = None) -> Problem:
-    """The smallest configuration found that still violates the claim.
+def shrink(
+    target: Target,
+    problem: Problem,
+    report: Report,
+    watch: Callable[[Problem], None] | None = None,
+    *,
+    compare: bool = False,
+) -> bool:
+    """Go to ever smaller configurations that still violate the claim; whether the last one is minimal.
+
+    It is not known to be where a smaller one took longer than its limit.
 
     Parameters
     ----------
@@ -43,14 +52,20 @@ def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Pr
     problem : a violating configuration.
     report : called with every smaller one, confirmed by a route.
     watch : called before every attempt.
+    compare : ask a descent where kernel and floating route leave a configuration open.
     """
     tried: dict[Problem, bool] = {problem: True}
+    slow: set[Problem] = set()
 
     def falls(smaller: Problem) -> bool:
         if smaller not in tried:
             if watch is not None:
                 watch(smaller)
-            seen = violates(target, smaller)
+            try:
+                seen = violates(target, smaller, compare=compare)
+            except Overtime:
+                slow.add(smaller)
+                seen = None
             tried[smaller] = seen is not None
             if seen is not None:
                 report(smaller, seen)
@@ -62,19 +77,22 @@ def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Pr
         if smaller is None:
             smaller = simplified(problem, falls)
             if smaller == problem:
-                return problem
+                return slow.isdisjoint(chain(fewer_classes(problem), smaller_counts(problem)))
         problem = smaller
 
 
-def violates(target: Target, problem: Problem) -> Examined | None:
-    """The confirmed violation on a configuration inside the hypotheses, or None."""
+def violates(target: Target, problem: Problem, *, compare: bool = False) -> Examined | None:
+    """The confirmed violation on a configuration inside the hypotheses, or None.
+
+    Raises
+    ------
+    Overtime
+        If it takes longer than its limit.
+    """
     if not valid(problem, target.claim):
         return None
-    try:
-        with limited(LIMIT):
-            seen = examine(target, problem)
-    except Overtime:
-        return None
+    with limited(LIMIT):
+        seen = examine(target, problem, compare=compare)
     return seen if seen.outcome == "violated" else None
 
 

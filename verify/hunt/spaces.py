@@ -58,7 +58,22 @@ def count_vectors(total: int, sizes: str) -> Iterator[Counts]:
     [(4, 1), (3, 2)]
     """
     for K in range(2, total + 1):
-        yield from (vector for vector in _partitions(total, K, total) if _fits(vector, sizes))
+        match sizes:
+            case "balanced":
+                yield from [(total // K,) * K] if total % K == 0 else []
+            case "two":
+                yield from sorted(_two_sizes(total, K), reverse=True)
+            case _:
+                yield from (vector for vector in _partitions(total, K, total) if _fits(vector, sizes))
+
+
+def _two_sizes(total: int, K: int) -> Iterator[Counts]:
+    """Of all partitions these are few: a hunt that goes on for hours could not look for them among the others."""
+    for many in range(1, K):
+        for small in range(1, total // K + 1):
+            large, rest = divmod(total - small * (K - many), many)
+            if not rest and large > small:
+                yield (large,) * many + (small,) * (K - many)
 
 
 def _partitions(total: int, parts: int, most: int) -> Iterator[Counts]:
@@ -75,10 +90,6 @@ def _partitions(total: int, parts: int, most: int) -> Iterator[Counts]:
 def _fits(vector: Counts, sizes: str) -> bool:
     different = len(set(vector))
     match sizes:
-        case "balanced":
-            return different == 1
-        case "two":
-            return different == 2
         case "distinct":
             return different == len(vector)
         case "clusters":
@@ -166,12 +177,20 @@ def _knobs(family: Family) -> list[str]:
 def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Problem]:
     """The same classes at relative distances from every threshold of the model (0 only where that is exact).
 
+    The ratio of the decays of W and H stays about as it is.
+
     Examples
     --------
     >>> [str(p.x2) for p in near_thresholds(Problem.ce([9, 9, 4, 4], 1), (Fraction(0),))]
     ['4', '9', '9']
+    >>> [round(p.lambda_w / p.lambda_h) for p in near_thresholds(Problem.ce([9, 4], 4, 1), (Fraction(1),))]
+    [4, 4]
     """
-    return around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
+    found = around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
+    ratio = Fraction((problem.lambda_w / problem.lambda_h) ** 0.5).limit_denominator(100)
+    if problem.model not in ("ce", "ce-relu") or problem.deeper or ratio in (0, 1):
+        return found
+    return [level.tilted(ratio, level.dim) for level in found]
 
 
 def spread_levels(problem: Problem, position: int) -> list[Problem]:

@@ -224,7 +224,9 @@ def _bisect_changes(base: Problem, attack: Attack) -> None:
 
 
 def _seen(problem: Problem, attack: Attack) -> Any:
-    return None if attack(problem) is None else attack.pattern(problem)
+    """The pattern; None outside the hypotheses, and where it would be asked of what has just hung or failed."""
+    seen = attack(problem)
+    return None if seen is None or seen.outcome in ("error", "timeout") else attack.pattern(problem)
 
 
 # --- drawn cases -------------------------------------------------------------------------------------------------
