@@ -273,7 +273,7 @@ def test_shrinking_keeps_unequal_decays():
     large = Problem.ce([(9, 2), (4, 2)], 1).at(9).tilted(10, 4)
     for smaller in (*fewer_classes(large), *smaller_counts(large)):
         assert smaller.lambda_w / smaller.lambda_h == pytest.approx(100, rel=0.01)
-    assert [p.x2 for p in near_thresholds(large, (Fraction(0),))][0] == 4
+    assert next(p.x2 for p in near_thresholds(large, (Fraction(0),))) == 4
 
 
 def test_long_hunts_of_few_count_vectors_do_not_search_among_all_partitions():
