@@ -12,19 +12,21 @@ from fractions import Fraction
 
 import pytest
 import sympy as sp
-from test_hunt import SAID, TRUE, Said, target
+from test_hunt import SAID, TRUE, Log, Said, target
 
+from theory.claim import Family
 from theory.observables import cluster_readings
 from theory.problem import Problem
 from theory.symbols import dead, n, w, x
 from verify.counts import InputError
-from verify.hunt import campaign, stages, worker
+from verify.hunt import campaign, sentence, stages, summarise, worker
 from verify.hunt.attack import Examined, Overtime, examine, limited
 from verify.hunt.campaign import hunt
 from verify.hunt.journal import Header, Journal, SliceEnd, Trial, text_of
 from verify.hunt.progress import Progress, read
-from verify.hunt.shrink import fewer_classes, shrink, smaller_counts
-from verify.hunt.spaces import count_vectors, near_thresholds
+from verify.hunt.shrink import fewer_classes, shrink, simplified, smaller_counts
+from verify.hunt.spaces import bases, count_vectors, near_thresholds
+from verify.hunt.stages import play
 from verify.hunt.worker import CONFIRM, SHRINK, SLOT, Attacker, Stop, Task, announced, perform
 from verify.judge import Finding
 from verify.models.mse import around, at_threshold
@@ -287,3 +289,42 @@ def test_rational_thresholds_after_an_irrational_one_are_tried_exactly():
     problem = Problem.mse([(9, 2), (4, 3), (1, 1)], 1, bias="free")
     exact = [p for p in around(problem, ("zero",), (Fraction(0), Fraction(1, 2))) if at_threshold(p)]
     assert len(exact) == 2
+
+
+@pytest.mark.parametrize("model", ["mse", "uf-svm", "layer-peeled"])
+def test_small_dimensions_are_tried_where_the_family_allows_them(model):
+    family = Family(model=model, bias=("none",), dims="any")
+    assert {problem.dim for problem in bases(family, (2, 1, 1, 1))} == {4, 2}
+    assert {problem.dim for problem in bases(replace(family, dims="wide"), (2, 1, 1, 1))} == {4}
+
+
+def test_unequal_decays_and_extreme_sizes_are_tried_early():
+    log = Log(TRUE)
+    for index in range(16):
+        play("boundary", TRUE, index, 0, [], log)
+    tried = log.seen
+    assert max(max(p.sizes) / min(p.sizes) for p in tried) == 10**6
+    assert any(p.lambda_w / p.lambda_h > Fraction(7, 2) for p in tried)
+
+
+def test_unequal_decays_become_simple_numbers():
+    def falls(problem):
+        return problem.lambda_w >= 4 * problem.lambda_h and Fraction(1, 5) < problem.lam2 < Fraction(1, 4)
+
+    found = simplified(Problem.ce([2, 1], "15001/10000", "1501/10007"), falls)
+    assert falls(found)
+    assert max(found.lambda_w.denominator, found.lambda_h.denominator) < 20
+
+
+def test_a_fraction_of_a_sample_is_made_smaller():
+    lists = [[str(n) for n in p.sizes] for p in smaller_counts(Problem.svm([("99/2", 2)]))]
+    assert lists[0] == ["1", "1"]
+    assert ["1/2", "1/2"] in lists
+    assert all(Fraction(n) <= 50 for sizes in lists for n in sizes)
+
+
+def test_a_survivor_says_on_how_many_configurations_the_claim_holds():
+    progress = Progress()
+    for line in (trial("holds", "a"), trial("error", "b"), trial("error", "c")):
+        progress.add(line)
+    assert "3 configurations (it holds on 1)" in sentence(summarise(TRUE, progress))

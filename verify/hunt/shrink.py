@@ -163,9 +163,11 @@ def smaller_counts(problem: Problem) -> Iterator[Problem]:
 
 
 def _lower(size: Fraction) -> list[Fraction]:
-    """Smaller counts; a fraction may also become the whole numbers next to it, or 2."""
+    """Smaller counts; a fraction becomes the whole numbers next to it, 1 or 2 first, then gets a lower numerator."""
     if size.denominator > 1:
-        return sorted({Fraction(n) for n in (1, 2, int(size), ceil(size)) if n})
+        whole = sorted({Fraction(n) for n in (1, 2, int(size), ceil(size)) if n})
+        lower = (Fraction(n, size.denominator) for n in map(int, _lower(Fraction(size.numerator))))
+        return whole + [n for n in lower if n.denominator > 1]
     top = int(size) - 1
     if top <= EACH:
         return [Fraction(n) for n in range(1, top + 1)]
@@ -258,18 +260,20 @@ def simplified(problem: Problem, falls: Callable[[Problem], bool]) -> Problem:
     problem : a configuration that falls.
     falls : whether another one does.
     """
-    for number in range(len(_numbers(problem))):
-        value, change = _numbers(problem)[number]
+    number = 0
+    while number < len(numbers := _numbers(problem)):  # fewer once the decays are equal
+        value, change = numbers[number]
         best = simplest_near(value, lambda v, change=change: falls(change(v)))  # type: ignore[misc]
         if best != value or (change(best) != problem and falls(change(best))):
             problem = change(best)
+        number += 1
     return problem
 
 
 def _numbers(problem: Problem) -> list[tuple[Fraction, Callable[[Fraction], Problem]]]:
     """The positive numbers of a problem, each with the problem as a function of it.
 
-    The decays of W and H count as one number, their geometric mean, where only their product matters.
+    The decays of W and H count as one number first, their geometric mean: often only their product matters.
     """
     found: list[tuple[Fraction, Callable[[Fraction], Problem]]] = []
 
@@ -299,6 +303,9 @@ def _numbers(problem: Problem) -> list[tuple[Fraction, Callable[[Fraction], Prob
                 return replace(problem, runs=_set(problem.runs, i, replace(run, **{name: v})))  # type: ignore[arg-type]
 
             add(getattr(run, name), change)
+    if "lambda_w" not in names and problem.lambda_w != problem.lambda_h:
+        add(problem.lambda_w, lambda v: replace(problem, lambda_w=v))
+        add(problem.lambda_h, lambda v: replace(problem, lambda_h=v))
     return found
 
 

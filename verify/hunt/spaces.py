@@ -98,7 +98,7 @@ def _fits(vector: Counts, sizes: str) -> bool:
 
 
 def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None = None) -> Iterator[Problem]:
-    """Problems on given classes, one for every mode of a family: bias, depth, loss, budget, temperature.
+    """Problems on given classes, one for every mode of a family: bias, depth, dimension, loss, budget, temperature.
 
     Parameters
     ----------
@@ -122,16 +122,18 @@ def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None
         case "ce-deep":
             yield from (Problem.ce(counts, [1] * depth, 1, bias) for depth, bias in product(family.depths, biases))
         case "mse":
-            yield from (Problem.mse(counts, [1] * depth, 1, bias) for depth, bias in product(family.depths, biases))
+            modes = product(family.depths, biases, _dims(family, K))
+            yield from (Problem.mse(counts, [1] * depth, 1, bias, dim) for depth, bias, dim in modes)
         case "uf-svm":
-            yield Problem.svm(counts)
+            yield from (Problem.svm(counts, dim) for dim in _dims(family, K))
         case "layer-peeled":
-            yield from (Problem.peeled(counts, budget, budget, weights) for budget in BUDGETS)
+            budgets = product(BUDGETS, _dims(family, K))
+            yield from (Problem.peeled(counts, budget, budget, weights, dim) for budget, dim in budgets)
         case "ce-sphere":
             if {size for size, _ in pairs} == {1}:
                 dims = sorted({K - 1, K} if family.dims == "wide" else {1, max(1, K - 2), K - 1, K})
-                modes = product(dims, BUDGETS, family.families)
-                yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in modes)
+                vectors = product(dims, BUDGETS, family.families)
+                yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in vectors)
         case "loss":
             for loss, bias in product(dict.fromkeys(family.losses), biases if family.base == "ce" else ["none"]):
                 if family.base == "layer-peeled":
@@ -140,6 +142,11 @@ def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None
                     base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)
                 if losses.find(loss).soft or "smoothing" not in others:
                     yield base.with_loss(loss, **others)
+
+
+def _dims(family: Family, K: int) -> tuple[int, ...]:
+    """Feature dimensions: K, and below K - 1 where the family allows that (a max-margin problem needs two)."""
+    return (K,) if family.dims == "wide" or K < 4 else (K, K - 2)
 
 
 def single_knobs(family: Family, K: int) -> list[dict[str, Any]]:
