@@ -168,7 +168,7 @@ def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, cap
     watch = hunting._watch()
     monkeypatch.setattr(hunting, "REFRESH", 0.0)
 
-    def slow(target, problem):
+    def slow(target, problem, compare):
         time.sleep(0.4)
         watch(Progress(), 77.4, "shrink")
 

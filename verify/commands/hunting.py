@@ -152,7 +152,9 @@ def print_strength(found: HuntOutput) -> None:
 
 
 def _headline(found: HuntOutput) -> str:
-    spent = f"{counted(found.configurations, 'configuration')}, {found.seconds / 60:.1f} processor minutes"
+    held = found.outcomes.get("holds", 0)
+    told = f" (it holds on {held})" if found.outcome == "survived" and held < found.configurations else ""
+    spent = f"{counted(found.configurations, 'configuration')}{told}, {found.seconds / 60:.1f} processor minutes"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +31,8 @@ HUNG = LIMIT + 15
 """Seconds after which a worker that does not come back is ended: its limit did not reach a solver in C."""
 SHRINKING = 90.0
 """Seconds granted to shrinking beyond the budget."""
+MOST_DEATHS = 3
+"""So often a slice is begun again by a new worker after one that died without a word."""
 PULSE = 0.25
 SHARE = {"smallest": 2.5, "boundary": 1.5, "drawn": 1.0, "optimised": 1.0}
 EXPECTED = 5.0
@@ -107,7 +111,12 @@ class Remote:
 
     def submit(self, task: Task) -> Future[None]:
         """Begin a slice."""
-        return self.pool.submit(in_worker, task)
+        try:
+            return self.pool.submit(in_worker, task)
+        except BrokenProcessPool as error:  # it died between two slices, or while it loaded the claim
+            future: Future[None] = Future()
+            future.set_exception(error)
+            return future
 
     def end(self) -> None:
         """Kill the process."""
@@ -182,12 +191,15 @@ def hunt(
         raise InputError(f"{claim.id} names no family of problems to draw from, so there is nothing to hunt")
     path = journal_of(claim, folder)
     journal, progress = Journal(path), Progress()
-    read(journal, progress)
-    set_aside = _set_aside(claim, path, progress)
-    if set_aside is not None:
-        journal, progress = Journal(path), Progress()
-    journal.open()
+    journal.open()  # from here on nobody else writes it: what is read is all there is
     try:
+        read(journal, progress)
+        set_aside = _set_aside(claim, path, progress)
+        if set_aside is not None:
+            journal.close()
+            journal, progress = Journal(path), Progress()
+            journal.open()
+            read(journal, progress)
         journal.cut()
         if progress.header is None:
             journal.append(Header(claim=claim.id, text=text_of(claim)), sync=True)
@@ -207,7 +219,9 @@ def _set_aside(claim: Claim, path: Path, progress: Progress) -> Path | None:
         raise InputError(f"{path}: the journal of {progress.header.claim[:40]!r}, not of {claim.id}")
     if progress.header.text == text_of(claim):
         return None
-    aside = path.with_name(f"{claim.id}.{progress.header.text[:8]}.jsonl")
+    stem = f"{claim.id}.{progress.header.text[:8]}"
+    names = (path.with_name(f"{stem}{number}.jsonl") for number in chain([""], (f"-{i}" for i in count(2))))
+    aside = next(name for name in names if not name.exists())  # a text may come back: its first journal stays
     os.replace(path, aside)
     return aside
 
@@ -222,6 +236,7 @@ class _Campaign:
     watch: Watch | None
     workers: list[Worker] = field(default_factory=list)
     overtime: float = 0.0
+    deaths: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def run(self, budget: float) -> bool:
         """Whether the user interrupted it; the budget begins when the workers have loaded."""
@@ -311,7 +326,9 @@ class _Campaign:
             future.result()
         except BrokenProcessPool:
             self._replace(number, stage, index, "error", "the worker process died")
-        except (ValueError, ArithmeticError, TypeError, KeyError, AssertionError) as error:
+        except InputError:
+            raise
+        except Exception as error:
             raise InputError(f"{self.target.claim.id}: stage {stage} cannot draw problems ({error})") from error
 
     def _end_hung(self, owner: dict[Future[None], int], schedule: Schedule) -> None:
@@ -341,6 +358,13 @@ class _Campaign:
                 note=note,
             )
             self.journal.append(trial, sync=True)
+        else:
+            self.deaths[stage, index] += 1
+            if self.deaths[stage, index] == MOST_DEATHS:
+                raise InputError(
+                    f"{self.target.claim.id}: the worker process dies in stage {stage} before it tries anything, "
+                    f"{MOST_DEATHS} times in a row"
+                )
         self.workers[number] = self._worker()
 
     def _shrink(self, deadline: float) -> None:

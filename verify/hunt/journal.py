@@ -63,12 +63,16 @@ class Trial(Model):
 
 
 class SliceEnd(Model):
-    """A slice was tried to its end; ``classes`` and ``samples`` tell what ``smallest`` has covered."""
+    """A slice was tried to its end; ``samples`` tell what ``smallest`` has covered.
+
+    ``seconds`` of processor time went into it after its last configuration.
+    """
 
     kind: Literal["slice"] = "slice"
     stage: str
     slice: int
     samples: int | None = None
+    seconds: float = 0.0
 
 
 class Shrunk(Model):
@@ -136,13 +140,15 @@ class Journal:
         return found
 
     def open(self) -> None:
-        """Open for appending, for one hunt at a time; a line that was cut off is removed.
+        """Open for appending, for one hunt at a time.
 
         Raises
         ------
         InputError
             If another hunt holds the file, or it cannot be written.
         """
+        if self.path.exists() and not self.path.is_file():
+            raise InputError(f"{self.path}: not a regular file")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -156,12 +162,23 @@ class Journal:
             os.ftruncate(self._handle, self.offset)
 
     def append(self, line: Line, *, sync: bool = False) -> None:
-        """Write one line; with ``sync`` it also survives a power cut, as does everything before it."""
-        if self._handle is None:
-            self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        os.write(self._handle, (line.model_dump_json(exclude_none=True) + "\n").encode())
-        if sync:
-            os.fsync(self._handle)
+        """Write one line; with ``sync`` it also survives a power cut, as does everything before it.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; the next hunt removes what was written of it.
+        """
+        data = (line.model_dump_json(exclude_none=True) + "\n").encode()
+        try:
+            if self._handle is None:
+                self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            while data:  # a disk that fills up takes a part of a line
+                data = data[os.write(self._handle, data) :]
+            if sync:
+                os.fsync(self._handle)
+        except OSError as error:
+            raise InputError(f"{self.path}: the journal cannot be written ({error.strerror})") from None
 
     def close(self) -> None:
         """Close the file, which unlocks it."""
@@ -171,12 +188,15 @@ class Journal:
 
 
 def _lock(handle: int, path: Path) -> None:
+    """Lock the file, unless it was renamed in the meantime: another hunt begins a new journal."""
     try:
         import fcntl
     except ImportError:  # not on every system
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), os.stat(path)):
+            raise OSError
     except OSError:
         os.close(handle)
         raise InputError(f"{path}: another hunt is writing this journal") from None

@@ -34,8 +34,17 @@ EACH = 12
 Report = Callable[[Problem, Examined], None]
 
 
-def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Problem], None] | None = None) -> Problem:
-    """The smallest configuration found that still violates the claim.
+def shrink(
+    target: Target,
+    problem: Problem,
+    report: Report,
+    watch: Callable[[Problem], None] | None = None,
+    *,
+    compare: bool = False,
+) -> bool:
+    """Go to ever smaller configurations that still violate the claim; whether the last one is minimal.
+
+    It is not known to be where a smaller one took longer than its limit.
 
     Parameters
     ----------
@@ -43,14 +52,20 @@ def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Pr
     problem : a violating configuration.
     report : called with every smaller one, confirmed by a route.
     watch : called before every attempt.
+    compare : ask a descent where kernel and floating route leave a configuration open.
     """
     tried: dict[Problem, bool] = {problem: True}
+    slow: set[Problem] = set()
 
     def falls(smaller: Problem) -> bool:
         if smaller not in tried:
             if watch is not None:
                 watch(smaller)
-            seen = violates(target, smaller)
+            try:
+                seen = violates(target, smaller, compare=compare)
+            except Overtime:
+                slow.add(smaller)
+                seen = None
             tried[smaller] = seen is not None
             if seen is not None:
                 report(smaller, seen)
@@ -62,19 +77,22 @@ def shrink(target: Target, problem: Problem, report: Report, watch: Callable[[Pr
         if smaller is None:
             smaller = simplified(problem, falls)
             if smaller == problem:
-                return problem
+                return slow.isdisjoint(chain(fewer_classes(problem), smaller_counts(problem)))
         problem = smaller
 
 
-def violates(target: Target, problem: Problem) -> Examined | None:
-    """The confirmed violation on a configuration inside the hypotheses, or None."""
+def violates(target: Target, problem: Problem, *, compare: bool = False) -> Examined | None:
+    """The confirmed violation on a configuration inside the hypotheses, or None.
+
+    Raises
+    ------
+    Overtime
+        If it takes longer than its limit.
+    """
     if not valid(problem, target.claim):
         return None
-    try:
-        with limited(LIMIT):
-            seen = examine(target, problem)
-    except Overtime:
-        return None
+    with limited(LIMIT):
+        seen = examine(target, problem, compare=compare)
     return seen if seen.outcome == "violated" else None
 
 
@@ -145,9 +163,11 @@ def smaller_counts(problem: Problem) -> Iterator[Problem]:
 
 
 def _lower(size: Fraction) -> list[Fraction]:
-    """Smaller counts; a fraction may also become the whole numbers next to it, or 2."""
+    """Smaller counts; a fraction becomes the whole numbers next to it, 1 or 2 first, then gets a lower numerator."""
     if size.denominator > 1:
-        return sorted({Fraction(n) for n in (1, 2, int(size), ceil(size)) if n})
+        whole = sorted({Fraction(n) for n in (1, 2, int(size), ceil(size)) if n})
+        lower = (Fraction(n, size.denominator) for n in map(int, _lower(Fraction(size.numerator))))
+        return whole + [n for n in lower if n.denominator > 1]
     top = int(size) - 1
     if top <= EACH:
         return [Fraction(n) for n in range(1, top + 1)]
@@ -240,18 +260,20 @@ def simplified(problem: Problem, falls: Callable[[Problem], bool]) -> Problem:
     problem : a configuration that falls.
     falls : whether another one does.
     """
-    for number in range(len(_numbers(problem))):
-        value, change = _numbers(problem)[number]
+    number = 0
+    while number < len(numbers := _numbers(problem)):  # fewer once the decays are equal
+        value, change = numbers[number]
         best = simplest_near(value, lambda v, change=change: falls(change(v)))  # type: ignore[misc]
         if best != value or (change(best) != problem and falls(change(best))):
             problem = change(best)
+        number += 1
     return problem
 
 
 def _numbers(problem: Problem) -> list[tuple[Fraction, Callable[[Fraction], Problem]]]:
     """The positive numbers of a problem, each with the problem as a function of it.
 
-    The decays of W and H count as one number, their geometric mean, where only their product matters.
+    The decays of W and H count as one number first, their geometric mean: often only their product matters.
     """
     found: list[tuple[Fraction, Callable[[Fraction], Problem]]] = []
 
@@ -281,6 +303,9 @@ def _numbers(problem: Problem) -> list[tuple[Fraction, Callable[[Fraction], Prob
                 return replace(problem, runs=_set(problem.runs, i, replace(run, **{name: v})))  # type: ignore[arg-type]
 
             add(getattr(run, name), change)
+    if "lambda_w" not in names and problem.lambda_w != problem.lambda_h:
+        add(problem.lambda_w, lambda v: replace(problem, lambda_w=v))
+        add(problem.lambda_h, lambda v: replace(problem, lambda_h=v))
     return found
 
 

@@ -58,7 +58,22 @@ def count_vectors(total: int, sizes: str) -> Iterator[Counts]:
     [(4, 1), (3, 2)]
     """
     for K in range(2, total + 1):
-        yield from (vector for vector in _partitions(total, K, total) if _fits(vector, sizes))
+        match sizes:
+            case "balanced":
+                yield from [(total // K,) * K] if total % K == 0 else []
+            case "two":
+                yield from sorted(_two_sizes(total, K), reverse=True)
+            case _:
+                yield from (vector for vector in _partitions(total, K, total) if _fits(vector, sizes))
+
+
+def _two_sizes(total: int, K: int) -> Iterator[Counts]:
+    """Of all partitions these are few: a hunt that goes on for hours could not look for them among the others."""
+    for many in range(1, K):
+        for small in range(1, total // K + 1):
+            large, rest = divmod(total - small * (K - many), many)
+            if not rest and large > small:
+                yield (large,) * many + (small,) * (K - many)
 
 
 def _partitions(total: int, parts: int, most: int) -> Iterator[Counts]:
@@ -75,10 +90,6 @@ def _partitions(total: int, parts: int, most: int) -> Iterator[Counts]:
 def _fits(vector: Counts, sizes: str) -> bool:
     different = len(set(vector))
     match sizes:
-        case "balanced":
-            return different == 1
-        case "two":
-            return different == 2
         case "distinct":
             return different == len(vector)
         case "clusters":
@@ -87,7 +98,7 @@ def _fits(vector: Counts, sizes: str) -> bool:
 
 
 def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None = None) -> Iterator[Problem]:
-    """Problems on given classes, one for every mode of a family: bias, depth, loss, budget, temperature.
+    """Problems on given classes, one for every mode of a family: bias, depth, dimension, loss, budget, temperature.
 
     Parameters
     ----------
@@ -111,16 +122,18 @@ def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None
         case "ce-deep":
             yield from (Problem.ce(counts, [1] * depth, 1, bias) for depth, bias in product(family.depths, biases))
         case "mse":
-            yield from (Problem.mse(counts, [1] * depth, 1, bias) for depth, bias in product(family.depths, biases))
+            modes = product(family.depths, biases, _dims(family, K))
+            yield from (Problem.mse(counts, [1] * depth, 1, bias, dim) for depth, bias, dim in modes)
         case "uf-svm":
-            yield Problem.svm(counts)
+            yield from (Problem.svm(counts, dim) for dim in _dims(family, K))
         case "layer-peeled":
-            yield from (Problem.peeled(counts, budget, budget, weights) for budget in BUDGETS)
+            budgets = product(BUDGETS, _dims(family, K))
+            yield from (Problem.peeled(counts, budget, budget, weights, dim) for budget, dim in budgets)
         case "ce-sphere":
             if {size for size, _ in pairs} == {1}:
                 dims = sorted({K - 1, K} if family.dims == "wide" else {1, max(1, K - 2), K - 1, K})
-                modes = product(dims, BUDGETS, family.families)
-                yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in modes)
+                vectors = product(dims, BUDGETS, family.families)
+                yield from (Problem.sphere(K, dim, temperature, number) for dim, temperature, number in vectors)
         case "loss":
             for loss, bias in product(dict.fromkeys(family.losses), biases if family.base == "ce" else ["none"]):
                 if family.base == "layer-peeled":
@@ -129,6 +142,11 @@ def bases(family: Family, counts: Sequence[Any], knobs: Mapping[str, Any] | None
                     base = Problem.ce(counts, 1, bias=bias, weights=weights, model=family.base)
                 if losses.find(loss).soft or "smoothing" not in others:
                     yield base.with_loss(loss, **others)
+
+
+def _dims(family: Family, K: int) -> tuple[int, ...]:
+    """Feature dimensions: K, and below K - 1 where the family allows that (a max-margin problem needs two)."""
+    return (K,) if family.dims == "wide" or K < 4 else (K, K - 2)
 
 
 def single_knobs(family: Family, K: int) -> list[dict[str, Any]]:
@@ -166,12 +184,20 @@ def _knobs(family: Family) -> list[str]:
 def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Problem]:
     """The same classes at relative distances from every threshold of the model (0 only where that is exact).
 
+    The ratio of the decays of W and H stays about as it is.
+
     Examples
     --------
     >>> [str(p.x2) for p in near_thresholds(Problem.ce([9, 9, 4, 4], 1), (Fraction(0),))]
     ['4', '9', '9']
+    >>> [round(p.lambda_w / p.lambda_h) for p in near_thresholds(Problem.ce([9, 4], 4, 1), (Fraction(1),))]
+    [4, 4]
     """
-    return around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
+    found = around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
+    ratio = Fraction((problem.lambda_w / problem.lambda_h) ** 0.5).limit_denominator(100)
+    if problem.model not in ("ce", "ce-relu") or problem.deeper or ratio in (0, 1):
+        return found
+    return [level.tilted(ratio, level.dim) for level in found]
 
 
 def spread_levels(problem: Problem, position: int) -> list[Problem]:

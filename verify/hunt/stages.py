@@ -38,12 +38,14 @@ __all__ = ["STAGES", "Attack", "play"]
 STAGES = ("smallest", "boundary", "drawn", "optimised")
 Shape = list[tuple[int, int]]
 """(size, repeat) pairs."""
+UNEQUAL: list[Shape] = [[(10**6, 2), (1, 2)], [(10**6, 1), (1, 4)], [(1001, 2), (1000, 2), (999, 1)]]
 PLAIN: list[Shape] = [
     shape
     for K in (5, 2, 3, 4, 6, 7)
     for shape in ([(2, K - 1), (1, 1)], [(3, 1), (1, K - 1)], [(K - i, 1) for i in range(K)])
 ]
-"""Tried first, in this order: one small class, one large class, all sizes different."""
+PLAIN[3:3] = UNEQUAL
+"""Tried first, in this order: one small class, one large class, all sizes different; extreme and nearly equal sizes."""
 CLOSE = (Fraction(-1, 100), Fraction(1, 100))
 SIDES = (Fraction(0), *(sign * Fraction(1, 10**e) for e in (3, 4, 6, 9) for sign in (-1, 1)))
 VECTORS = 8
@@ -55,6 +57,8 @@ SHAPES = 3
 EXAMPLES = 40
 GRID = [Fraction(f"{10 ** (e / 4):.4g}") for e in range(-7, 4)]
 """Levels, relative to the largest threshold, between which changes are bisected."""
+TILTED, TILTS = 0.25, ("1/10", "1/2", "2", "10")
+"""Chance that the decays of W and H differ, and by which factor each from their mean."""
 TRIES = 40
 """Shapes drawn until one satisfies the hypotheses."""
 CLOSEST = Fraction(1, 10**11)
@@ -178,6 +182,8 @@ def _base(claim: Claim, rng: random.Random) -> Problem | None:
     for _ in range(TRIES):
         sphere = claim.family.model == "ce-sphere"
         base = _on(claim, [(1, rng.randint(2, 9))] if sphere else _shape(rng), rng)
+        if base is not None and base.model in ("ce", "ce-relu", "mse") and rng.random() < TILTED:
+            base = base.tilted(rng.choice(TILTS), base.dim)
         if base is not None and any(claim.applies(p) for p in _sides(base, CLOSE, rng)):
             return base
     return None
@@ -224,7 +230,9 @@ def _bisect_changes(base: Problem, attack: Attack) -> None:
 
 
 def _seen(problem: Problem, attack: Attack) -> Any:
-    return None if attack(problem) is None else attack.pattern(problem)
+    """The pattern; None outside the hypotheses, and where it would be asked of what has just hung or failed."""
+    seen = attack(problem)
+    return None if seen is None or seen.outcome in ("error", "timeout") else attack.pattern(problem)
 
 
 # --- drawn cases -------------------------------------------------------------------------------------------------

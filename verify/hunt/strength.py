@@ -139,7 +139,9 @@ def sentence(found: HuntOutput) -> str:
     if found.outcome == "nothing":
         return "Not hunted yet."
     verb = "Refuted by a hunt" if found.outcome == "refuted" else "Hunted and not refuted, which is no proof"
-    tried = counted(found.configurations, "configuration")
+    tried, held = counted(found.configurations, "configuration"), found.outcomes.get("holds", 0)
+    if found.outcome == "survived" and held < found.configurations:
+        tried += f" (it holds on {held})"
     parts = [
         f"{tried} in {counted(len(found.coverage), 'region')}, {found.seconds / 60:.0f} processor minutes",
         f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",

@@ -36,6 +36,8 @@ CONFIRM = 1
 """Index of a slice of 'shrink' that only confirms."""
 OFTEN, FIRST = 5, 20
 """Mutants are judged on the first configurations of a slice, then on one in so many."""
+PRESSED = ("holds", "undecided", "nothing")
+"""Outcomes that say nothing against the routes."""
 COMPARED = 16
 """One configuration in so many is put to the floating route too, though the kernel has decided."""
 
@@ -50,7 +52,7 @@ class Task:
         there and confirms it.
     starts : canonical problems, the worst seen so far.
     deadline : time.time() at which it stops, finished or not.
-    known : digests tried before in this slice (a hunt that was killed), with their margins.
+    known : digests tried before in this slice (a hunt that was killed), with what was found.
     killed, detected : see :class:`verify.hunt.pressing.Pressing`.
     bar : the largest margin so far; configurations above it are kept.
     """
@@ -60,7 +62,7 @@ class Task:
     seed: int
     deadline: float
     starts: tuple[dict[str, Any], ...] = ()
-    known: dict[str, float | None] = field(default_factory=dict)
+    known: dict[str, Examined] = field(default_factory=dict)
     killed: frozenset[str] = frozenset()
     detected: dict[str, int] = field(default_factory=dict)
     bar: float | None = None
@@ -87,26 +89,39 @@ class Attacker:
             return None
         digest = problem.sha256[:16]
         if digest in self.known:
-            return Examined("holds", self.known[digest])
+            return self.known[digest]
         self.count += 1
         under_way(self.slot, problem)
-        killed: list[str] = []
-        detected: list[str] = []
         try:
             with limited(LIMIT):
                 seen = examine(self.target, problem, compare=self.count % COMPARED == 0)
-                if self.count <= FIRST or self.count % OFTEN == 0:
-                    killed, detected = self.pressing.press(problem)
         except Overtime as error:
             seen = Examined("timeout", reason=str(error))
-        self.known[digest] = seen.margin
-        self._write(problem, digest, seen, killed, detected)
+        self.known[digest] = seen
+        self._write(problem, digest, seen, *self._pressed(problem, seen))
         if seen.outcome == "violated":
             raise Stop
         return seen
 
+    def _pressed(self, problem: Problem, seen: Examined) -> tuple[list[str], list[str]]:
+        """Mutants killed and steps detected; none where a route that errs, or no time, would be their killer."""
+        if seen.outcome not in PRESSED or not (self.count <= FIRST or self.count % OFTEN == 0):
+            return [], []
+        under_way(self.slot, problem)  # time of its own: no mutant may turn a verdict on the claim into a timeout
+        try:
+            with limited(LIMIT):
+                return self.pressing.press(problem)
+        except Overtime:
+            return [], []
+
+    def lap(self) -> float:
+        """Seconds of processor time since the last call."""
+        before, self.since = self.since, time.process_time()
+        return round(self.since - before, 4)
+
     def pattern(self, problem: Problem) -> Any:
         """States, predicted states and rank; None where the configuration was too slow."""
+        under_way(self.slot, problem)
         try:
             with limited(LIMIT):
                 target = self.target
@@ -122,7 +137,6 @@ class Attacker:
         record = seen.margin is not None and (self.bar is None or seen.margin > self.bar)
         if record:
             self.bar = seen.margin
-        now = time.process_time()
         trial = Trial(
             stage=self.task.stage,
             slice=self.task.index,
@@ -130,13 +144,12 @@ class Attacker:
             region=region(problem),
             outcome=seen.outcome,
             margin=seen.margin,
-            seconds=round(now - self.since, 4),
+            seconds=self.lap(),
             configuration=problem.canonical() if record or seen.outcome not in ("holds", "nothing") else None,
             note=seen.reason,
             killed=list(killed),
             detected=list(detected),
         )
-        self.since = now
         self.journal.append(trial, sync=seen.outcome == "violated")
 
 
@@ -155,11 +168,13 @@ def perform(target: Target, task: Task, journal: Journal, slot: Any = None) -> N
         if task.stage == SHRINK:
             _shrink(target, starts[0], task, journal, slot)
         else:
-            play(task.stage, target.claim, task.index, task.seed, starts, Attacker(target, task, journal, slot))
+            attacker = Attacker(target, task, journal, slot)
+            play(task.stage, target.claim, task.index, task.seed, starts, attacker)
             samples = None
             if task.stage == "smallest":
                 samples = sum(vectors_of(target.claim, task.index)[-1])
-            journal.append(SliceEnd(stage=task.stage, slice=task.index, samples=samples), sync=True)
+            rest = attacker.lap()
+            journal.append(SliceEnd(stage=task.stage, slice=task.index, samples=samples, seconds=rest), sync=True)
     under_way(slot, None)
 
 
@@ -185,14 +200,16 @@ def _shrink(target: Target, start: Problem, task: Task, journal: Journal, slot: 
             raise Stop
         under_way(slot, problem)
 
-    first = examine(target, start)
+    first, compare = examine(target, start), False
+    if first.outcome != "violated":  # where the kernel leaves it open, a descent may have been a witness
+        first, compare = examine(target, start, compare=True), True
     if first.outcome != "violated":
         raise InputError(f"{journal.path}: the routes do not confirm the violation that this journal names; remove it")
     if task.index == CONFIRM:
         return
     report(start, first)
-    shrink(target, start, report, watch)
-    journal.append(last[0].model_copy(update={"minimal": True}), sync=True)
+    if shrink(target, start, report, watch, compare=compare):
+        journal.append(last[0].model_copy(update={"minimal": True}), sync=True)
 
 
 # --- in another process ------------------------------------------------------------------------------------------

@@ -136,10 +136,10 @@ def around(problem: Problem, near: Sequence[str], offsets: Sequence[Fraction]) -
     with precision(int(3.33 * DIGITS)):
         for mode in modes(problem):
             limit = critical(problem, mode)
-            if not isinstance(limit, Fraction):
-                offsets = [offset for offset in offsets if offset]
-                limit = Fraction(f"{float(limit[0]):.16e}")
-            found += [at_product(problem, limit * (1 + offset) ** (problem.depth + 1)) for offset in offsets]
+            exact = isinstance(limit, Fraction)
+            middle = limit if isinstance(limit, Fraction) else Fraction(f"{float(limit[0]):.16e}")
+            kept = [offset for offset in offsets if offset or exact]
+            found += [at_product(problem, middle * (1 + offset) ** (problem.depth + 1)) for offset in kept]
     return list(dict.fromkeys(found))
 
 
