@@ -90,6 +90,6 @@ single_crossing = Claim(
         Mutant("no crossing", (sp.Eq(changes, 0, evaluate=False),)),
         Mutant("merging ends again", (sp.Eq(changes, 2, evaluate=False),)),
     ),
-    note="A grid shows no second change between its points; it can only refute. With margins and one other group of equal "
-    "classes the steps of CJ26-05 show that psi falls: there is one crossing. Open from three groups on.",
+    note="A grid shows no second change between its points; it can only refute. With margins and one other group of "
+    "equal classes the steps of CJ26-05 show that psi falls: there is one crossing. Open from three groups on.",
 )
