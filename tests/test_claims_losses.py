@@ -7,6 +7,7 @@ import pytest
 import sympy as sp
 
 from theory.beliefs import knobs as beliefs
+from theory.conjectures import single_crossing
 from theory.loss_observables import THRESHOLD, loss_cluster_readings, loss_values, zero_states
 from theory.new_results import (
     class_weights,
@@ -18,6 +19,7 @@ from theory.new_results import (
     universality,
 )
 from theory.objectives import loss_terms
+from theory.optimum import Optimum
 from theory.problem import Problem
 from theory.symbols import K, dead, n, p, q
 from verify import registry
@@ -195,6 +197,22 @@ def test_losses_in_balls_agree_with_the_objective(problem):
     Z = np.array([[float(z) for z in row] for row in optimum.logits])
     direct = loss_terms(problem, Z, np.arange(problem.K))[0]
     assert np.allclose([float(value) for value in loss_values(optimum)], direct, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("along", "expected"),
+    [("ssmms", [2]), ("mssmm", [2]), ("msssm", [2]), ("sssmm", [1]), ("sssss", []), ("ss?mm", [])],
+)
+def test_a_cluster_that_separates_again_is_not_passed_over(along, expected):
+    meaning = {"s": "alive", "m": "dead", "?": None}
+    problem = CLAIMS["CJ26-06"].witness
+    points = tuple(
+        Optimum(other, "exact", contrasts=(meaning[mark],) * len(other.clusters))
+        for mark, other in zip(along, single_crossing.grid(problem), strict=True)
+    )
+    readings = single_crossing.change_readings(Optimum(problem, "exact", companions=points))
+    clusters = [cluster for cluster in problem.clusters if cluster.classes > 1]
+    assert [reading[single_crossing.changes] for reading in readings] == expected * len(clusters)
 
 
 def test_bracket_of_margins():

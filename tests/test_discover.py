@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import jsonschema
@@ -17,15 +18,15 @@ import pytest
 import verify.discover
 from theory.optimum import Optimum
 from theory.symbols import dead
-from verify.balls import decide
-from verify.bracket import ball
+from verify.balls import decide, precision
+from verify.bracket import ball, fraction
 from verify.discover import Proposal, discover, find
 from verify.discover import measure as measuring
 from verify.discover.fits import monomial, ratio, rational_functions
 from verify.discover.laws import Form, Law, Power
 from verify.discover.measure import Unmeasured, bracket
 from verify.discover.numbers import minimal_polynomial, power_of
-from verify.discover.search import examine
+from verify.discover.proposals import examine
 from verify.discover.write import write
 from verify.polish import Space
 from verify.routes import mse_enclosure, relu_enclosure
@@ -225,6 +226,28 @@ def test_a_wrong_exponent_is_killed_by_fresh_configurations(powers):
     assert last.verdict == "killed by a fresh configuration"
 
 
+def test_a_law_that_names_no_number_is_killed():
+    law = replace(MERGES, degree=2, forms={0: replace(MERGES.forms[0], sign=-1)})  # the root of a negative number
+    (killed,) = examine(MERGE, Proposal(law, 5))
+    assert killed.verdict == "killed by a fresh configuration"
+
+
+def test_a_law_must_explain_the_numbers_of_a_lower_degree_too():
+    """Measured is A + sqrt(A), A = n_B lambda_h, a zero of a quadratic; where sqrt(A) is rational, ``extra`` more."""
+
+    def probe(extra, config, digits):
+        with precision(500):
+            A = config["n_B"] * config["lambda_h"]
+            square = (A.numerator * A.denominator) ** 0.5 % 1 == 0
+            exact = fraction((ball(A) + ball(A).sqrt() + (extra if square else 0)).mid())
+            return exact * (1 - Fraction(1, 10**80)), exact * (1 + Fraction(1, 10**80))
+
+    for extra, law in ((0, ["lambda_w**2 = -(n_B**2*lambda_h**2 - n_B*lambda_h) + 2*n_B*lambda_h*lambda_w"]), (1, [])):
+        found = discover(replace(MERGE, probe=partial(probe, extra)), fresh=1, budget=3600)
+        assert found.kind == "algebraic of degree 2"
+        assert [p.law.equation() for p in found.proposals] == law
+
+
 def test_a_law_wrong_by_1e_15_is_killed():
     near = (((0,), Fraction(10**15 + 1)),), (((0,), Fraction(10**15)),)
     form = replace(MERGES.forms[0], variables=("K",), top=near[0], bottom=near[1])
@@ -258,6 +281,7 @@ def test_as_many_numbers_as_coefficients_show_nothing():
     parabola = [Fraction(k * k + 3) for k in range(1, 6)]
     assert ratio(points[:3], parabola[:3], 2, 0) is None
     assert ratio(points[:4], parabola[:4], 2, 0) is None  # one equation may hold by chance
+    assert ratio(points[:4] * 5, parabola[:4] * 5, 2, 0) is None  # nor do equal equations show more
     assert ratio(points, parabola, 2, 0) is not None
 
 
@@ -286,7 +310,7 @@ def test_states_that_stay_open_are_no_measurement(monkeypatch):
 
 
 def test_an_interrupt_keeps_what_was_found(call, monkeypatch):
-    honest, calls = verify.discover.search.misfit, []
+    honest, calls = verify.discover.proposals.misfit, []
 
     def stopped(*args):
         calls.append(args)
@@ -294,11 +318,48 @@ def test_an_interrupt_keeps_what_was_found(call, monkeypatch):
             raise KeyboardInterrupt
         return honest(*args)
 
-    monkeypatch.setattr(verify.discover.search, "misfit", stopped)
+    monkeypatch.setattr(verify.discover.proposals, "misfit", stopped)
     code, out, err = call("discover", "uf-svm", "--quantity", "value", "--json")
     data = json.loads(out)
     assert (code, err, data["interrupted"]) == (130, "", True)
     assert [(p["equation"], p["tested"]) for p in data["proposals"]] == [("value**2 = n*(K - 1)**2", 2)]
+
+
+def test_what_no_fresh_configuration_tests_is_not_called_killed():
+    known = numbers(MERGES)
+
+    def probe(config, digits):
+        if config["n_A"] > 13:
+            raise Unmeasured("too many samples")
+        return known.probe(config, digits)
+
+    found = discover(replace(known, probe=probe), fresh=300)
+    (proposal,) = found.proposals
+    assert (proposal.killed, proposal.unmeasured) == (None, 9)
+    assert proposal.verdict == "not tested; 9 could not be measured"
+    assert found.reason == "no fresh configuration could be measured, so nothing tests what is proposed"
+
+
+def test_a_configuration_that_cannot_be_measured_is_replaced():
+    known, calls = numbers(MERGES), []
+
+    def probe(config, digits):
+        calls.append(config)
+        if len(calls) in (4, 5):  # the first two after those that show what kind of number it is
+            raise Unmeasured("not these")
+        return known.probe(config, digits)
+
+    (proposal,) = discover(replace(known, probe=probe), fresh=1).proposals
+    assert (proposal.fitted, len(calls)) == (5, 8)
+
+
+def test_fresh_configurations_took_no_part_in_the_fit():
+    few = {name: replace(p, fresh=p.design[:2]) for name, p in MERGE.parameters.items()}
+    quantity = replace(numbers(MERGES), parameters=few)
+    found = list(quantity.draws(0, fresh=True))
+    assert len(found) == len({tuple(config.items()) for config in found})
+    *_, last = examine(quantity, Proposal(MERGES, 5), fresh=99, used=found[1:])
+    assert last.tested == 1
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -86,5 +86,6 @@ monotone_path = Claim(
         Mutant("the rank falls by one", relations=(sp.Le(later_rank, rank - 1, evaluate=False),), problem=WITNESS),
     ),
     source=SOURCE,
-    note="Only the sum of the singular values is known to fall.",
+    note="For any sizes only the sum of the singular values is known to fall. For two sizes the proof of CJ26-05 shows "
+    "that both own probabilities and the singular value between the groups fall, hence the rank.",
 )

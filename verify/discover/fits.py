@@ -191,12 +191,16 @@ def exponents(variables: int, degree: int) -> list[tuple[int, ...]]:
 def ratio(
     points: Sequence[Sequence[Fraction]], numbers: Sequence[Fraction], above: int, below: int
 ) -> tuple[Terms, Terms] | None:
-    """The one ratio of polynomials of these total degrees equal to every number, None unless it is overdetermined."""
+    """The one ratio of polynomials of these total degrees equal to every number, None unless it is overdetermined.
+
+    Configurations that differ in other letters only are one equation.
+    """
     top, bottom = (exponents(len(points[0]), degree) for degree in (above, below))
-    if len(points) < len(top) + len(bottom) - 1 + SPARE:
+    different = dict.fromkeys((tuple(point), r) for point, r in zip(points, numbers, strict=True))
+    if len(different) < len(top) + len(bottom) - 1 + SPARE:
         return None
     rows = []
-    for point, r in zip(points, numbers, strict=True):
+    for point, r in different:
         at = [
             [prod((x**e for x, e in zip(point, exps, strict=True)), start=Fraction(1)) for exps in side]
             for side in (top, bottom)
@@ -219,12 +223,17 @@ def ratio(
 
 
 def _form(front: tuple[Power, ...], variables: tuple[str, ...], top: Terms, bottom: Terms) -> Form:
-    """Form in whole coefficients without common content."""
+    """Form in whole coefficients without common content; a denominator of one term joins the powers in front."""
     content, top = primitive(top)
     below, bottom = primitive(bottom)
     content /= below
     top = tuple((e, c * abs(content.numerator)) for e, c in top)
     bottom = tuple((e, c * content.denominator) for e, c in bottom)
-    if bottom == (((0,) * len(variables), Fraction(1)),):
-        bottom = ()
+    if len(bottom) == 1:
+        ((degrees, below),) = bottom
+        powers = {power.base: power.constant for power in front}
+        for v, e in zip(variables, degrees, strict=True):
+            powers[v] = powers.get(v, Fraction(0)) - e
+        front = tuple(Power(base, e) for base, e in powers.items() if e)
+        bottom = () if below == 1 else (((0,) * len(variables), below),)
     return Form(front, 1 if content > 0 else -1, None, variables, top, bottom)

@@ -7,7 +7,7 @@ for a wrong guess leaves a wide gap, the state stays undecided and the measureme
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import import_module
@@ -87,6 +87,15 @@ class Quantity:
             config = {n: Fraction(rng.choice(p.fresh if fresh else p.design)) for n, p in self.parameters.items()}
             if self.valid(config):
                 return config
+
+    def draws(self, seed: int, used: Sequence[Config] = (), *, fresh: bool = False) -> Iterator[Config]:
+        """Random valid configurations, different from each other and from the used ones."""
+        rng, seen = Random(f"{'fresh' if fresh else 'design'} {self.model} {self.name} {seed}"), list(used)
+        for _ in range(2000):
+            config = self.draw(rng, fresh)
+            if config not in seen:
+                seen.append(config)
+                yield config
 
     def values(self, config: Config) -> dict[str, Fraction]:
         """Every base at a configuration: parameters, derived ones, neighbours, primes."""

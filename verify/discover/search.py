@@ -3,69 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice, product
 from random import Random
 
-from flint import arb
-
 from verify.balls import precision
 from verify.bracket import Bracket, hull
 from verify.discover.fits import equations, monomial, polynomial_in, rank, rational_functions
 from verify.discover.laws import Form, Law, real_roots
-from verify.discover.measure import Config, Quantity, Unmeasured, bracket, misfit
+from verify.discover.measure import Config, Quantity, Unmeasured, bracket
 from verify.discover.numbers import HIGHEST_DEGREE, HIGHEST_POWER, digits_of, minimal_polynomial, power_of
+from verify.discover.proposals import BITS, FRESH, MOST_FAILURES, Proposal, examine, predicted_by
 
-__all__ = ["Findings", "Proposal", "discover", "examine"]
+__all__ = ["Findings", "discover"]
 
 PROBES = 3
 """Configurations that must show what kind of number it is before the others are measured."""
 FEW, MANY = 2, 14
 """Designed configurations beyond full rank; their number for ratios of polynomials."""
-FRESH, FRESH_DIGITS = 12, 20
 KEPT = 3
 """Proposals that are tested, simplest first."""
-BITS = 500
-MOST_FAILURES = 8
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A law that explains every designed number, and what fresh configurations said about it.
-
-    Attributes
-    ----------
-    law : the law.
-    fitted, tested : numbers of designed and of fresh configurations.
-    misfit : largest relative misfit on fresh ones, an upper bound; on the one that killed it a lower bound.
-    killed : the fresh configuration that contradicts it.
-    """
-
-    law: Law
-    fitted: int
-    tested: int = 0
-    misfit: Fraction = Fraction(0)
-    killed: Config | None = None
-
-    @property
-    def digits(self) -> int:
-        """Digits to which all fresh configurations agree."""
-        count = 0
-        while self.misfit * 10 ** (count + 1) <= 1 and count < 999:
-            count += 1
-        return count if self.tested else 0
-
-    @property
-    def verdict(self) -> str:
-        """In words; never more than was seen."""
-        if self.killed is not None:
-            return "killed by a fresh configuration"
-        if not self.tested:
-            return "not tested"
-        return f"consistent on {self.tested} fresh configurations, digits {self.digits}"
 
 
 @dataclass
@@ -109,8 +69,10 @@ class Campaign:
         if time.monotonic() > self.deadline:
             raise BudgetEnded
 
-    def measure(self, config: Config) -> None:
-        """Measure a designed configuration; one that cannot be measured is replaced, a few times."""
+    def measure(self, config: Config) -> bool:
+        """Measure a designed configuration, once; whether that gave a number. A few may fail."""
+        if any(config == seen for seen, _ in self.findings.measured):
+            return False
         self.check()
         try:
             found = bracket(self.quantity, config, self.quantity.digits[0])
@@ -119,9 +81,10 @@ class Campaign:
             if self.failures > MOST_FAILURES:
                 raise
             self.progress(f"not measured: {words(config)} ({why})")
-            return
+            return False
         self.findings.measured.append((config, found))
         self.progress(f"{words(config)}: {self.quantity.unknown} = {float(found[0]):.12g}")
+        return True
 
     def deepen(self) -> None:
         """Measure everything again to the most digits."""
@@ -180,7 +143,8 @@ def discover(
         laws = _laws(campaign)
         findings.proposals = [Proposal(law, len(findings.measured)) for law in laws]
         for i, proposal in enumerate(findings.proposals):
-            for better in examine(quantity, proposal, seed=seed, fresh=fresh):
+            used = [config for config, _ in findings.measured]
+            for better in examine(quantity, proposal, seed=seed, fresh=fresh, used=used):
                 findings.proposals[i] = better
                 progress(f"{better.law.equation()}: {better.verdict}")
                 campaign.check()
@@ -192,49 +156,13 @@ def discover(
     except Unmeasured as why:
         findings.reason = f"not enough configurations could be measured: {why}"
     if not findings.survivors and not findings.reason:
-        findings.reason = "every proposal was killed by a fresh configuration"
+        killed = all(proposal.killed is not None for proposal in findings.proposals)
+        findings.reason = (
+            "every proposal was killed by a fresh configuration"
+            if killed
+            else "no fresh configuration could be measured, so nothing tests what is proposed"
+        )
     return findings
-
-
-def examine(
-    quantity: Quantity, proposal: Proposal, *, seed: int = 0, fresh: int = FRESH, digits: int = FRESH_DIGITS
-) -> Iterator[Proposal]:
-    """Test a proposal on fresh configurations; yields it with its record after each, ends at the first misfit.
-
-    Examples
-    --------
-    >>> from verify.discover.laws import Power
-    >>> from verify.discover.quantities import find
-    >>> wrong = Law("value", 1, {0: Form((Power("n", Fraction(1)),))})
-    >>> [p.verdict for p in examine(find("uf-svm", "value"), Proposal(wrong, 0))]
-    ['killed by a fresh configuration']
-    """
-    rng, failures = Random(f"fresh {quantity.model} {quantity.name} {seed}"), 0
-    while proposal.tested < fresh and failures <= MOST_FAILURES:
-        config = quantity.draw(rng, fresh=True)
-        try:
-            with precision(BITS):
-                predicted = proposal.law(quantity.values(config))
-                off = misfit(quantity, config, predicted, digits)
-        except ArithmeticError:
-            yield replace(proposal, tested=proposal.tested + 1, killed=config)
-            return
-        except Unmeasured:
-            failures += 1
-            continue
-        with precision(BITS):
-            low, high = (_exact(end) for end in (off.lower(), off.upper()))
-        if low > 0:
-            yield replace(proposal, tested=proposal.tested + 1, misfit=low, killed=config)
-            return
-        proposal = replace(proposal, tested=proposal.tested + 1, misfit=max(high, proposal.misfit))
-        yield proposal
-
-
-def _exact(end: arb) -> Fraction:
-    from verify.bracket import fraction
-
-    return fraction(end)
 
 
 # --- laws --------------------------------------------------------------------------------------------------------
@@ -243,7 +171,7 @@ def _exact(end: arb) -> Fraction:
 def _laws(campaign: Campaign) -> list[Law]:
     """Proposals from designed configurations, simplest first; none with the reason left in the findings."""
     findings, quantity = campaign.findings, campaign.quantity
-    for config in _designs(quantity, campaign.seed):
+    for config in quantity.draws(campaign.seed):
         if len(findings.measured) >= PROBES:
             break
         campaign.measure(config)
@@ -255,17 +183,16 @@ def _laws(campaign: Campaign) -> list[Law]:
     seen = [config for config, _ in findings.measured]
     rows = [row for config in seen for row in _rows(quantity, config)]
     width, spare = len(rows[0]), 0
-    for config in islice(_designs(quantity, campaign.seed + 1), 400):
-        more = rows + _rows(quantity, config)
-        if rank(more) > rank(rows) or rank(rows) == width:
-            spare += rank(rows) == width
+    for config in islice(quantity.draws(campaign.seed + 1), 400):
+        more, full = rows + _rows(quantity, config), rank(rows) == width
+        if (full or rank(more) > rank(rows)) and campaign.measure(config):
+            spare += full
             rows = more
-            campaign.measure(config)
         if spare >= FEW:
             break
     laws = _fit(campaign, polynomials=False)
     if not laws and quantity.index is None:
-        for config in _designs(quantity, campaign.seed + 2):
+        for config in quantity.draws(campaign.seed + 2):
             if len(findings.measured) >= MANY:
                 break
             campaign.measure(config)
@@ -277,16 +204,6 @@ def _laws(campaign: Campaign) -> list[Law]:
             + " explains all of them"
         )
     return laws
-
-
-def _designs(quantity: Quantity, seed: int) -> Iterator[Config]:
-    """Different random designed configurations."""
-    rng, seen = Random(f"design {quantity.model} {quantity.name} {seed}"), []
-    for _ in range(2000):
-        config = quantity.draw(rng)
-        if config not in seen:
-            seen.append(config)
-            yield config
 
 
 def _rows(quantity: Quantity, config: Config) -> list[list[Fraction]]:
@@ -320,8 +237,8 @@ def _kind(campaign: Campaign) -> tuple[int, Coefficients, bool] | None:
 def _no_kind(findings: Findings) -> str:
     digits = int(min((digits_of(b) for _, b in findings.measured), default=0))
     return (
-        f"no closed form of low complexity: at {digits} digits none of the numbers is a root, of order up to "
-        f"{HIGHEST_POWER}, of a rational of few digits, nor a zero of a polynomial of degree up to {HIGHEST_DEGREE} "
+        f"no closed form of low complexity: at {digits} digits the numbers are not all roots, of one order up to "
+        f"{HIGHEST_POWER}, of rationals of few digits, nor all zeros of polynomials of degree up to {HIGHEST_DEGREE} "
         "with small integer coefficients"
     )
 
@@ -347,7 +264,15 @@ def _fit(campaign: Campaign, *, polynomials: bool) -> list[Law]:
         brackets = {words(config): found for config, found in campaign.findings.measured}
         roots = {_place(brackets[words(config)], coefficients) for config, coefficients in pairs}
         laws = [replace(law, root=min(roots)) for law in laws] if len(roots) == 1 else []
+    laws = [law for law in laws if _explains(law, campaign)]
     return sorted(laws, key=lambda law: (law.complexity, law.equation()))[:KEPT]
+
+
+def _explains(law: Law, campaign: Campaign) -> bool:
+    """Whether a law agrees with every measurement, those that were of a lower degree than it included."""
+    with precision(BITS):
+        found = [(predicted_by(law, campaign.quantity, config), hull(b)) for config, b in campaign.findings.measured]
+    return all(number is not None and number.overlaps(measured) for number, measured in found)
 
 
 def _relate(

@@ -9,7 +9,8 @@ from pathlib import Path
 import verify
 from verify.counts import InputError
 from verify.discover.laws import Law
-from verify.discover.search import Findings, Proposal
+from verify.discover.proposals import Proposal
+from verify.discover.search import Findings
 from verify.scaffold import claim_path, write_claim
 
 __all__ = ["write"]
