@@ -188,6 +188,21 @@ def test_a_folder_named_like_a_file_and_an_id_stated_twice(tmp_path, monkeypatch
     ]
 
 
+def test_what_a_false_conjecture_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}mine = conjecture("B-1", sp.Ge(p_own, 2 * p_wrong))\n')
+    code, out, _ = call("run", "B-1", "--examples", "1", "--routes", "enclosure,exact", "--jobs", "1")
+    assert code == 1
+    assert re.search(r"FAILED B-1: refuted at sizes 1x2: p_own >= 2\*p_wrong with \[.* against \[.*, see its case", out)
+    (case,) = (tmp_path / "reports" / "cases").glob("*.json")
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    code, out, err = call("replay", str(case))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "must be found, here or with --path FOLDER: unknown claim 'B-1'" in err
+    assert call("replay", str(case), "--path", str(tmp_path / "conjectures"))[0] == 1
+
+
 READERS = {
     "float": ("yield {p: float(optimum.problem.N)}", ": B: p is read as .*, a float"),
     "nothing": ("return None", ": B: its reader fails on the witness, route enclosure: TypeError"),
@@ -302,12 +317,12 @@ def test_a_claim_of_an_installed_package_counts_like_a_built_in_one(installed, t
 
 
 def test_a_broken_package_is_left_out(installed):
-    write(installed / "outside_law", "second.py", "1 / 0\n")
+    second = write(installed / "outside_law", "second.py", "\n1 / 0\n")
     assert "OUT-2" not in registry.load()
     code, _, err = call("list")
     assert (code, err) == (
         0,
-        "verify: left out: installed package outside_law: ZeroDivisionError: division by zero\n",
+        f"verify: left out: installed package outside_law, {second}:2: ZeroDivisionError: division by zero\n",
     )
 
 

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
@@ -231,7 +232,9 @@ def _installed(entry: importlib.metadata.EntryPoint) -> list[ModuleType]:
     try:
         return list(_package(entry.load()))
     except (Exception, SystemExit) as error:
-        raise InputError(f"installed package {entry.value}: {type(error).__name__}: {error}") from error
+        own = [f for f in extract_tb(error.__traceback__) if entry.module.split(".")[0] in Path(f.filename).parts]
+        place = f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+        raise InputError(f"installed package {entry.value}{place}: {type(error).__name__}: {error}") from error
 
 
 def load_losses() -> list[ModuleType]:

@@ -205,7 +205,7 @@ def _failures(result: RunResult, *, full: bool) -> list[str]:
     from verify import engine, ledger
 
     failures = [
-        f"{row.id}: refuted, see its case"
+        f"{row.id}: refuted{_where(row)}, see its case"
         for row in result.claims
         if row.verdict == "refuted" and row.status in ("theorem", "conjecture") and row.required != "refuted"
     ]
@@ -213,6 +213,15 @@ def _failures(result: RunResult, *, full: bool) -> list[str]:
         failures += [_shortfall(row) for row in result.claims if row.verdict != "refuted" and not engine.reached(row)]
         failures += ledger.weaker(result.claims, ledger.load())
     return failures
+
+
+def _where(row: ClaimResult) -> str:
+    """What its counterexample shows."""
+    case = row.counterexample
+    if case is None:
+        return ""
+    sizes = ",".join(size if repeat == 1 else f"{size}x{repeat}" for size, repeat in case.configuration["counts"])
+    return f" at sizes {sizes}: {case.relation} with {case.observed['value']} against {case.predicted['value']}"
 
 
 def _shortfall(row: ClaimResult) -> str:
@@ -286,7 +295,12 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
 
     common.require_file(file)
     case, problem = cases.load(file)
-    known, (claim, *_) = common.claims_of(path, [case.claim])
+    try:
+        known, (claim, *_) = common.claims_of(path, [case.claim])
+    except InputError as error:
+        raise InputError(
+            f"{file}: the case of a claim that must be found, here or with --path FOLDER: {error}"
+        ) from None
     answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)
