@@ -203,6 +203,27 @@ def test_what_a_false_conjecture_shows(tmp_path, monkeypatch):
     assert call("replay", str(case), "--path", str(tmp_path / "conjectures"))[0] == 1
 
 
+@pytest.mark.parametrize("width", [80, 120, 140])
+def test_the_table_of_a_run_breaks_no_word(width):
+    from rich.console import Console
+
+    from verify import engine
+    from verify.commands.running import _run_table
+
+    (claim,) = registry.claims_in_file(DOCS / "examples" / "two_lines.py")
+    result = engine.run([claim], examples=0, routes=["enclosure"], mutants=False)
+    row = result.claims[0]
+    routes = dict.fromkeys(("symbolic", "enclosure", "exact", "nonconvex", "convex"), row.routes["enclosure"])
+    undecided = {name: found.model_copy(update={"verdict": "undecided"}) for name, found in routes.items()}
+    mutants = row.mutants.model_copy(update={"by_certificate": 5, "resolution_certificate": 1e-6})
+    rows = [row.model_copy(update={"id": "MINE-07", "routes": undecided, "mutants": mutants})]
+    out = io.StringIO()
+    Console(width=width, file=out).print(_run_table(result.model_copy(update={"claims": rows}), width))
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    for word in ("MINE-07", "symbolic", "enclosure", "nonconvex", "undecided", "by cert.", "5 (1e-06)"):
+        assert word in out.getvalue()
+
+
 READERS = {
     "float": ("yield {p: float(optimum.problem.N)}", ": B: p is read as .*, a float"),
     "nothing": ("return None", ": B: its reader fails on the witness, route enclosure: TypeError"),

@@ -18,6 +18,8 @@ from verify.counts import InputError
 from verify.wording import counted, surviving
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from theory.claim import Claim
     from theory.problem import Problem
     from verify.schemas import Case, ClaimResult, MutantSummary, ReplayOutput, RunResult
@@ -234,20 +236,34 @@ FLOATING = ("certified", "agrees")
 """Verdicts below what the kernel can give."""
 
 
-def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
-    from verify.report.views import papers
+NARROW = 120
+"""Columns below which the table of a run names the routes in one cell and leaves out the worst residual: a column for
+each would break every word."""
+
+
+def _run_table(result: RunResult, width: int) -> Table:
+    """One row per claim."""
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
-    table = common.table("claim", "verdict", *routes, "worst", "mutants", "by certificate", "s")
+    narrow = width < NARROW
+    columns = ["routes"] if narrow else [*routes, "worst"]
+    table = common.table("claim", "verdict", *columns, "mutants", "by cert.", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
-        cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
-        worst = f"{max(errors):.1e}" if errors else ""
+        said = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
+        named = "\n".join(f"{route} {cell}" for route, cell in zip(routes, said, strict=True) if cell)
+        cells = [named] if narrow else [*said, f"{max(errors):.1e}" if errors else ""]
         killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
-        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
+        table.add_row(row.id, row.verdict or "note", *cells, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
+    return table
+
+
+def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
+    from verify.report.views import papers
+
     out = common.console()
-    out.print(table)
+    out.print(_run_table(result, out.width))
     for paper in papers(result):
         counts = ", ".join(f"{count} {verdict}" for verdict, count in paper.counts.items())
         out.print(f"{paper.name}: {counts}", soft_wrap=True)
