@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -258,6 +259,21 @@ def test_a_weaker_attack_has_a_coarser_resolution(tmp_path):
     far.press(Problem.ce([(9, 2), (4, 2)], 1).at("4.001"))
     assert far.steps["0 +"] == [4, 6, 9, 12]
     assert far.steps["0 -"] == [3, 4, 6, 9, 12]
+
+
+def test_the_map_shows_where_nothing_was_tried(tmp_path, capsys):
+    from verify.commands.hunting import print_strength
+
+    only = "K 3 | ratio 1 | {} | no bias"
+    found = summarise(TRUE, hunt(TRUE, 0, jobs=0, folder=tmp_path).progress)
+    shown = found.model_copy(update={"coverage": {only.format("at"): 2}, "outcomes": {"holds": 2, "nothing": 1}})
+    print_strength(shown.model_copy(update={"configurations": 3}))
+    said = capsys.readouterr().out
+    for row in ("below far", "above far"):
+        assert re.search(rf"{row} +│( 0 +│){{6}}", said)
+    assert "│ none" not in said
+    assert "rounded down to a power of ten: 1: 2" in said
+    assert "not counted as passes: 1 with nothing to compare" in said
 
 
 # --- nothing is refuted on one floating word -----------------------------------------------------------------------

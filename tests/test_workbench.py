@@ -78,7 +78,7 @@ BROKEN = {
     "expression": ('conjecture("B", p - q)', "relation 1 is Add p - q, not a relation"),
     "no relation": ('conjecture("B")', "relations is empty"),
     "limit": ('conjecture("B", Asymptotic(p, q))', "Asymptotic needs along"),
-    "state": ('conjecture("B", sp.Equivalent(dead, x > 1, n > 2))', "a threshold is sp.Equivalent"),
+    "threshold": ('conjecture("B", sp.Equivalent(dead, x > 1, n > 2))', "a threshold is sp.Equivalent"),
     "witness": ('conjecture("B", p <= 1, witness=(3, 2))', "witness is a Problem, not tuple"),
     "statement": ('conjecture("B", p <= 1, statement="p <= 1")', r"a tuple of LaTeX strings, not str p <= 1; write \("),
     "read": ('conjecture("B", p <= 1, read=3)', "read is a function, not int 3"),
@@ -112,11 +112,116 @@ BROKEN = {
     ),
     "import": ("from theory.symbols import ppp", ":3: ImportError: cannot import name 'ppp'.*; did you mean p"),
     "exit": ("raise SystemExit(0)", ":3: SystemExit"),
+    "third": ('conjecture("B", p <= 1 / 3 * n)', r"such as sp.Rational\('1/3'\)"),
+    "id": ('conjecture("../B", p <= 1)', r":3: ../B: '../B' is not an ID: letters, digits"),
+    "state": ('conjecture("B", sp.Eq(dead, x > 1))', "a threshold is sp.Equivalent"),
+    "conjunction": ('conjecture("B", sp.And(p < n, q < n))', "give each part as a relation of its own"),
+    "chain": ('conjecture("B", 0 <= p <= n)', "TypeError.*; write each comparison as a relation of its own"),
+    "power": ('conjecture("B", p <= n^2)', r"TypeError.*; a power is \*\*"),
+    "math": ('conjecture("B", p <= __import__("math").sqrt(n))', "TypeError.*; use sp.sqrt"),
+    "name": ('conjecture("B", sp.Ge(margn, 0))', ":3: NameError.*; did you mean margin"),
+    "other model": (
+        'conjecture("B", p <= 1, family=Family(model="mse"))',
+        "draws problems of model mse, witness and settings are of model ce",
+    ),
+    "refuted": ('conjecture("B", p <= 1, status="refuted", required="agrees")', "write required='refuted' too"),
     "mutant": (
         'conjecture("B", p <= 1, mutants=(Mutant("m", relations=(p <= 0.5,)),))',
         "a relation of the mutant 'm' holds the float",
     ),
 }
+
+
+CHECKED = {
+    "companions": ("companions=lambda p: p", "companions gives Problem ... for the witness, not a tuple of Problem"),
+    "failing companions": ("companions=lambda p: (p.size,)", "companions fails on the witness: AttributeError"),
+    "rests on nothing": ('rests_on=frozenset({"HL23-99"})', "it rests on HL23-99, which no claim is"),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_what_a_run_needs_is_refused_in_one_sentence(tmp_path, monkeypatch, name):
+    field, says = CHECKED[name]
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}mine = conjecture(\n    "B", sp.Ge(margin, 0),\n    {field})\n')
+    code, out, err = call("run", "B")
+    assert (code, out, err) == (2, "", f"verify: conjectures/b.py:4: B: {err.partition(': B: ')[2]}")
+    assert says in err
+
+
+def test_a_reader_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("verify.soundness.PATIENCE", 0.1)
+    reader = "def read(optimum):\n    while True:\n        yield {K: 2}\n"
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}\n\n{reader}\nmine = conjecture("B", p <= 1, read=read)\n')
+    code, out, err = call("hunt", "B")
+    assert (code, out) == (2, "")
+    assert "b.py:8: B: its reader has not ended on" in err
+
+
+def test_what_a_claim_file_prints_is_no_part_of_the_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}print("seen")\nmine = conjecture("B-1", sp.Ge(margin, 0))\n')
+    code, out, err = call("show", "B-1", "--json")
+    assert (code, json.loads(out)["id"], err) == (0, "B-1", "seen\n")
+
+
+def test_a_claim_that_is_bound_to_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}conjecture("B-1", sp.Ge(margin, 0))\n')
+    code, _, err = call("show", "B-1")
+    assert (code, err) == (
+        2,
+        "verify: conjectures/b.py:2: claim B-1 is bound to no name of the file: write mine = conjecture(...).\n",
+    )
+    assert "did you mean" not in call("show", "Q-1")[2]
+
+
+def test_a_folder_named_like_a_file_and_an_id_stated_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conjectures" / "a.py").mkdir(parents=True)
+    twice = 'a = conjecture("B-1", sp.Ge(margin, 0))\nb = conjecture("B-1", sp.Ge(margin, -1))\n'
+    write(tmp_path / "conjectures", "b.py", f"{HEAD}{twice}")
+    assert list(registry.load().broken.values()) == [
+        "conjectures/a.py: this is not a file",
+        "conjectures/b.py:3: claim B-1 is stated in conjectures/b.py already",
+    ]
+
+
+def test_what_a_false_conjecture_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "conjectures", "b.py", f'{HEAD}mine = conjecture("B-1", sp.Ge(p_own, 2 * p_wrong))\n')
+    code, out, _ = call("run", "B-1", "--examples", "1", "--routes", "enclosure,exact", "--jobs", "1")
+    assert code == 1
+    assert re.search(r"FAILED B-1: refuted at sizes 1x2: p_own >= 2\*p_wrong with \[.* against \[.*, see its case", out)
+    (case,) = (tmp_path / "reports" / "cases").glob("*.json")
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    code, out, err = call("replay", str(case))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "must be found, here or with --path FOLDER: unknown claim 'B-1'" in err
+    assert call("replay", str(case), "--path", str(tmp_path / "conjectures"))[0] == 1
+
+
+@pytest.mark.parametrize("width", [80, 120, 140])
+def test_the_table_of_a_run_breaks_no_word(width):
+    from rich.console import Console
+
+    from verify import engine
+    from verify.commands.running import _run_table
+
+    (claim,) = registry.claims_in_file(DOCS / "examples" / "two_lines.py")
+    result = engine.run([claim], examples=0, routes=["enclosure"], mutants=False)
+    row = result.claims[0]
+    routes = dict.fromkeys(("symbolic", "enclosure", "exact", "nonconvex", "convex"), row.routes["enclosure"])
+    undecided = {name: found.model_copy(update={"verdict": "undecided"}) for name, found in routes.items()}
+    mutants = row.mutants.model_copy(update={"resolution_certificate": 1e-6})
+    rows = [row.model_copy(update={"id": "MINE-07", "routes": undecided, "mutants": mutants})]
+    out = io.StringIO()
+    Console(width=width, file=out).print(_run_table(result.model_copy(update={"claims": rows}), width))
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    for word in ("MINE-07", "symbolic", "enclosure", "nonconvex", "undecided", "by cert.", "(1e-06)"):
+        assert word in out.getvalue()
 
 
 READERS = {
@@ -233,12 +338,12 @@ def test_a_claim_of_an_installed_package_counts_like_a_built_in_one(installed, t
 
 
 def test_a_broken_package_is_left_out(installed):
-    write(installed / "outside_law", "second.py", "1 / 0\n")
+    second = write(installed / "outside_law", "second.py", "\n1 / 0\n")
     assert "OUT-2" not in registry.load()
     code, _, err = call("list")
     assert (code, err) == (
         0,
-        "verify: left out: installed package outside_law: ZeroDivisionError: division by zero\n",
+        f"verify: left out: installed package outside_law, {second}:2: ZeroDivisionError: division by zero\n",
     )
 
 

@@ -58,8 +58,8 @@ def conjecture(identifier: str, *relations: Any, model: str = "ce", **more: Any)
     model : a key of :data:`EXAMPLES`.
     more : fields of :class:`theory.claim.Claim` that replace the defaults: title (the formula), kind (equality,
         threshold, limit or bound, by the first relation), statement (the formula in LaTeX), witness, family, hypotheses
-        (the model and no bias, beside those that are given), read, required ('agrees': two independent routes), mutants
-        (generic ones only).
+        (the model and no bias, beside those that are given), read, required ('agrees': two independent routes;
+        'refuted' where the status is that), mutants (generic ones only).
 
     Raises
     ------
@@ -86,7 +86,7 @@ def conjecture(identifier: str, *relations: Any, model: str = "ce", **more: Any)
         "read": class_readings,
         "witness": EXAMPLES[model],
         "family": FAMILIES[model],
-        "required": "agrees",
+        "required": "refuted" if more.get("status") == "refuted" else "agrees",
         "source": "a conjecture",
     }
     hypotheses = (_of_model(model), *more.pop("hypotheses", ()))

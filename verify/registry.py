@@ -6,13 +6,16 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
+from typing import Any
 
 from theory.claim import Claim
 from verify.counts import InputError
@@ -53,6 +56,7 @@ class Claims(dict[str, Claim]):
     files : where each claim is stated.
     outside : IDs that this package does not ship.
     broken : files that were left out, and why: one sentence that names file and line.
+    loaded : files outside this package that were not left out, also those that state nothing.
     """
 
     def __init__(self) -> None:
@@ -60,6 +64,7 @@ class Claims(dict[str, Claim]):
         self.files: dict[str, Path] = {}
         self.outside: set[str] = set()
         self.broken: dict[Path, str] = {}
+        self.loaded: list[Path] = []
 
     def add(self, modules: Iterable[ModuleType]) -> list[Claim]:
         """Add all claims of some modules or none of them; the new ones.
@@ -77,7 +82,8 @@ class Claims(dict[str, Claim]):
                 if known is None:
                     stated[claim.id] = claim, path
                 elif known is not claim:
-                    raise InputError(f"{_place(path, claim.id)}: claim {claim.id} is stated in {first} already")
+                    place = _place(path, claim.id, last=True)
+                    raise InputError(f"{place}: claim {claim.id} is stated in {first} already")
         self |= {name: claim for name, (claim, _) in stated.items()}
         self.files |= {name: path for name, (_, path) in stated.items()}
         return [claim for claim, _ in stated.values()]
@@ -125,6 +131,7 @@ def load(paths: Sequence[Path] = (), only: Collection[str] | None = None) -> Cla
     for path, loaded in outside.items():
         try:
             found.outside |= {claim.id for claim in found.add(loaded)}
+            found.loaded.append(path)
         except InputError as error:
             found.broken[path] = str(error)
     while wanted is not None and (more := set().union(*(related(found, name) for name in only or ())) - wanted):
@@ -171,16 +178,19 @@ def _path_of(module: ModuleType) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _place(path: Path, identifier: str, field: str = "id") -> str:
+def _place(path: Path, identifier: str, field: str = "id", *, last: bool = False) -> str:
     """File and line of a field of a claim."""
     from verify.soundness import line_of
 
-    line = line_of(path, identifier, field)
+    line = line_of(path, identifier, field, last=last)
     return f"{path}:{line}" if line else str(path)
 
 
 def require_readable(claims: Claims, chosen: Iterable[Claim]) -> None:
     """Refuse claims from outside whose relations have symbols that no reading provides; solves their witnesses.
+
+    A claim that rests on an ID that nobody has is refused too: routes that use the claim it means would count as
+    evidence.
 
     Raises
     ------
@@ -191,7 +201,8 @@ def require_readable(claims: Claims, chosen: Iterable[Claim]) -> None:
         if claim.id in claims.outside and claim.status != "note":
             from verify.soundness import unread
 
-            if broken := unread(claim):
+            unknown = sorted(claim.rests_on - claims.keys())
+            if broken := ("rests_on", f"it rests on {unknown[0]}, which no claim is") if unknown else unread(claim):
                 raise InputError(f"{_place(claims.files[claim.id], claim.id, broken[0])}: {claim.id}: {broken[1]}")
 
 
@@ -221,7 +232,9 @@ def _installed(entry: importlib.metadata.EntryPoint) -> list[ModuleType]:
     try:
         return list(_package(entry.load()))
     except (Exception, SystemExit) as error:
-        raise InputError(f"installed package {entry.value}: {type(error).__name__}: {error}") from error
+        own = [f for f in extract_tb(error.__traceback__) if entry.module.split(".")[0] in Path(f.filename).parts]
+        place = f", {own[-1].filename}:{own[-1].lineno}" if own else ""
+        raise InputError(f"installed package {entry.value}{place}: {type(error).__name__}: {error}") from error
 
 
 def load_losses() -> list[ModuleType]:
@@ -262,7 +275,10 @@ def _file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"conjectures.{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: not a Python file")
+    if path.exists() and not path.is_file():  # a pipe has no end
+        raise InputError(f"{path}: this is not a file")
     module = importlib.util.module_from_spec(spec)
+    vars(module)["print"] = _print  # of the claim's readers too, in any process: standard output may have to be JSON
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path}: the file is larger than {LARGEST // 10**6} MB")
@@ -275,6 +291,11 @@ def _file(path: Path) -> ModuleType:
         text = str(error) if not isinstance(error, SyntaxError) else str(error.msg)
         raise InputError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {text}{hint(error)}") from error
     return module
+
+
+def _print(*values: Any, file: Any = None, **options: Any) -> None:
+    """``print`` of a claim file: on standard error."""
+    print(*values, file=sys.stderr if file is None else file, **options)
 
 
 def _line_of(error: BaseException, path: Path) -> str:
@@ -320,12 +341,14 @@ def _unknown(pattern: str, claims: Mapping[str, Claim], broken: Mapping[Path, st
     for path, message in broken.items():
         if path.is_file() and f'"{pattern}"' in path.read_text(encoding="utf-8", errors="replace").replace("'", '"'):
             return message
-    near = get_close_matches(pattern.upper(), list(claims), n=1, cutoff=0.0)
-    if not near:
-        return "no claims are registered"
-    return f"unknown claim {pattern!r}; did you mean {near[0]}?" + "".join(
-        f" (left out: {why})" for why in broken.values()
-    )
+    from verify.soundness import line_of
+
+    for path in getattr(claims, "loaded", ()):
+        if line := line_of(path, pattern, "id"):
+            return f"{path}:{line}: claim {pattern} is bound to no name of the file: write mine = conjecture(...)"
+    near = get_close_matches(pattern.upper(), list(claims), n=1)
+    advice = f"did you mean {near[0]}?" if near else "verify list names those that there are"
+    return f"unknown claim {pattern!r}; {advice}" + "".join(f" (left out: {why})" for why in broken.values())
 
 
 def ancestors(claims: dict[str, Claim], identifier: str) -> frozenset[str]:

@@ -40,10 +40,11 @@ def claim_path(identifier: str, folder: Path = FOLDER) -> Path:
     >>> claim_path("MINE-01").name
     'mine_01.py'
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,39}", identifier):
-        rule = "letters, digits, - and _, starting with a letter, at most 40"
-        raise InputError(f"{identifier[:40]!r} is not an ID: {rule}")
     from verify import registry
+    from verify.soundness import ID_RULE, is_id
+
+    if not is_id(identifier):
+        raise InputError(f"{identifier[:40]!r} is not an ID: {ID_RULE}")
 
     if identifier in registry.load(only=[identifier]):
         raise InputError(f"claim {identifier} exists already; choose another ID")

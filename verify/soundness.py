@@ -7,9 +7,11 @@ before a command that needs the readings.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,7 +24,10 @@ from theory.problem import Problem
 from theory.symbols import dead
 from verify.sampling import NEAR
 
-__all__ = ["fault", "hint", "line_of", "unread"]
+__all__ = ["ID_RULE", "fault", "hint", "is_id", "line_of", "unread"]
+
+ID_RULE = "letters, digits, - and _, starting with a letter, at most 40"
+"""An ID names files: the journal of a hunt, saved cases."""
 
 REQUIRED = ("proved", "enclosed", "certified", "agrees", "refuted")
 SIZES = ("two", "clusters", "distinct", "balanced", "any")
@@ -51,9 +56,31 @@ ITEMS = (
     ("rests_on", str, "an ID"),
 )
 FUNCTIONS = ("read", "derivation", "along", "companions")
+PATIENCE = 30.0
+"""Seconds that a reader may take for one optimum."""
+SLIPS = (
+    (r"truth value of Relational", "write each comparison as a relation of its own: no chains, no and, or, not"),
+    (r"unsupported operand type\(s\) for \^", "a power is **"),
+    (
+        r"Cannot convert expression to float|no callable \w+ method",
+        "use sp.sqrt, sp.log, sp.exp, not those of math or numpy",
+    ),
+)
+"""Slips of the pen that Python and SymPy report in words of their own, and what to write instead."""
 
 Fault = tuple[str, str]
 """A field of the claim (with the number of its item after a dot), and one sentence."""
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may be an ID.
+
+    Examples
+    --------
+    >>> is_id("MINE-01"), is_id("../x"), is_id("")
+    (True, False, False)
+    """
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,39}", text) is not None
 
 
 def fault(claim: Claim) -> Fault | None:
@@ -95,9 +122,13 @@ def _types(claim: Claim) -> Iterator[Fault]:
 
 
 def _words(claim: Claim) -> Iterator[Fault]:
+    if not is_id(claim.id):
+        yield "id", f"{_brief(claim.id)!r} is not an ID: {ID_RULE}"
     yield from _unknown("kind", claim.kind, get_args(Kind))
     yield from _unknown("status", claim.status, get_args(Status))
     yield from _unknown("required", claim.required, REQUIRED)
+    if claim.status == "refuted" and claim.required != "refuted":
+        yield "status", "a statement of status 'refuted' is one that must be refuted: write required='refuted' too"
 
 
 def _unknown(name: str, value: Any, known: tuple[str, ...], field: str = "") -> Iterator[Fault]:
@@ -108,6 +139,11 @@ def _unknown(name: str, value: Any, known: tuple[str, ...], field: str = "") -> 
 def _nearest(value: str, known: tuple[str, ...]) -> str:
     near = get_close_matches(value, known, n=1, cutoff=0.4)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known) or 'none'}"
+
+
+def _close(value: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(value, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _family(claim: Claim) -> Iterator[Fault]:
@@ -124,6 +160,10 @@ def _family(claim: Claim) -> Iterator[Fault]:
         yield from _unknown("bias", bias, BIASES, "family")
     for name in family.near or ():
         yield from _unknown("threshold in near", name, NEAR.get(family.model, (name,)), "family")
+    models = {problem.key: None for problem in (claim.witness, *claim.settings) if problem is not None}
+    if models and family.model not in models:
+        known = ", ".join(models)
+        yield "family", f"the family draws problems of model {family.model}, witness and settings are of model {known}"
 
 
 def _relations(claim: Claim) -> Iterator[Fault]:
@@ -147,9 +187,12 @@ def _relation(relation: Any, claim: Claim) -> str:
         )
     if relation in (sp.true, sp.false):
         return f"is already {str(relation).lower()}: build it with evaluate=False so that it is checked on optima"
+    if isinstance(relation, sp.And):
+        return f"is {_kind(relation)}: give each part as a relation of its own"
     if not isinstance(relation, Relational | sp.Equivalent | Asymptotic):
         return f"is {_kind(relation)}, not a relation: sp.Eq, sp.Le, ..., sp.Equivalent(dead, ...), Asymptotic"
-    if isinstance(relation, sp.Equivalent) and (dead not in relation.args or len(relation.args) != 2):
+    states = isinstance(relation, sp.Equivalent) or dead in relation.free_symbols
+    if states and not (isinstance(relation, sp.Equivalent) and dead in relation.args and len(relation.args) == 2):
         return "has the wrong form: a threshold is sp.Equivalent(dead, condition) with dead of theory.symbols"
     if isinstance(relation, Asymptotic) != (claim.along is not None):
         return "and along belong together: Asymptotic needs along(problem, L), and along needs Asymptotic"
@@ -157,7 +200,8 @@ def _relation(relation: Any, claim: Claim) -> str:
     floats = sorted({str(number) for part in parts for number in sp.sympify(part).atoms(sp.Float)})
     if floats:
         text = floats[0].rstrip("0")
-        return f"holds the float {text}: write the exact number, such as sp.Rational('{text}')"
+        meant = text if len(text) <= 12 else Fraction(text).limit_denominator(1000)  # 1/3, not its fifteen digits
+        return f"holds the float {text}: write the exact number, such as sp.Rational('{meant}')"
     return ""
 
 
@@ -203,6 +247,8 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     from verify.judge import ReadingError
 
     wanted = {s for relation in claim.relations for s in relation.free_symbols}
+    for found in _other_problems(claim):
+        return found
     try:
         provided, failure = _provided(claim, wanted, seed)
     except ReadingError as error:
@@ -218,9 +264,33 @@ def unread(claim: Claim, seed: int = 0) -> Fault | None:
     return None
 
 
+def _other_problems(claim: Claim) -> Iterator[Fault]:
+    """What is wrong with the functions from the witness to other problems."""
+    from verify.judge import LIMIT_SCALES
+
+    problem: Any = claim.witness
+    others: Any = ()
+    name = "along"
+    try:
+        if claim.along is not None:
+            problem = claim.along(problem, LIMIT_SCALES[0])
+            if not isinstance(problem, Problem):
+                yield name, f"along gives {_kind(problem)} for the witness, not a Problem"
+                return
+        name = "companions"
+        if claim.companions is not None:
+            others = claim.companions(problem)
+    except Exception as error:  # code of the user
+        yield name, f"{name} fails on the witness: {type(error).__name__}: {error}"
+        return
+    if not isinstance(others, Iterable) or not all(isinstance(other, Problem) for other in others):
+        yield name, f"companions gives {_kind(others)} for the witness, not a tuple of Problem"
+
+
 def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> tuple[set[sp.Symbol], str]:
     """Symbols that readings provide, and how the reader failed on the first route on which it did."""
     from verify.findings import optimum_for, routes_of
+    from verify.hunt.attack import Overtime, limited
     from verify.judge import ReadingError, sound
 
     found: set[sp.Symbol] = set()
@@ -231,9 +301,12 @@ def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> tuple[set[sp.S
                 return found, ""
             optimum = optimum_for(claim, problem, route, seed, frozenset({claim.id}))
             try:
-                found |= {symbol for reading in claim.readings(optimum) for symbol in sound(reading)}
+                with limited(PATIENCE):
+                    found |= {symbol for reading in claim.readings(optimum) for symbol in sound(reading)}
             except ReadingError:
                 raise
+            except Overtime as error:
+                raise ReadingError(f"its reader has not ended on {problem.canonical()}: {error}") from error
             except Exception as error:  # code of the user
                 where = "the witness" if problem == claim.witness else "a setting"
                 failure = failure or f"its reader fails on {where}, route {route}: {type(error).__name__}: {error}"
@@ -266,6 +339,14 @@ def hint(error: BaseException) -> str:
     '; did you mean model?'
     """
     text = str(error)
+    for slip, advice in SLIPS:
+        if re.search(slip, text):
+            return f"; {advice}"
+    if isinstance(error, NameError):
+        from theory import quick
+
+        known_here = error.name in quick.__all__
+        return "; write from theory.quick import *" if known_here else _close(error.name or "", tuple(quick.__all__))
     if isinstance(error, TypeError) and "unexpected keyword argument" in text:
         owner, name = text.split(".")[0], text.rsplit("'", 2)[-2]
         known: Callable[..., Any] | None = getattr(theory.claim, owner, None)
@@ -278,22 +359,24 @@ def hint(error: BaseException) -> str:
     return ""
 
 
-def line_of(path: Path, identifier: str, field: str) -> int | None:
-    """The line of a field of a claim in its file, else of the call that makes the claim."""
+def line_of(path: Path, identifier: str, field: str, *, last: bool = False) -> int | None:
+    """The line of a field of a claim in its file, else of the call that makes the claim: the first one or the last."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8", errors="replace"))
     except (OSError, SyntaxError, ValueError):
         return None
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        given = {word.arg: word.value for word in node.keywords}
-        first = node.args[0] if node.args else given.get("id")
-        named = [v for v in (first, given.get("id")) if isinstance(v, ast.Constant)]
-        if any(value.value == identifier for value in named):
-            name, _, position = field.partition(".")
-            value = given.get(name)
-            if isinstance(value, ast.Tuple) and position and int(position) <= len(value.elts):
-                value = value.elts[int(position) - 1]
-            return node.lineno if value is None else value.lineno
-    return None
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_named(node, identifier)]
+    if not calls:
+        return None
+    call = calls[-1 if last else 0]
+    name, _, position = field.partition(".")
+    value = next((word.value for word in call.keywords if word.arg == name), None)
+    if isinstance(value, ast.Tuple) and position and int(position) <= len(value.elts):
+        value = value.elts[int(position) - 1]
+    return call.lineno if value is None else value.lineno
+
+
+def _is_named(call: ast.Call, identifier: str) -> bool:
+    """Whether the ID is its first argument or its argument ``id``."""
+    given = [word.value for word in call.keywords if word.arg == "id"]
+    return any(isinstance(value, ast.Constant) and value.value == identifier for value in (*call.args[:1], *given))

@@ -145,7 +145,7 @@ def print_strength(found: HuntOutput) -> None:
     if found.coverage:
         out.print("Where it holds: configurations by number of classes and distance from the nearest threshold")
         out.print(_map(found))
-        out.print("by ratio of sizes: " + _counts(found, 1), soft_wrap=True)
+        out.print("by ratio of sizes, rounded down to a power of ten: " + _counts(found, 1), soft_wrap=True)
         out.print("by options: " + _counts(found, 3), soft_wrap=True)
     for line in _lines(found):
         out.print(line, soft_wrap=True)
@@ -177,11 +177,11 @@ def _map(found: HuntOutput) -> Table:
     for region, number in found.coverage.items():
         classes, _, distance, _ = region.split(" | ")
         seen[classes, distance] = seen.get((classes, distance), 0) + number
-    columns = [c for c in CLASSES if any(c == key[0] for key in seen)]
-    table = common.table("distance", *columns)
-    for distance in DISTANCES:
-        if any(distance == key[1] for key in seen):
-            table.add_row(distance, *(str(seen.get((c, distance), 0)) for c in columns))
+    met = {distance for _, distance in seen}
+    table = common.table("distance", *CLASSES)
+    for distance in DISTANCES:  # a row of zeros says what was not tried; without thresholds there is one row
+        if distance in met or (distance != "none" and met != {"none"}):
+            table.add_row(distance, *(str(seen.get((c, distance), 0)) for c in CLASSES))
     return table
 
 
@@ -193,7 +193,7 @@ def _counts(found: HuntOutput, part: int) -> str:
         return [(int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", name)]
 
     parts = by_part(found.coverage, part)
-    return "; ".join(f"{name} {parts[name]}" for name in sorted(parts, key=key))
+    return "; ".join(f"{name.removeprefix('ratio ')}: {parts[name]}" for name in sorted(parts, key=key))
 
 
 def _lines(found: HuntOutput) -> list[str]:
@@ -210,7 +210,9 @@ def _lines(found: HuntOutput) -> list[str]:
         lines.append(f"resolution: a relative step of {found.resolution:.0e} in either direction is detected")
     others = {name: number for name, number in found.outcomes.items() if name not in ("holds", "violated")}
     if others:
-        lines.append("not counted as passes: " + ", ".join(f"{number} {name}" for name, number in others.items()))
+        words = {"nothing": "with nothing to compare"}
+        said = ", ".join(f"{number} {words.get(name, name)}" for name, number in others.items())
+        lines.append(f"not counted as passes: {said}")
     shown = [note for note in found.notes if note.outcome != "undecided"]
     lines += [f"  {note.outcome}: {note.reason} at {note.configuration}" for note in shown]
     return lines

@@ -18,6 +18,8 @@ from verify.counts import InputError
 from verify.wording import counted, surviving
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from theory.claim import Claim
     from theory.problem import Problem
     from verify.schemas import Case, ClaimResult, MutantSummary, ReplayOutput, RunResult
@@ -205,7 +207,7 @@ def _failures(result: RunResult, *, full: bool) -> list[str]:
     from verify import engine, ledger
 
     failures = [
-        f"{row.id}: refuted, see its case"
+        f"{row.id}: refuted{_where(row)}, see its case"
         for row in result.claims
         if row.verdict == "refuted" and row.status in ("theorem", "conjecture") and row.required != "refuted"
     ]
@@ -213,6 +215,15 @@ def _failures(result: RunResult, *, full: bool) -> list[str]:
         failures += [_shortfall(row) for row in result.claims if row.verdict != "refuted" and not engine.reached(row)]
         failures += ledger.weaker(result.claims, ledger.load())
     return failures
+
+
+def _where(row: ClaimResult) -> str:
+    """What its counterexample shows."""
+    case = row.counterexample
+    if case is None:
+        return ""
+    sizes = ",".join(size if repeat == 1 else f"{size}x{repeat}" for size, repeat in case.configuration["counts"])
+    return f" at sizes {sizes}: {case.relation} with {case.observed['value']} against {case.predicted['value']}"
 
 
 def _shortfall(row: ClaimResult) -> str:
@@ -225,20 +236,34 @@ FLOATING = ("certified", "agrees")
 """Verdicts below what the kernel can give."""
 
 
-def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
-    from verify.report.views import papers
+NARROW = 120
+"""Columns below which the table of a run names the routes in one cell and leaves out the worst residual: a column for
+each would break every word."""
+
+
+def _run_table(result: RunResult, width: int) -> Table:
+    """One row per claim."""
     from verify.routes import SOLVERS
 
     routes = [r for r in ("symbolic", *SOLVERS) if any(r in row.routes for row in result.claims)]
-    table = common.table("claim", "verdict", *routes, "worst", "mutants", "by certificate", "s")
+    narrow = width < NARROW
+    columns = ["routes"] if narrow else [*routes, "worst"]
+    table = common.table("claim", "verdict", *columns, "mutants", "by cert.", "s")
     for row in result.claims:
         errors = [r.max_error for r in row.routes.values() if r.max_error is not None]
-        cells = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
-        worst = f"{max(errors):.1e}" if errors else ""
+        said = [row.routes[r].verdict if r in row.routes and row.verdict else "" for r in routes]
+        named = "\n".join(f"{route} {cell}" for route, cell in zip(routes, said, strict=True) if cell)
+        cells = [named] if narrow else [*said, f"{max(errors):.1e}" if errors else ""]
         killed = f"{row.mutants.killed}/{row.mutants.total}" if row.mutants.total else ""
-        table.add_row(row.id, row.verdict or "note", *cells, worst, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
+        table.add_row(row.id, row.verdict or "note", *cells, killed, _proofs(row.mutants), f"{row.seconds:.1f}")
+    return table
+
+
+def _show_run(result: RunResult, lines: Sequence[str], files: Sequence[Path]) -> None:
+    from verify.report.views import papers
+
     out = common.console()
-    out.print(table)
+    out.print(_run_table(result, out.width))
     for paper in papers(result):
         counts = ", ".join(f"{count} {verdict}" for verdict, count in paper.counts.items())
         out.print(f"{paper.name}: {counts}", soft_wrap=True)
@@ -286,7 +311,12 @@ def replay(file: CaseFile, path: Folders = None, strict: Strict = False, json: J
 
     common.require_file(file)
     case, problem = cases.load(file)
-    known, (claim, *_) = common.claims_of(path, [case.claim])
+    try:
+        known, (claim, *_) = common.claims_of(path, [case.claim])
+    except InputError as error:
+        raise InputError(
+            f"{file}: the case of a claim that must be found, here or with --path FOLDER: {error}"
+        ) from None
     answer = _replay(case, problem, claim, registry.related(known, claim.id), seed)
     if json:
         common.print_json(answer)
