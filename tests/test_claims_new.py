@@ -197,6 +197,18 @@ def test_squared_loss_outlives_cross_entropy():
     assert float(found.logits[0, 0]) == pytest.approx(0.105572809, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    "problem", [rank_law.EVEN, Problem.ce([40, 25, 1], 1, weights=[1, 1, 5]).at("25.25")], ids=["smallest", "1 %"]
+)
+def test_class_weights_break_the_rank_law(problem):
+    law = CLAIMS["CJ26-01"]
+    assert not law.applies(problem)
+    (reading,) = rank_law.rank_readings(enclosed(problem))
+    assert (reading[rank_law.count], reading[rank_law.rank]) == (1, 2)
+    found = findings_for(law, problem, "enclosure", 0, frozenset())
+    assert [finding.outcome for finding in found] == ["holds", "violated"]
+
+
 def test_conjectures_are_read_on_their_witnesses():
     for module in (rank_law, safe_size, size_order, monotone_path, budget_losses):
         (claim,) = (value for value in vars(module).values() if isinstance(value, Claim))

@@ -556,7 +556,8 @@ def test_a_slice_repeats_for_the_same_seed_and_differs_for_another(stage):
 def test_a_claim_wrong_for_two_knobs_together_is_refuted_by_the_third_series(tmp_path):
     """The rank law with class weights and shifted logits at once is false, from three samples on."""
     law = CLAIMS["CJ26-01"]
-    claim = replace(law, id="PLANT-KNOBS", hypotheses=law.hypotheses[:-1])
+    family = replace(law.family, weights=True)
+    claim = replace(law, id="PLANT-KNOBS", hypotheses=law.hypotheses[:-1], family=family)
     log = Log(claim, judged=True)
     play("smallest", claim, 2, 0, [], log)
     found = [p for p in log.seen if p.adjustment and len({run.weight for run in p.runs}) > 1]

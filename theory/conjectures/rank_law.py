@@ -1,4 +1,4 @@
-"""CJ26-01: the rank of Z* is the number of classes with w kappa sqrt(n) > lam N, or one less."""
+"""CJ26-01: the rank of Z* is the number of classes with kappa sqrt(n) > lam N, or one less."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sympy as sp
 from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
 from theory.conjectures.settings import NOT_TRIED, SOURCE, WIDE
 from theory.new_results.rank_count import count, rank
+from theory.new_results.settings import equal_weights
 from theory.optimum import Optimum
 from theory.problem import Problem
 
@@ -41,7 +42,8 @@ def rank_readings(optimum: Optimum) -> Iterator[Reading]:
 LOSSES = ("ce", "sparsemax", "squared")
 FULL = Problem.ce([14, 6, 5, 1], "0.02")
 FEWER = Problem.ce([14, 6, 5, 1], 1).at(3)
-HEAVY = Problem.ce([14, 6, 5, 1], 1, weights=[1, 1, 2, 3]).at(8)
+EVEN = Problem.ce([4, 1, 1], "1667/5000", weights=[1, 2, 3])
+"""w^2 n is 4, 4, 9 and (lam N)^2 = 4.0016: one class counts, the rank is 2."""
 MERGED = Problem.ce([(9, 2), (6, 2)], 1).at(9)
 
 rank_law = Claim(
@@ -51,8 +53,8 @@ rank_law = Claim(
     status="conjecture",
     paper="conjectures",
     statement=(
-        r"\#\{k: w_k \kappa \sqrt{n_k} > \lambda N\} - 1 \leq \operatorname{rank} Z^*"
-        r" \leq \#\{k: w_k \kappa \sqrt{n_k} > \lambda N\}",
+        r"\#\{k: \kappa \sqrt{n_k} > \lambda N\} - 1 \leq \operatorname{rank} Z^*"
+        r" \leq \#\{k: \kappa \sqrt{n_k} > \lambda N\}",
     ),
     relations=(sp.Le(count - 1, rank, evaluate=False), sp.Le(rank, count, evaluate=False)),
     read=rank_readings,
@@ -60,7 +62,7 @@ rank_law = Claim(
         NOT_TRIED,
         WIDE,
         Hypothesis(
-            "cross-entropy, sparsemax or squared loss; class weights and label smoothing, or balanced softmax",
+            "cross-entropy, sparsemax or squared loss; label smoothing, or balanced softmax",
             lambda p: (
                 p.model == "ce"
                 and p.depth == 1
@@ -87,16 +89,11 @@ rank_law = Claim(
             lambda p: not (p.smoothing and p.adjustment),
             dropped=Problem.ce([4, 2, 1], 1).with_loss("ce", smoothing="7/10", adjustment=1).at("0.430729"),
         ),
-        Hypothesis(
-            "not different class weights and shifted logits at once",
-            lambda p: not p.adjustment or len({run.weight for run in p.runs}) == 1,
-            dropped=Problem.ce([2, 1], 1, weights=[1, "3/2"]).with_loss("ce", adjustment=1).at("12/5"),
-        ),
+        equal_weights(EVEN),
     ),
     witness=FEWER,
     family=Family(
         bias=("none",),
-        weights=True,
         near=("merge", "collapse"),
         model="loss",
         losses=("ce", *LOSSES),
@@ -104,14 +101,13 @@ rank_law = Claim(
     ),
     settings=(
         FULL,
-        HEAVY,
         FULL.at(20),
         Problem.ce([30, 17, 9, 4, 2], 1).at("8.9"),
         MERGED,
         FULL.with_loss(adjustment=1),
         FEWER.with_loss("sparsemax"),
         FEWER.with_loss("squared"),
-        HEAVY.with_loss(smoothing="3/10"),
+        FULL.with_loss(smoothing="3/10"),
     ),
     required="agrees",
     mutants=(
@@ -122,6 +118,8 @@ rank_law = Claim(
     source=SOURCE,
     note="Proved for two sizes and, with equality, for the squared loss with one-hot labels (NR26-23). With smoothed "
     "labels the squared loss has a direction along the mean of all classes that outlives the count. Cross-entropy with "
-    "balanced softmax predicts the class shares where Z = 0; with equal weights and one-hot labels its gradient there "
-    "is D^(1/2) times an orthogonal projector, otherwise, and for sparsemax, its norm can exceed every w sqrt(n).",
+    "balanced softmax predicts the class shares where Z = 0; with one-hot labels its gradient there is D^(1/2) times "
+    "an orthogonal projector, otherwise, and for sparsemax, its norm can exceed every sqrt(n). Counting w sqrt(n) "
+    "extends it to class weights where Z = 0 only: two classes of equal w sqrt(n) and different sizes are no cluster, "
+    "and the direction between them can outlive both.",
 )
