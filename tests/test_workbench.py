@@ -5,11 +5,14 @@ import json
 import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import PROFILE
 
+from theory.problem import Problem
+from theory.vocabulary import class_readings
 from verify import cli, registry
 from verify.counts import InputError
 from verify.engine import check
@@ -201,6 +204,17 @@ def test_what_a_false_conjecture_shows(tmp_path, monkeypatch):
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "must be found, here or with --path FOLDER: unknown claim 'B-1'" in err
     assert call("replay", str(case), "--path", str(tmp_path / "conjectures"))[0] == 1
+
+
+@pytest.mark.parametrize("source", ["scaffold", "docs"])
+def test_no_example_says_that_small_classes_are_never_taken_for_larger_ones(tmp_path, source):
+    path = write(tmp_path, "mine.py", render("MINE-01", "structure", "ce"))
+    (claim,) = registry.claims_in_file(path if source == "scaffold" else DOCS / "examples" / "two_lines.py")
+    confused = Problem.ce([3, 2, 1], "1/4")
+    result = check(replace(claim, settings=(confused,)), examples=0, routes=["enclosure"], mutants=False)
+    assert result.routes["enclosure"].verdict == "enclosed"
+    everywhere = replace(claim, settings=(confused,), read=class_readings)
+    assert check(everywhere, examples=0, routes=["enclosure"], mutants=False).verdict == "refuted"
 
 
 @pytest.mark.parametrize("width", [80, 120, 140])

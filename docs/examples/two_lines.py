@@ -1,3 +1,3 @@
 from theory.quick import *
 
-never_confused = conjecture("MY-01", sp.Ge(margin, 0), title="No class is confused with another at the optimum")
+never_taken = conjecture("MY-01", sp.Ge(margin, 0), read=larger_readings, title="No class is taken for a smaller one")
