@@ -18,6 +18,7 @@ from theory.claim import Family
 from theory.observables import cluster_readings
 from theory.problem import Problem
 from theory.symbols import dead, n, w, x
+from verify.commands import hunting
 from verify.counts import InputError
 from verify.hunt import campaign, sentence, stages, summarise, worker
 from verify.hunt.attack import Examined, Overtime, examine, limited
@@ -328,3 +329,19 @@ def test_a_survivor_says_on_how_many_configurations_the_claim_holds():
     for line in (trial("holds", "a"), trial("error", "b"), trial("error", "c")):
         progress.add(line)
     assert "3 configurations (it holds on 1)" in sentence(summarise(TRUE, progress))
+
+
+def test_a_survivor_names_the_relations_that_nothing_read(tmp_path):
+    claim = replace(TRUE, id="PLANT-UNREAD", relations=(*TRUE.relations, sp.Eq(sp.Symbol("unread"), 1)))
+    book = journal_at(tmp_path / "j", claim)
+    attacker = Attacker(target(claim), TASK, book)
+    for problem in (BETWEEN, SAID):
+        attacker(problem)
+    book.close()
+    found = summarise(claim, progress_of(book.path))
+    assert (found.outcome, found.unread) == ("survived", ["Eq(unread, 1)"])
+    assert "nothing tried about Eq(unread, 1)" in sentence(found)
+    assert found.unread[0] in "".join(hunting._lines(found))
+    older = Progress()
+    older.add(trial("holds"))
+    assert summarise(claim, older).unread == []
