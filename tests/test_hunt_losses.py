@@ -304,7 +304,7 @@ def test_unequal_decays_and_extreme_sizes_are_tried_early():
     for index in range(16):
         play("boundary", TRUE, index, 0, [], log)
     tried = log.seen
-    assert max(max(p.sizes) / min(p.sizes) for p in tried) == 10**6
+    assert max(max(p.sizes) / min(p.sizes) for p in tried) >= 10**6
     assert any(p.lambda_w / p.lambda_h > Fraction(7, 2) for p in tried)
 
 
@@ -345,3 +345,14 @@ def test_a_survivor_names_the_relations_that_nothing_read(tmp_path):
     older = Progress()
     older.add(trial("holds"))
     assert summarise(claim, older).unread == []
+
+
+def test_equal_thresholds_of_different_sizes_and_levels_far_away_are_tried():
+    claim = replace(TRUE, id="PLANT-EVEN", family=Family(bias=("none",), weights=True, near=("merge",)), hypotheses=())
+    log = Log(claim)
+    for index in range(12, 40):
+        play("boundary", claim, index, 0, [], log)
+    tops = [(p, max(run.weight**2 * run.size for run in p.runs)) for p in log.seen]
+    assert any(sum(r.weight**2 * r.size == top for r in p.runs) > 1 and len(set(p.sizes)) > 1 for p, top in tops)
+    assert any(p.x2 > 1000 * top for p, top in tops)
+    assert any(p.x2 < top / 1000 for p, top in tops)
