@@ -301,7 +301,7 @@ def test_small_dimensions_are_tried_where_the_family_allows_them(model):
 
 def test_unequal_decays_and_extreme_sizes_are_tried_early():
     log = Log(TRUE)
-    for index in range(16):
+    for index in range(40):
         play("boundary", TRUE, index, 0, [], log)
     tried = log.seen
     assert max(max(p.sizes) / min(p.sizes) for p in tried) >= 10**6
