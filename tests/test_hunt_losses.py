@@ -18,6 +18,7 @@ from theory.claim import Family
 from theory.observables import cluster_readings
 from theory.problem import Problem
 from theory.symbols import dead, n, w, x
+from verify.commands import hunting
 from verify.counts import InputError
 from verify.hunt import campaign, sentence, stages, summarise, worker
 from verify.hunt.attack import Examined, Overtime, examine, limited
@@ -300,10 +301,10 @@ def test_small_dimensions_are_tried_where_the_family_allows_them(model):
 
 def test_unequal_decays_and_extreme_sizes_are_tried_early():
     log = Log(TRUE)
-    for index in range(16):
+    for index in range(40):
         play("boundary", TRUE, index, 0, [], log)
     tried = log.seen
-    assert max(max(p.sizes) / min(p.sizes) for p in tried) == 10**6
+    assert max(max(p.sizes) / min(p.sizes) for p in tried) >= 10**6
     assert any(p.lambda_w / p.lambda_h > Fraction(7, 2) for p in tried)
 
 
@@ -328,3 +329,30 @@ def test_a_survivor_says_on_how_many_configurations_the_claim_holds():
     for line in (trial("holds", "a"), trial("error", "b"), trial("error", "c")):
         progress.add(line)
     assert "3 configurations (it holds on 1)" in sentence(summarise(TRUE, progress))
+
+
+def test_a_survivor_names_the_relations_that_nothing_read(tmp_path):
+    claim = replace(TRUE, id="PLANT-UNREAD", relations=(*TRUE.relations, sp.Eq(sp.Symbol("unread"), 1)))
+    book = journal_at(tmp_path / "j", claim)
+    attacker = Attacker(target(claim), TASK, book)
+    for problem in (BETWEEN, SAID):
+        attacker(problem)
+    book.close()
+    found = summarise(claim, progress_of(book.path))
+    assert (found.outcome, found.unread) == ("survived", ["Eq(unread, 1)"])
+    assert "nothing tried about Eq(unread, 1)" in sentence(found)
+    assert found.unread[0] in "".join(hunting._lines(found))
+    older = Progress()
+    older.add(trial("holds"))
+    assert summarise(claim, older).unread == []
+
+
+def test_equal_thresholds_of_different_sizes_and_levels_far_away_are_tried():
+    claim = replace(TRUE, id="PLANT-EVEN", family=Family(bias=("none",), weights=True, near=("merge",)), hypotheses=())
+    log = Log(claim)
+    for index in range(12, 40):
+        play("boundary", claim, index, 0, [], log)
+    tops = [(p, max(run.weight**2 * run.size for run in p.runs)) for p in log.seen]
+    assert any(sum(r.weight**2 * r.size == top for r in p.runs) > 1 and len(set(p.sizes)) > 1 for p, top in tops)
+    assert any(p.x2 > 1000 * top for p, top in tops)
+    assert any(p.x2 < top / 1000 for p, top in tops)

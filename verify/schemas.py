@@ -387,6 +387,8 @@ class HuntOutput(Model):
     """Mutants of the claim that the same configurations kill."""
     resolution: float | None
     """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    unread: list[str] = []
+    """Relations that no configuration reads: about them nothing was tried. Earlier journals do not tell."""
     counterexample: Case | None
     minimal: bool
     """No class can be removed and no count lowered; null counterexample: false."""

@@ -202,6 +202,7 @@ def _lines(found: HuntOutput) -> list[str]:
     lines = []
     if found.every_sum:
         lines.append(f"every count vector of its family with at most {counted(found.every_sum, 'sample')} was tried")
+    lines += [f"NOTHING was tried about the relation {text}: no configuration reads it" for text in found.unread]
     if found.worst_margin is not None:
         lines.append(f"closest to a violation: relative distance {-found.worst_margin:.1e} at {found.worst}")
     lines.append(f"mutants killed by the same configurations: {found.mutants.killed} of {found.mutants.total}")

@@ -53,6 +53,7 @@ class Examined:
     margin : how close it is to a violation, see :mod:`verify.hunt.margins`.
     finding, route : the violated relation and who confirmed it, or the suspicion and who has it.
     reason : why it ended so, where that needs a word.
+    relations : where it holds, the relations that were read here.
     """
 
     outcome: Outcome
@@ -60,6 +61,7 @@ class Examined:
     finding: Finding | None = None
     route: str = ""
     reason: str = ""
+    relations: frozenset[int] = frozenset()
 
 
 def examine(target: Target, problem: Problem, *, compare: bool = False) -> Examined:
@@ -93,7 +95,9 @@ def examine(target: Target, problem: Problem, *, compare: bool = False) -> Exami
         return Examined("error", reason=failed)
     if not any(said.values()):
         return Examined("nothing", margin)
-    return Examined("holds" if _settled(said) else "undecided", margin)
+    if not _settled(said):
+        return Examined("undecided", margin)
+    return Examined("holds", margin, relations=frozenset(f.relation for findings in said.values() for f in findings))
 
 
 def _said(target: Target, problem: Problem, compare: bool) -> tuple[dict[str, list[Finding]], str]:

@@ -303,6 +303,7 @@ class _Campaign:
             known=dict(progress.unfinished.get((stage, index), {})),
             killed=frozenset(progress.killed),
             detected=dict(progress.detected),
+            relations=frozenset(progress.relations),
             bar=progress.worst[0][0] if progress.worst else None,
         )
 

@@ -45,7 +45,8 @@ class Header(Model):
 class Trial(Model):
     """One configuration, kept whole where it is notable: a record, or anything but a pass.
 
-    ``seconds`` are of processor time; of a worker that had to be ended, by the clock.
+    ``seconds`` are of processor time; of a worker that had to be ended, by the clock. ``relations`` hold here and were
+    not read before.
     """
 
     kind: Literal["trial"] = "trial"
@@ -60,6 +61,7 @@ class Trial(Model):
     note: str = ""
     killed: list[str] = []
     detected: list[str] = []
+    relations: list[int] = []
 
 
 class SliceEnd(Model):

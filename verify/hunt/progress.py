@@ -30,6 +30,7 @@ class Progress:
     unfinished : what was tried in slices that did not end, by digest.
     samples : of finished slices of ``smallest``: index -> sum of its last count vector.
     worst : the largest margins, best first: (margin, configuration).
+    relations : indices of those that some configuration has read and found to hold.
     killed, detected : see :class:`verify.hunt.pressing.Pressing`.
     violation, shrunk : the first violating configuration, and the smallest one confirmed so far.
     notes : what needs a look: outcome, why, configuration.
@@ -44,6 +45,7 @@ class Progress:
     unfinished: defaultdict[tuple[str, int], dict[str, Examined]] = field(default_factory=lambda: defaultdict(dict))
     samples: dict[int, int] = field(default_factory=dict)
     worst: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    relations: set[int] = field(default_factory=set)
     killed: set[str] = field(default_factory=set)
     detected: dict[str, int] = field(default_factory=dict)
     violation: dict[str, Any] | None = None
@@ -76,6 +78,7 @@ class Progress:
         self.seconds[trial.stage] += trial.seconds
         self.unfinished[trial.stage, trial.slice][trial.digest] = Examined(trial.outcome, trial.margin)
         self.killed.update(trial.killed)
+        self.relations.update(trial.relations)
         for name, exponent in (text.rsplit(" ", 1) for text in trial.detected):
             self.detected[name] = max(self.detected.get(name, 0), int(exponent))
         before = self._digests.get(trial.digest)

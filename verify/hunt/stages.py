@@ -55,8 +55,8 @@ SERIES = 3
 SHAPES = 3
 """Lists of classes in a slice of ``boundary``; every other slice bisects changes on one list instead."""
 EXAMPLES = 40
-GRID = [Fraction(f"{10 ** (e / 4):.4g}") for e in range(-7, 4)]
-"""Levels, relative to the largest threshold, between which changes are bisected."""
+GRID = [Fraction(1, 1000), *(Fraction(f"{10 ** (e / 4):.4g}") for e in range(-7, 4)), Fraction(100)]
+"""Levels, relative to the largest threshold, between which changes are bisected; both ends are far away."""
 TILTED, TILTS = 0.25, ("1/10", "1/2", "2", "10")
 """Chance that the decays of W and H differ, and by which factor each from their mean."""
 TRIES = 40
@@ -172,6 +172,8 @@ def _boundary(claim: Claim, rng: random.Random, index: int, attack: Attack) -> N
 def _on(claim: Claim, shape: Shape, rng: random.Random) -> Problem | None:
     assert claim.family is not None
     knobs = drawn_knobs(claim.family, [repeat for _, repeat in shape], rng)
+    if "weights" in knobs and any(4 * size in dict(shape) for size, _ in shape):  # equal w sqrt(n), different n
+        knobs["weights"] = [(2 if 4 * size in dict(shape) else 1, repeat) for size, repeat in shape]
     modes = list(bases(claim.family, shape, knobs))
     return rng.choice(modes) if modes else None
 
@@ -207,6 +209,7 @@ def _shape(rng: random.Random) -> Shape:
         [(big, k), (big - 1, 1), (1, rng.randint(1, 3))],
         [(big, rng.randint(1, 3)), (small, rng.randint(2, 4))],
         [(big + step, 1) for step in range(k, 0, -1)],
+        [(4 * small + 1, rng.randint(1, 2)), (4 * small, rng.randint(1, 2)), (small, rng.randint(1, 2))],
         [(rng.randint(2, 30), rng.randint(1, 2)) for _ in range(rng.randint(2, 5))],
     )
     return rng.choice(shapes)

@@ -68,6 +68,7 @@ def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
         worst=worst,
         mutants=_mutants(claim, progress),
         resolution=_resolution(claim, progress),
+        unread=_unread(claim, progress),
         counterexample=_case(claim, progress),
         minimal=progress.shrunk is not None and progress.shrunk.minimal,
         notes=[HuntNote(outcome=o, reason=r, configuration=c) for o, r, c in progress.notes],
@@ -97,6 +98,12 @@ def _resolution(claim: Claim, progress: Progress) -> float | None:
     found = [progress.detected.get(name, 0) for name in names]
     finest = max((min(pair) for pair in zip(found[::2], found[1::2], strict=True)), default=0)
     return 10.0**-finest if finest else None
+
+
+def _unread(claim: Claim, progress: Progress) -> list[str]:
+    if not progress.relations:  # an earlier journal, or no configuration that holds
+        return []
+    return [str(relation) for index, relation in enumerate(claim.relations) if index not in progress.relations]
 
 
 def _case(claim: Claim, progress: Progress) -> Case | None:
@@ -147,6 +154,7 @@ def sentence(found: HuntOutput) -> str:
         f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",
         f"{found.mutants.killed} of {found.mutants.total} mutants killed",
         f"resolution {found.resolution:.0e}" if found.resolution else "",
+        f"nothing tried about {' and '.join(found.unread)}" if found.unread else "",
     ]
     return f"{verb}: {'; '.join(filter(None, parts))}."
 

@@ -54,6 +54,7 @@ class Task:
     deadline : time.time() at which it stops, finished or not.
     known : digests tried before in this slice (a hunt that was killed), with what was found.
     killed, detected : see :class:`verify.hunt.pressing.Pressing`.
+    relations : those that were read before.
     bar : the largest margin so far; configurations above it are kept.
     """
 
@@ -65,6 +66,7 @@ class Task:
     known: dict[str, Examined] = field(default_factory=dict)
     killed: frozenset[str] = frozenset()
     detected: dict[str, int] = field(default_factory=dict)
+    relations: frozenset[int] = frozenset()
     bar: float | None = None
 
 
@@ -78,7 +80,7 @@ class Attacker:
     def __init__(self, target: Target, task: Task, journal: Journal, slot: Any = None) -> None:
         self.target, self.task, self.journal, self.slot = target, task, journal, slot
         self.pressing = Pressing(target, task.killed, task.detected)
-        self.known, self.bar = dict(task.known), task.bar
+        self.known, self.bar, self.relations = dict(task.known), task.bar, task.relations
         self.count, self.since = 0, time.process_time()
 
     def __call__(self, problem: Problem) -> Examined | None:
@@ -149,7 +151,9 @@ class Attacker:
             note=seen.reason,
             killed=list(killed),
             detected=list(detected),
+            relations=sorted(seen.relations - self.relations),
         )
+        self.relations |= seen.relations
         self.journal.append(trial, sync=seen.outcome == "violated")
 
 
