@@ -449,6 +449,34 @@ def test_a_killed_hunt_loses_at_most_the_configuration_under_way(tmp_path):
     assert len(after) == len(set(after)) == resumed.progress.configurations
 
 
+OWN = """
+from theory.quick import *
+
+FACTOR = {factor}
+
+def scaled(values):
+    {comment}
+    return {helper}
+
+def own_readings(optimum):
+    for reading in larger_readings(optimum):
+        yield {{margin: scaled(reading[margin]) * FACTOR}}
+
+mine = conjecture("MINE-09", sp.Ge(margin, 0), read=own_readings)
+"""
+
+
+def test_the_text_of_a_claim_holds_the_helpers_and_constants_of_its_reader(tmp_path):
+    def text(number, factor="1", helper="values", comment="# no word"):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "own.py").write_text(OWN.format(factor=factor, helper=helper, comment=comment))
+        return text_of(registry.load([folder], ["MINE-09"])["MINE-09"])
+
+    assert text(0) == text(1, comment="# another word")
+    assert len({text(2), text(3, factor="2"), text(4, helper="2 * values")}) == 3
+
+
 def test_a_changed_claim_starts_a_new_journal(tmp_path):
     hunt(TRUE, 0, jobs=0, folder=tmp_path)
     changed = replace(TRUE, relations=(sp.Equivalent(dead, x > w * sp.sqrt(n)),))

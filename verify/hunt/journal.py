@@ -16,7 +16,7 @@ from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from textwrap import dedent
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Annotated, Any, Literal
 
 import sympy as sp
@@ -225,22 +225,37 @@ def text_of(claim: Claim) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _source(function: Callable[..., Any] | None) -> list[Any]:
-    """Source of a function and of what it closes over; its name where there is no source."""
-    if function is None:
+def _source(function: Callable[..., Any] | None, seen: frozenset[Any] = frozenset()) -> list[Any]:
+    """Source of a function and of what it uses: what it closes over, functions and plain constants of its module."""
+    if function is None or function in seen:
         return []
     try:
         text = _canonical(inspect.getsource(function))
     except (OSError, TypeError):
         text = getattr(function, "__qualname__", type(function).__name__)
-    closed: list[Any] = []
-    for cell in getattr(function, "__closure__", None) or ():
-        value = cell.cell_contents
-        if isinstance(value, FunctionType):
-            closed.append(_source(value))
-        elif isinstance(value, str | int | Fraction | sp.Basic):
-            closed.append(str(value))
-    return [text, closed]
+    used = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    if isinstance(function, FunctionType):
+        names = sorted(_names(function.__code__) & set(function.__globals__))
+        used += [function.__globals__[name] for name in names if _owned(function.__globals__[name], function)]
+    functions = [_source(value, seen | {function}) for value in used if isinstance(value, FunctionType)]
+    return [text, [str(value) for value in used if _plain(value)], functions]
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global names in a function, also in those within it."""
+    return set(code.co_names).union(*(_names(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+def _owned(value: Any, function: FunctionType) -> bool:
+    """Whether it is a constant, or a function of the same file: what other files say is no part of the claim."""
+    return not isinstance(value, FunctionType) or value.__module__ == function.__module__
+
+
+def _plain(value: Any) -> bool:
+    """Whether the words for it are the same in every process."""
+    if isinstance(value, tuple | list):
+        return all(_plain(part) for part in value)
+    return isinstance(value, str | int | float | Fraction | sp.Basic)
 
 
 def _canonical(source: str) -> str:
