@@ -37,7 +37,7 @@ from verify.hunt.journal import Header, Journal, Trial, text_of
 from verify.hunt.margins import look
 from verify.hunt.pressing import Pressing
 from verify.hunt.progress import Progress, read
-from verify.hunt.shrink import fewer_classes, is_minimal, simplest_near, smaller_counts, violates
+from verify.hunt.shrink import fewer_classes, is_minimal, shrink, simplest_near, smaller_counts, violates
 from verify.hunt.spaces import at_vector, bases, count_vectors, near_thresholds, valid, vector
 from verify.hunt.stages import SERIES, STAGES, play, vectors_of
 from verify.hunt.worker import Task, perform
@@ -748,3 +748,12 @@ def test_every_shipped_hunt_belongs_to_the_claim_as_it_is():
         assert found.outcome == "survived"
         assert sum(found.coverage.values()) == found.outcomes["holds"]
         assert file.stat().st_size < 60_000
+
+
+def test_weights_that_do_not_matter_go_though_they_move_the_threshold():
+    """With weights 1 the violation needs another weight decay: the level relative to the threshold is kept."""
+    target, found = Target(SINGLES), []
+    heavy = Problem.ce([2, 2, 2, 2, 1], "6/19", weights=[2, 2, 2, 2, 1])
+    assert violates(target, heavy)
+    assert shrink(target, heavy, lambda problem, seen: found.append(problem))
+    assert found[-1] == Problem.ce([2, 2, 2, 2, 1], "3/19")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
+from math import ceil
 
-__all__ = ["brief", "counted", "outward", "surviving"]
+__all__ = ["brief", "counted", "outward", "surviving", "worked"]
 
 SHORT = 12
 """Characters of a number that is printed as it is."""
@@ -82,3 +83,14 @@ def surviving(mutants: int) -> str:
     ('1 mutant survives', '2 mutants survive')
     """
     return f"{counted(mutants, 'mutant')} survive{'s' if mutants == 1 else ''}"
+
+
+def worked(seconds: float) -> str:
+    """Processor time in words.
+
+    Examples
+    --------
+    >>> worked(3.4), worked(3600)
+    ('4 s of processor time', '60 min of processor time')
+    """
+    return f"{ceil(seconds)} s of processor time" if seconds < 120 else f"{seconds / 60:.0f} min of processor time"

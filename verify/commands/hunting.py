@@ -14,7 +14,7 @@ import typer
 from verify.commands import common
 from verify.commands.common import Folders, Json, Seed
 from verify.counts import InputError
-from verify.wording import counted
+from verify.wording import counted, worked
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -154,7 +154,7 @@ def print_strength(found: HuntOutput) -> None:
 def _headline(found: HuntOutput) -> str:
     held = found.outcomes.get("holds", 0)
     told = f" (it holds on {held})" if found.outcome == "survived" and held < found.configurations else ""
-    spent = f"{counted(found.configurations, 'configuration')}{told}, {found.seconds / 60:.1f} processor minutes"
+    spent = f"{counted(found.configurations, 'configuration')}{told}, {worked(found.seconds)}"
     match found.outcome:
         case "refuted":
             return f"{found.claim} is REFUTED ({spent})"

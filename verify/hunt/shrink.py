@@ -220,7 +220,7 @@ def at_levels(before: Problem, after: Problem) -> Iterator[Problem]:
 
 
 def plainer(problem: Problem) -> Iterator[Problem]:
-    """One option at a time at its default."""
+    """One option at a time at its default, at the levels named above: weights and a bias move thresholds."""
     plain = tuple(replace(run, weight=Fraction(1)) for run in problem.runs)
     decays = tuple(replace(run, feature_decay=Fraction(1), row_decay=Fraction(1)) for run in problem.runs)
     ordered = tuple(sorted(problem.runs, key=lambda run: (-run.size, run.weight)))
@@ -245,7 +245,7 @@ def plainer(problem: Problem) -> Iterator[Problem]:
     for change in changes:
         found = replace(problem, **change)  # type: ignore[arg-type]
         if found != problem:
-            yield found
+            yield from at_levels(problem, found)
 
 
 def _size(value: Fraction) -> int:

@@ -20,7 +20,7 @@ from verify.hunt.progress import Progress, read
 from verify.hunt.stages import SERIES, STAGES
 from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
-from verify.wording import counted
+from verify.wording import counted, worked
 
 __all__ = ["SHIPPED", "known", "save_case", "sentence", "ship", "shipped", "summarise"]
 
@@ -150,7 +150,7 @@ def sentence(found: HuntOutput) -> str:
     if found.outcome == "survived" and held < found.configurations:
         tried += f" (it holds on {held})"
     parts = [
-        f"{tried} in {counted(len(found.coverage), 'region')}, {found.seconds / 60:.0f} processor minutes",
+        f"{tried} in {counted(len(found.coverage), 'region')}, {worked(found.seconds)}",
         f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",
         f"{found.mutants.killed} of {found.mutants.total} mutants killed",
         f"resolution {found.resolution:.0e}" if found.resolution else "",
