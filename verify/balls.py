@@ -101,9 +101,9 @@ def _power(e: sp.Pow, env: Env) -> arb:
     value = _walk(base, env)
     exponent = _exact(exponent, env)
     if exponent.is_Integer:
-        power = arb(1)  # ``**`` of python-flint is not finite on a ball around 0
-        for _ in range(abs(int(exponent))):
-            power = power * value
+        power, left = arb(1), abs(int(exponent))  # ``**`` of python-flint is not finite on a ball around 0
+        while left:
+            power, value, left = power * value if left % 2 else power, value * value, left // 2
         return power if exponent >= 0 else 1 / power
     if exponent == sp.Rational(1, 2):
         return value.sqrt()

@@ -108,6 +108,7 @@ def run(
     fallen = ledger.weaker_routes(result.claims, ledger.load()) if full else []
     if json:
         common.print_json(result)
+        sys.stderr.writelines(f"verify: {line}\n" for line in fallen)
     else:
         _show_run(result, [*notes, *fallen, *(f"FAILED {line}" for line in failures)], [*files.values(), *saved])
     if interrupted:

@@ -194,10 +194,10 @@ def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Probl
     [4, 4]
     """
     found = around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
-    ratio = Fraction((problem.lambda_w / problem.lambda_h) ** 0.5).limit_denominator(100)
-    if problem.model not in ("ce", "ce-relu") or problem.deeper or ratio in (0, 1):
+    if problem.model not in ("ce", "ce-relu") or problem.deeper:
         return found
-    return [level.tilted(ratio, level.dim) for level in found]
+    ratio = Fraction((problem.lambda_w / problem.lambda_h) ** 0.5).limit_denominator(100)
+    return found if ratio in (0, 1) else [level.tilted(ratio, level.dim) for level in found]
 
 
 def spread_levels(problem: Problem, position: int) -> list[Problem]:
