@@ -35,11 +35,12 @@ from verify.hunt.campaign import hunt
 from verify.hunt.coverage import region
 from verify.hunt.journal import Header, Journal, Trial, text_of
 from verify.hunt.margins import look
-from verify.hunt.pressing import Pressing
+from verify.hunt.pressing import Pressing, movable
 from verify.hunt.progress import Progress, read
 from verify.hunt.shrink import fewer_classes, is_minimal, shrink, simplest_near, smaller_counts, violates
 from verify.hunt.spaces import at_vector, bases, count_vectors, near_thresholds, valid, vector
 from verify.hunt.stages import SERIES, STAGES, play, vectors_of
+from verify.hunt.strength import resolution
 from verify.hunt.worker import Task, perform
 from verify.judge import Finding
 from verify.schemas import json_schemas
@@ -259,6 +260,20 @@ def test_a_weaker_attack_has_a_coarser_resolution(tmp_path):
     far.press(Problem.ce([(9, 2), (4, 2)], 1).at("4.001"))
     assert far.steps["0 +"] == [4, 6, 9, 12]
     assert far.steps["0 -"] == [3, 4, 6, 9, 12]
+
+
+def test_a_resolution_of_one_relation_is_not_told_as_that_of_all():
+    claim = CLAIMS["DA24-07"]
+    everywhere = dict.fromkeys(movable(claim), 12)
+
+    def told(detected):
+        return resolution(summarise(claim, Progress(detected=detected)))
+
+    assert told(everywhere) == "1e-12"
+    assert told(everywhere | {"0 +": 9}) == "from 1e-12 to 1e-09, by relation"
+    assert told(everywhere | {"1 -": 0}) == "1e-12, none for 1 of 2 relations"
+    assert told({"0 +": 12}) == "none for 2 of 2 relations"
+    assert summarise(claim, Progress(detected=everywhere | {"1 -": 0})).resolutions[str(claim.relations[1])] is None
 
 
 def test_the_map_shows_where_nothing_was_tried(tmp_path, capsys):

@@ -386,7 +386,9 @@ class HuntOutput(Model):
     mutants: MutantSummary
     """Mutants of the claim that the same configurations kill."""
     resolution: float | None
-    """Smallest relative step, in both directions, of an equality or a threshold that they detect."""
+    """Smallest relative step, both ways, of an equality or threshold that they detect; of the best relation."""
+    resolutions: dict[str, float | None] = {}
+    """The same for each equality and threshold; null where no step is detected. Earlier summaries do not tell."""
     unread: list[str] = []
     """Relations that no configuration reads: about them nothing was tried. Earlier journals do not tell."""
     counterexample: Case | None

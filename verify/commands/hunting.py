@@ -197,6 +197,8 @@ def _counts(found: HuntOutput, part: int) -> str:
 
 
 def _lines(found: HuntOutput) -> list[str]:
+    from verify.hunt.strength import resolution
+
     if not found.configurations:
         return []
     lines = []
@@ -207,8 +209,8 @@ def _lines(found: HuntOutput) -> list[str]:
         lines.append(f"closest to a violation: relative distance {-found.worst_margin:.1e} at {found.worst}")
     lines.append(f"mutants killed by the same configurations: {found.mutants.killed} of {found.mutants.total}")
     lines += [f"  survives: {text}" for text in found.mutants.survivors]
-    if found.resolution is not None:
-        lines.append(f"resolution: a relative step of {found.resolution:.0e} in either direction is detected")
+    if steps := resolution(found):
+        lines.append(f"resolution, the smallest relative step that is detected in either direction: {steps}")
     others = {name: number for name, number in found.outcomes.items() if name not in ("holds", "violated")}
     if others:
         words = {"nothing": "with nothing to compare"}

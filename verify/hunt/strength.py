@@ -22,7 +22,7 @@ from verify.judge import Finding
 from verify.schemas import Case, HuntNote, HuntOutput, HuntStage, MutantSummary
 from verify.wording import counted, worked
 
-__all__ = ["SHIPPED", "known", "save_case", "sentence", "ship", "shipped", "summarise"]
+__all__ = ["SHIPPED", "known", "resolution", "save_case", "sentence", "ship", "shipped", "summarise"]
 
 SHIPPED = "hunts"
 """Folder of the package with the summaries of shipped hunts."""
@@ -45,6 +45,7 @@ def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
     """
     margin, worst = progress.worst[0] if progress.worst else (None, None)
     passed = progress.outcomes["holds"]
+    steps = _resolutions(claim, progress)
     return HuntOutput(
         claim=claim.id,
         text=text_of(claim),
@@ -67,7 +68,8 @@ def summarise(claim: Claim, progress: Progress, seed: int = 0) -> HuntOutput:
         worst_margin=significant(margin),
         worst=worst,
         mutants=_mutants(claim, progress),
-        resolution=_resolution(claim, progress),
+        resolution=min(filter(None, steps.values()), default=None),
+        resolutions=steps,
         unread=_unread(claim, progress),
         counterexample=_case(claim, progress),
         minimal=progress.shrunk is not None and progress.shrunk.minimal,
@@ -92,12 +94,13 @@ def _mutants(claim: Claim, progress: Progress) -> MutantSummary:
     return MutantSummary(total=len(names), killed=len(names) - len(survivors), survivors=survivors)
 
 
-def _resolution(claim: Claim, progress: Progress) -> float | None:
-    """Per relation the coarser of its two directions; the finest of these."""
+def _resolutions(claim: Claim, progress: Progress) -> dict[str, float | None]:
+    """Per movable relation the coarser of its two directions; None where one of them goes unnoticed."""
     names = movable(claim)
     found = [progress.detected.get(name, 0) for name in names]
-    finest = max((min(pair) for pair in zip(found[::2], found[1::2], strict=True)), default=0)
-    return 10.0**-finest if finest else None
+    relations = [str(claim.relations[int(name.split()[0])]) for name in names[::2]]
+    coarser = map(min, found[::2], found[1::2])
+    return {text: 10.0**-exponent if exponent else None for text, exponent in zip(relations, coarser, strict=True)}
 
 
 def _unread(claim: Claim, progress: Progress) -> list[str]:
@@ -153,10 +156,29 @@ def sentence(found: HuntOutput) -> str:
         f"{tried} in {counted(len(found.coverage), 'region')}, {worked(found.seconds)}",
         f"every count vector with at most {counted(found.every_sum, 'sample')}" if found.every_sum else "",
         f"{found.mutants.killed} of {found.mutants.total} mutants killed",
-        f"resolution {found.resolution:.0e}" if found.resolution else "",
+        f"resolution {steps}" if (steps := resolution(found)) else "",
         f"nothing tried about {' and '.join(found.unread)}" if found.unread else "",
     ]
     return f"{verb}: {'; '.join(filter(None, parts))}."
+
+
+def resolution(found: HuntOutput) -> str:
+    """The steps that a hunt detects, by how far they reach over the relations; '' where nothing can be moved.
+
+    Examples
+    --------
+    >>> from verify.registry import load
+    >>> resolution(summarise(load()["HL23-04"], Progress(detected={"0 +": 9, "0 -": 12})))
+    '1e-09'
+    """
+    steps = sorted(step for step in found.resolutions.values() if step is not None)
+    words = [f"{step:.0e}" for step in steps]
+    missing = len(found.resolutions) - len(steps)
+    parts = [
+        f"from {words[0]} to {words[-1]}, by relation" if len(set(words)) > 1 else "".join(words[:1]),
+        f"none for {missing} of {counted(len(found.resolutions), 'relation')}" if missing else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def shipped(identifier: str) -> HuntOutput | None:
