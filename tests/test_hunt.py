@@ -179,8 +179,10 @@ def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, cap
     said = capsys.readouterr().err
     assert 1 <= ended.overtime < 20
     assert "shrinking the counterexample, up to 77 s more" in said
-    assert "the next hunt goes on" in hunting._overtime(ended.overtime, summarise(SINGLES, ended.progress).minimal)
-    assert "goes on" not in hunting._overtime(ended.overtime, True)
+    assert "the next hunt goes on" in hunting._shrinking(ended.overtime, summarise(SINGLES, ended.progress).minimal)
+    assert "goes on" not in hunting._shrinking(ended.overtime, True)
+    assert hunting._shrinking(0.1, minimal=True) == ""
+    assert "no minimal counterexample" in hunting._shrinking(0.1, minimal=False)  # a worker died
 
 
 def test_what_is_not_minimal_is_told_from_what_is():

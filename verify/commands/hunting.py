@@ -85,8 +85,8 @@ def hunt(
         common.print_json(found)
     else:
         print_strength(found)
-        if ended.overtime >= 1:
-            common.console().print(_overtime(ended.overtime, found.minimal), soft_wrap=True)
+        if found.outcome == "refuted" and (said := _shrinking(ended.overtime, found.minimal)):
+            common.console().print(said, soft_wrap=True)
         for file in saved:
             common.console().print(f"written: {file}", soft_wrap=True)
         if missing:
@@ -121,12 +121,13 @@ def _status(progress: Progress, left: float, stage: str) -> str:
     return f"{stage:<22} {progress.configurations} tried  worst {worst}  {left:.0f} s left{refuted}"
 
 
-def _overtime(seconds: float, minimal: bool) -> str:
-    """How long shrinking took beyond the budget, and what to do where it did not end."""
+def _shrinking(overtime: float, minimal: bool) -> str:
+    """How long shrinking took beyond the budget, and what to do where nothing minimal was reached."""
     from verify.hunt.campaign import SHRINKING
 
-    spent = f"shrinking took {seconds:.0f} s beyond the budget, of {SHRINKING:.0f} s allowed"
-    return spent if minimal else f"{spent}, and has not ended: the next hunt goes on, also with --budget 0"
+    spent = f"shrinking took {overtime:.0f} s beyond the budget, of {SHRINKING:.0f} s allowed" if overtime >= 1 else ""
+    left = "" if minimal else "no minimal counterexample was reached: the next hunt goes on, also with --budget 0"
+    return "; ".join(filter(None, [spent, left]))
 
 
 def print_strength(found: HuntOutput) -> None:
