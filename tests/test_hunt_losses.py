@@ -21,7 +21,7 @@ from theory.symbols import dead, n, w, x
 from verify.commands import hunting
 from verify.counts import InputError
 from verify.hunt import campaign, sentence, stages, summarise, worker
-from verify.hunt.attack import Examined, Overtime, examine, limited
+from verify.hunt.attack import Examined, examine
 from verify.hunt.campaign import hunt
 from verify.hunt.journal import Header, Journal, SliceEnd, Trial, text_of
 from verify.hunt.progress import Progress, read
@@ -30,6 +30,7 @@ from verify.hunt.spaces import bases, count_vectors, near_thresholds
 from verify.hunt.stages import play
 from verify.hunt.worker import CONFIRM, SHRINK, SLOT, Attacker, Stop, Task, announced, perform
 from verify.judge import Finding
+from verify.limits import OutOfTime, time_limit
 from verify.models.mse import around, at_threshold
 
 LATE = (sp.Equivalent(dead, x > 2 * w * sp.sqrt(n)),)
@@ -73,7 +74,7 @@ def test_what_the_kernel_refutes_falls_though_another_route_fails():
 
 def test_no_mutant_turns_a_verdict_into_a_timeout(tmp_path, monkeypatch):
     def endless(pressing, problem):
-        raise Overtime("more than 30 s")
+        raise OutOfTime("more than 30 s")
 
     monkeypatch.setattr("verify.hunt.pressing.Pressing.press", endless)
     for claim, outcome in ((TRUE, "holds"), (replace(TRUE, id="PLANT-LATE", relations=LATE), "violated")):
@@ -264,7 +265,7 @@ def test_a_disk_that_takes_a_line_in_parts_or_not_at_all(tmp_path, monkeypatch):
 
 def test_what_took_too_long_may_be_smaller(monkeypatch):
     def slow(target, problem, compare):
-        raise Overtime
+        raise OutOfTime
 
     monkeypatch.setattr("verify.hunt.shrink.violates", slow)
     assert not shrink(target(TRUE), BETWEEN, lambda *a: None)
@@ -280,7 +281,7 @@ def test_shrinking_keeps_unequal_decays():
 
 
 def test_long_hunts_of_few_count_vectors_do_not_search_among_all_partitions():
-    with limited(5):
+    with time_limit(5):
         assert list(count_vectors(101, "balanced")) == [(1,) * 101]
         assert sum(1 for _ in count_vectors(101, "two")) > 100
     assert [v for v in count_vectors(9, "any") if len(set(v)) == 2] == list(count_vectors(9, "two"))

@@ -25,6 +25,7 @@ from verify.evidence import RANK, Tally, agreement, claim_verdict
 from verify.findings import findings_for, optimum_for, routes_of
 from verify.judge import LIMIT_SCALES, Finding
 from verify.laws import broken_law
+from verify.limits import OutOfTime, time_limit
 from verify.mutation import judge_mutants, probes
 from verify.parallel import each
 from verify.routes import COSTLY, SOLVERS
@@ -56,10 +57,6 @@ class Violated(AssertionError):
         self.problem, self.finding, self.route = problem, finding, route
 
 
-class OutOfTime(Exception):
-    """The claim's time budget is spent."""
-
-
 class Checker:
     """One claim under examination: tallies, the first violation, the time budget."""
 
@@ -82,9 +79,14 @@ class Checker:
         self.violation: Violated | None = None
         self.keeper = Keeper(certificates) if certificates and "enclosure" in self.tallies else None
 
+    @property
+    def left(self) -> float:
+        """Seconds of the time budget that are left."""
+        return self.deadline - time.monotonic()
+
     def visit(self, problem: Problem, costly: bool) -> None:
         """Judge one configuration on the routes that apply; raise :class:`Violated` at the first violation."""
-        if time.monotonic() > self.deadline:
+        if self.left < 0:
             raise OutOfTime
         if self.violation is not None:
             self._retry(problem, self.violation.route)
@@ -189,11 +191,12 @@ class Checker:
         claim = self.claim
         fixed = {*claim.settings, claim.witness}
         try:
-            with suppress(Violated):
-                for problem in (*filter(claim.applies, cases.hunted(claim.id)), *probes(claim)):
-                    self.visit(problem, costly=problem in fixed and problem.K <= MODERATE)
-            if claim.family is not None and examples > 0:
-                self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))
+            with time_limit(self.left):
+                with suppress(Violated):
+                    for problem in (*filter(claim.applies, cases.hunted(claim.id)), *probes(claim)):
+                        self.visit(problem, costly=problem in fixed and problem.K <= MODERATE)
+                if claim.family is not None and examples > 0:
+                    self._draw(claim.family, max(examples, SHRINKING if self.violation else 0))
         except (Violated, OutOfTime, Flaky):
             if self.violation is None:
                 raise
@@ -298,7 +301,8 @@ def check(
             if "symbolic" in names:
                 rows["symbolic"], assumes = prove(claim)
             if mutants and checker.violation is None and claim.status != "note":
-                summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
+                with time_limit(checker.left):
+                    summary, resolution = judge_mutants(claim, seed=seed, avoid=checker.avoid)
         except OutOfTime:
             stopped = "timeout", f"stopped after {counted(len(checker.seen), 'configuration')}"
         except Exception as error:  # a claim whose own code fails is a verdict, not a crash of the run

@@ -290,8 +290,8 @@ def _other_problems(claim: Claim) -> Iterator[Fault]:
 def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> tuple[set[sp.Symbol], str]:
     """Symbols that readings provide, and how the reader failed on the first route on which it did."""
     from verify.findings import optimum_for, routes_of
-    from verify.hunt.attack import Overtime, limited
     from verify.judge import ReadingError, sound
+    from verify.limits import OutOfTime, time_limit
 
     found: set[sp.Symbol] = set()
     failure = ""
@@ -301,11 +301,11 @@ def _provided(claim: Claim, wanted: set[sp.Symbol], seed: int) -> tuple[set[sp.S
                 return found, ""
             optimum = optimum_for(claim, problem, route, seed, frozenset({claim.id}))
             try:
-                with limited(PATIENCE):
+                with time_limit(PATIENCE):
                     found |= {symbol for reading in claim.readings(optimum) for symbol in sound(reading)}
             except ReadingError:
                 raise
-            except Overtime as error:
+            except OutOfTime as error:
                 raise ReadingError(f"its reader has not ended on {problem.canonical()}: {error}") from error
             except Exception as error:  # code of the user
                 where = "the witness" if problem == claim.witness else "a setting"

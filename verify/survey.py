@@ -6,12 +6,9 @@ strongest route is asked first and everywhere; the costly ones only where it lef
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -26,6 +23,7 @@ from verify.balls import Undecided, ball
 from verify.equivalence import LEAST, why_equivalent, why_weaker
 from verify.findings import findings_for, observed, optimum_for, routes_of
 from verify.judge import NO_VALUE, Finding
+from verify.limits import OutOfTime, time_limit
 from verify.mutation import LADDER, explained, generic_mutants, moved, probes, root_symbols, sharp_relations
 from verify.operators import OPERATORS, operator_mutants
 from verify.routes import COSTLY
@@ -44,36 +42,6 @@ MODERATE = 12
 """Most classes for the costly routes."""
 UNCOUNTED = ("equivalent", "weaker", "unseen", "explained", "vacuous")
 """Outcomes of mutants that none of our routes could kill."""
-
-
-class OutOfTime(BaseException):
-    """A mutant, or the claim, has used its time. No Exception: routes take those for a solver that failed."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime inside the block after so many seconds; in the main thread of a process only.
-
-    Examples
-    --------
-    >>> with time_limit(10):
-    ...     1 + 1
-    2
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise OutOfTime
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def every_mutant(

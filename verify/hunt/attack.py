@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from theory.claim import Claim
 from theory.problem import Problem
@@ -16,7 +13,7 @@ from verify.hunt.margins import look
 from verify.judge import Finding
 from verify.standing import MOST_CLASSES, Suspicion, heard, standing
 
-__all__ = ["LIMIT", "Examined", "Outcome", "Overtime", "Target", "examine", "limited"]
+__all__ = ["LIMIT", "Examined", "Outcome", "Target", "examine"]
 
 Outcome = Literal["holds", "undecided", "nothing", "violated", "suspect", "contradicted", "error", "timeout"]
 """``suspect``: a floating route sees a violation and nothing confirms it; ``contradicted``: the kernel proves that
@@ -24,10 +21,6 @@ route wrong; ``nothing``: the claim reads nothing here. Only ``holds`` is a pass
 
 LIMIT = 30.0
 """Seconds for one configuration."""
-
-
-class Overtime(BaseException):
-    """A configuration took longer than its limit. No route swallows it: it is not an Exception."""
 
 
 @dataclass(frozen=True)
@@ -160,32 +153,3 @@ def confirm(target: Target, problem: Problem, suspicions: Sequence[Suspicion], m
 
     found = standing(target.claim, problem, suspicions, lambda route: target.findings(problem, route), uses)
     return Examined(found.outcome, margin, found.finding, found.route, found.reason)
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise :class:`Overtime` inside the block after so many seconds (in the main thread of a POSIX process only).
-
-    Examples
-    --------
-    >>> import time
-    >>> with limited(0.01):
-    ...     time.sleep(1)
-    Traceback (most recent call last):
-        ...
-    verify.hunt.attack.Overtime: more than 0.01 s
-    """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(number: int, frame: Any) -> None:
-        raise Overtime(f"more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

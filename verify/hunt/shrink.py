@@ -19,8 +19,9 @@ from math import ceil, isqrt, prod
 from typing import Any
 
 from theory.problem import Problem, Run
-from verify.hunt.attack import LIMIT, Examined, Overtime, Target, examine, limited
+from verify.hunt.attack import LIMIT, Examined, Target, examine
 from verify.hunt.spaces import distances, near_thresholds, valid
+from verify.limits import OutOfTime, time_limit
 
 __all__ = ["fewer_classes", "is_minimal", "plainer", "shrink", "simplest_near", "smaller_counts", "violates"]
 
@@ -63,7 +64,7 @@ def shrink(
                 watch(smaller)
             try:
                 seen = violates(target, smaller, compare=compare)
-            except Overtime:
+            except OutOfTime:
                 slow.add(smaller)
                 seen = None
             tried[smaller] = seen is not None
@@ -86,12 +87,12 @@ def violates(target: Target, problem: Problem, *, compare: bool = False) -> Exam
 
     Raises
     ------
-    Overtime
+    OutOfTime
         If it takes longer than its limit.
     """
     if not valid(problem, target.claim):
         return None
-    with limited(LIMIT):
+    with time_limit(LIMIT):
         seen = examine(target, problem, compare=compare)
     return seen if seen.outcome == "violated" else None
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from theory.problem import Problem
 from verify.counts import InputError
 from verify.findings import optimum_for
-from verify.hunt.attack import LIMIT, Examined, Overtime, Target, examine, limited
+from verify.hunt.attack import LIMIT, Examined, Target, examine
 from verify.hunt.coverage import region
 from verify.hunt.journal import Journal, Shrunk, SliceEnd, Trial
 from verify.hunt.margins import look
@@ -26,6 +26,7 @@ from verify.hunt.pressing import Pressing
 from verify.hunt.shrink import shrink
 from verify.hunt.spaces import valid
 from verify.hunt.stages import play, vectors_of
+from verify.limits import OutOfTime, time_limit
 
 __all__ = ["CONFIRM", "SHRINK", "SLOT", "Task", "announced", "in_worker", "perform", "start_worker"]
 
@@ -95,9 +96,9 @@ class Attacker:
         self.count += 1
         under_way(self.slot, problem)
         try:
-            with limited(LIMIT):
+            with time_limit(LIMIT):
                 seen = examine(self.target, problem, compare=self.count % COMPARED == 0)
-        except Overtime as error:
+        except OutOfTime as error:
             seen = Examined("timeout", reason=str(error))
         self.known[digest] = seen
         self._write(problem, digest, seen, *self._pressed(problem, seen))
@@ -111,9 +112,9 @@ class Attacker:
             return [], []
         under_way(self.slot, problem)  # time of its own: no mutant may turn a verdict on the claim into a timeout
         try:
-            with limited(LIMIT):
+            with time_limit(LIMIT):
                 return self.pressing.press(problem)
-        except Overtime:
+        except OutOfTime:
             return [], []
 
     def lap(self) -> float:
@@ -125,12 +126,12 @@ class Attacker:
         """States, predicted states and rank; None where the configuration was too slow."""
         under_way(self.slot, problem)
         try:
-            with limited(LIMIT):
+            with time_limit(LIMIT):
                 target = self.target
                 optimum = optimum_for(target.claim, problem, "enclosure", target.seed, target.avoid)
                 seen = look(target.claim, problem, "enclosure", target.seed, target.avoid)
                 return optimum.rank, optimum.contrasts, optimum.zero, seen.pattern
-        except (Overtime, Exception):
+        except (OutOfTime, Exception):
             return None
 
     def _write(
