@@ -76,6 +76,13 @@ def test_a_long_tail_in_words(call, scheme):
     assert "NR26-19" not in out
 
 
+def test_the_size_from_which_classes_are_lost_is_told_where_it_is_known(call):
+    _, out, _ = call("thresholds", "ce", "--counts", "14,6,5,1", "--bias", "free")
+    assert "those of size 1 are lost from 0.0860026 on (NR26-24)" in " ".join(out.split())  # sqrt(5)/26
+    _, out, _ = call("thresholds", "ce", "--counts", "14,6,5,1", "--class-weights", "inverse")
+    assert "NR26-24" not in out
+
+
 def test_hinge_and_focal_say_what_is_known(call):
     data = thresholds(call, "ce", *TWO, "--loss", "hinge")
     (found,) = [t for t in data["thresholds"] if t["name"] == "complete_collapse"]

@@ -8,6 +8,7 @@ import pytest
 
 from verify import cli, registry
 from verify.counts import InputError
+from verify.soundness import fault
 
 CLAIM = """
 from dataclasses import replace
@@ -115,3 +116,7 @@ def test_a_claim_of_ones_own_is_related_to_shipped_ones(tmp_path, monkeypatch):
     assert registry.related(some, "MINE-1") == registry.related(known, "MINE-1") >= {"DA23-14"}
     known, some = registry.load(), registry.load(only=["DA23-14"])
     assert registry.related(some, "DA23-14") == registry.related(known, "DA23-14") >= {"MINE-1"}
+
+
+def test_every_shipped_claim_keeps_the_rules_for_claims_of_users():
+    assert {claim.id: found for claim in registry.load().values() if (found := fault(claim))} == {}

@@ -70,6 +70,10 @@ HEAD = """from theory.quick import *
 """
 BROKEN = {
     "kind": ('conjecture("B", p <= 1, kind="bond")', ":3: B: unknown kind 'bond'; did you mean bound?"),
+    "latex": (
+        r'conjecture("B", p <= 1, statement=("\theta < 1",))',
+        r"item 1 of statement has '\\t' in it: write LaTeX",
+    ),
     "status": ('conjecture("B", p <= 1, status="open")', ":3: B: unknown status 'open'"),
     "required": ('conjecture("B", p <= 1, required="prove")', "unknown required 'prove'; did you mean proved?"),
     "comparison": ('conjecture("B", p == q)', "relation 1 is the Python value False: == and != compare"),

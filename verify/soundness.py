@@ -124,6 +124,9 @@ def _types(claim: Claim) -> Iterator[Fault]:
 def _words(claim: Claim) -> Iterator[Fault]:
     if not is_id(claim.id):
         yield "id", f"{_brief(claim.id)!r} is not an ID: {ID_RULE}"
+    for i, line in enumerate(claim.statement, 1):
+        if eaten := next((c for c in line if not c.isprintable()), None):
+            yield f"statement.{i}", f"item {i} of statement has {eaten!r} in it: write LaTeX as r'...'"
     yield from _unknown("kind", claim.kind, get_args(Kind))
     yield from _unknown("status", claim.status, get_args(Status))
     yield from _unknown("required", claim.required, REQUIRED)
@@ -161,7 +164,8 @@ def _family(claim: Claim) -> Iterator[Fault]:
     for name in family.near or ():
         yield from _unknown("threshold in near", name, NEAR.get(family.model, (name,)), "family")
     models = {problem.key: None for problem in (claim.witness, *claim.settings) if problem is not None}
-    if models and family.model not in models:
+    drawn = {family.model, family.base} if family.model == "loss" else {family.model}
+    if models and drawn.isdisjoint(models):
         known = ", ".join(models)
         yield "family", f"the family draws problems of model {family.model}, witness and settings are of model {known}"
 

@@ -52,5 +52,6 @@ safe_size = Claim(
         Mutant("a margin of at least 1/100", relations=(sp.Ge(margin, sp.Rational(1, 100)),), problem=EDGE.at("16.99")),
     ),
     source=SOURCE,
-    note="NR26-19 proves it with 2 (lam N)^2, weights included. The smallest margins found are positive and tiny.",
+    note="NR26-24 proves it against every class with n_j <= (lam N)^2; open are two classes that are both above. NR26-19 "
+    "proves it with 2 (lam N)^2, weights included. The smallest margins found are positive and tiny.",
 )

@@ -177,6 +177,7 @@ def _remarks(problem: Problem) -> list[str]:
             f"{who} a size or weight that no other class has: exact merging is for equal classes, so there is no "
             "merging threshold" + _guarantee(problem)
         )
+        lines += _lost(problem)
     if any(weight.denominator > ROUNDED for weight in {run.weight for run in problem.runs}):
         lines.append("The class weights are rounded to 40 digits; thresholds are exact for the rounded weights.")
     return lines
@@ -191,6 +192,19 @@ def _guarantee(problem: Problem) -> str:
         f"; each is classified correctly below its lam = w sqrt(n/2)/N, all of them below "
         f"{float(least / 2) ** 0.5 / float(problem.N):.6g} (NR26-19)."
     )
+
+
+def _lost(problem: Problem) -> list[str]:
+    """From where NR26-24 says that classes are lost to larger ones."""
+    sizes = sorted(set(problem.sizes))
+    weights = {run.weight for run in problem.runs}
+    if problem.key != "ce" or len(weights) > 1 or len(sizes) < 2:
+        return []
+    first = float(weights.pop()) * float(sizes[1]) ** 0.5 / float(problem.N)
+    return [
+        "From lam = w sqrt(n)/N of a class on no smaller class is classified correctly; those of size "
+        f"{sizes[0]} are lost from {first:.6g} on (NR26-24)."
+    ]
 
 
 ROUNDED = 10**30
