@@ -23,7 +23,7 @@ from verify.routes import solve
 
 CLAIMS = {name: c for name, c in registry.load().items() if name.split("-")[0] in ("NR26", "CJ26", "RF26")}
 MINE = [f"NR26-{i}" for i in range(16, 25)] + [f"CJ26-0{i}" for i in range(1, 6)]
-REFUTED = [f"RF26-{i:02d}" for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14)]
+REFUTED = [f"RF26-{i:02d}" for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15)] + ["CJ26-02"]
 
 
 def enclosed(problem):
@@ -210,7 +210,7 @@ def test_class_weights_break_the_rank_law(problem):
     assert [finding.outcome for finding in found] == ["holds", "violated"]
 
 
-def test_columns_do_not_follow_the_sizes_beside_a_giant_and_rows_do():
+def test_columns_do_not_follow_the_sizes_beside_a_giant_and_probabilities_do():
     """Every route sees it at sizes 10^6, 1000, 10, 1; the descent knows nothing of the kernel."""
     broken, kept = size_order.column_order, size_order.size_order
     for route in ("enclosure", "nonconvex"):
@@ -221,6 +221,29 @@ def test_columns_do_not_follow_the_sizes_beside_a_giant_and_rows_do():
         assert outcomes == ["holds", "violated", "holds"]
     assert {f.outcome for f in findings_for(kept, size_order.GIANT, "enclosure", 0, frozenset())} == {"holds"}
     assert findings_for(broken, size_order.SHRUNK, "enclosure", 0, frozenset())[1].outcome == "violated"
+
+
+def test_rows_do_not_follow_the_sizes_beside_giants():
+    Z = enclosed(size_order.GIANTS).logits
+    assert [float(norm(Z[k])) for k in (6, 8)] == pytest.approx([9.2927, 9.4112], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("problem", "margin"), [(safe_size.GIANTS, -0.02254623), (safe_size.SHRUNK, -0.00063465)], ids=["10^5", "10^4"]
+)
+def test_a_class_above_the_level_loses_beside_twelve_giants(problem, margin):
+    last = problem.K - 1
+    assert problem.sizes[last] > problem.x2
+    Z = enclosed(problem).logits
+    assert float(Z[last, last] - Z[last - 1, last]) == pytest.approx(margin, abs=1e-8)
+    assert Z[last - 1, last - 1] > Z[last, last - 1]
+
+
+def test_a_descent_finds_the_same_loss():
+    """It knows nothing of the kernel; the loss is .0225."""
+    point = solve("nonconvex", safe_size.GIANTS).point
+    Z = point.W @ point.H  # so many samples that there is one column per class
+    assert Z[13, 13] - Z[12, 13] == pytest.approx(-0.0225462, abs=1e-4)
 
 
 def test_conjectures_are_read_on_their_witnesses():

@@ -609,8 +609,20 @@ def test_a_claim_wrong_for_two_knobs_together_is_refuted_by_the_third_series(tmp
     assert any(examine(log.target, problem).outcome == "violated" for problem in found)
 
 
+def test_a_law_that_only_many_giants_break_is_refuted_by_the_boundary():
+    family = Family(bias=("none",), near=("merge", "collapse"))
+    log = Log(replace(CLAIMS["CJ26-02"], id="PLANT-SAFE", family=family), judged=True)
+    play("boundary", log.target.claim, 4, 0, [], log)
+    assert any(examine(log.target, problem).outcome == "violated" for problem in log.seen)
+
+
+def test_classes_of_their_own_size_are_tried_at_that_size():
+    levels = {p.x2 for p in near_thresholds(Problem.ce([14, 6, (5, 2)], 1), (Fraction(0), Fraction(1, 1000)))}
+    assert {Fraction(14), Fraction(6), Fraction(5), Fraction(14014, 1000), Fraction(6006, 1000)} <= levels
+
+
 def test_every_count_vector_once():
-    found = [v for index in range(0, 60, SERIES) for v in vectors_of(CLAIMS["CJ26-02"], index)]
+    found = [v for index in range(0, 60, SERIES) for v in vectors_of(CLAIMS["UC26-10"], index)]
     assert len(found) == len(set(found))
     assert [v for v in found if sum(v) <= 8] == [v for total in range(2, 9) for v in count_vectors(total, "any")]
     assert sum(1 for _ in count_vectors(12, "any")) == 76  # partitions of 12 but (12)
@@ -649,9 +661,9 @@ def test_real_parameters_round_trip_and_every_problem_has_a_region(name):
 
 def test_margins_are_signed():
     claim = CLAIMS["CJ26-02"]
-    mutant = claim.mutated(claim.mutants[0])
-    wrong = mutant.read and look(mutant, claim.mutants[0].problem, "enclosure", 0, frozenset()).margin
-    right = look(claim, claim.mutants[0].problem, "enclosure", 0, frozenset()).margin
+    half = claim.mutants[1]
+    wrong = half.read and look(claim.mutated(half), half.problem, "enclosure", 0, frozenset()).margin
+    right = look(claim, half.problem, "enclosure", 0, frozenset()).margin
     assert wrong > 0
     assert right is None or right < 0
 

@@ -184,18 +184,21 @@ def _knobs(family: Family) -> list[str]:
 def near_thresholds(problem: Problem, offsets: Sequence[Fraction]) -> list[Problem]:
     """The same classes at relative distances from every threshold of the model (0 only where that is exact).
 
-    The ratio of the decays of W and H stays about as it is.
+    With a class of its own size also from x^2 = w^2 n of that class: nothing merges there, but the order of two classes
+    changes (NR26-24). The ratio of the decays of W and H stays about as it is.
 
     Examples
     --------
     >>> [str(p.x2) for p in near_thresholds(Problem.ce([9, 9, 4, 4], 1), (Fraction(0),))]
     ['4', '9', '9']
     >>> [round(p.lambda_w / p.lambda_h) for p in near_thresholds(Problem.ce([9, 4], 4, 1), (Fraction(1),))]
-    [4, 4]
+    [4, 4, 4, 4]
     """
     found = around(problem, NEAR.get(problem.key, ("merge", "collapse")), offsets)
     if problem.model not in ("ce", "ce-relu") or problem.deeper:
         return found
+    alone = [c.weight**2 * c.size for c in problem.clusters if c.classes == 1]
+    found += [problem.at(level * (1 + offset)) for level in alone for offset in offsets]
     ratio = Fraction((problem.lambda_w / problem.lambda_h) ** 0.5).limit_denominator(100)
     return found if ratio in (0, 1) else [level.tilted(ratio, level.dim) for level in found]
 

@@ -38,7 +38,12 @@ __all__ = ["STAGES", "Attack", "play"]
 STAGES = ("smallest", "boundary", "drawn", "optimised")
 Shape = list[tuple[int, int]]
 """(size, repeat) pairs."""
-UNEQUAL: list[Shape] = [[(10**6, 2), (1, 2)], [(10**6, 1), (1, 4)], [(1001, 2), (1000, 2), (999, 1)]]
+UNEQUAL: list[Shape] = [
+    [(10**6, 2), (1, 2)],
+    [(10**6, 1), (1, 4)],
+    [(1001, 2), (1000, 2), (999, 1)],
+    [(10**7, 14), (600, 1), (100, 1)],
+]
 PLAIN: list[Shape] = [
     shape
     for K in (5, 2, 3, 4, 6, 7)
@@ -198,7 +203,7 @@ def _sides(base: Problem, offsets: Sequence[Fraction], rng: random.Random) -> li
 
 def _shape(rng: random.Random) -> Shape:
     """(size, repeat) pairs of one of the shapes that statements forget."""
-    big, small = rng.choice([2, 3, 10, 100, 10**3, 10**6]), rng.choice([1, 1, 2, 3])
+    big, small, giants = rng.choice([2, 3, 10, 100, 10**3, 10**6]), rng.choice([1, 1, 2, 3]), 10 ** rng.randint(6, 14)
     big += small
     k = rng.randint(2, 6)
     shapes = (
@@ -211,6 +216,11 @@ def _shape(rng: random.Random) -> Shape:
         [(big + step, 1) for step in range(k, 0, -1)],
         [(4 * small + 1, rng.randint(1, 2)), (4 * small, rng.randint(1, 2)), (small, rng.randint(1, 2))],
         [(rng.randint(2, 30), rng.randint(1, 2)) for _ in range(rng.randint(2, 5))],
+        [
+            (giants, rng.randint(1, 20)),
+            *((rng.randint(100, 1500), rng.choice([1, 1, 3])) for _ in range(k // 2)),
+            (100, 1),
+        ],
     )
     return rng.choice(shapes)
 
