@@ -78,7 +78,7 @@ safe_size = Claim(
         Mutant("half of (lam N)^2 is enough", read=margins_where(_above(Fraction(1, 2))), problem=MINORITY_WRONG),
     ),
     source="ours; a conjecture until the pair law (NR26-24) showed where to look",
-    note="It held in more than 100 thousand configurations, most of up to nine classes. Where two sizes are about to merge "
+    note="It held in more than 100 thousand configurations, most of up to nine classes. Where two sizes are to merge "
     "the margin of the smaller class is the difference of two effects of first order: the two classes part, and the "
     "larger one moves ahead. The second wins where both are far above many other classes in their own columns, while "
     "these hardly confuse their samples with each other: twelve giants of 10^4 (lam N)^2 are enough. With 24 of 10^20 "
