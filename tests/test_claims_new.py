@@ -22,7 +22,7 @@ from verify.findings import findings_for
 from verify.routes import solve
 
 CLAIMS = {name: c for name, c in registry.load().items() if name.split("-")[0] in ("NR26", "CJ26", "RF26")}
-MINE = [f"NR26-{i}" for i in range(16, 25)] + [f"CJ26-0{i}" for i in range(1, 6)]
+MINE = [f"NR26-{i}" for i in range(16, 26)] + [f"CJ26-0{i}" for i in range(1, 6)]
 REFUTED = [f"RF26-{i:02d}" for i in (1, 2, 3, 5, 6, 8, 9, 10, 11, 12, 14, 15)] + ["CJ26-02"]
 
 

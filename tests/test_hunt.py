@@ -622,7 +622,7 @@ def test_classes_of_their_own_size_are_tried_at_that_size():
 
 
 def test_every_count_vector_once():
-    found = [v for index in range(0, 60, SERIES) for v in vectors_of(CLAIMS["UC26-10"], index)]
+    found = [v for index in range(0, 60, SERIES) for v in vectors_of(CLAIMS["CJ26-04"], index)]
     assert len(found) == len(set(found))
     assert [v for v in found if sum(v) <= 8] == [v for total in range(2, 9) for v in count_vectors(total, "any")]
     assert sum(1 for _ in count_vectors(12, "any")) == 76  # partitions of 12 but (12)

@@ -1,54 +1,30 @@
-"""CJ26-02, refuted: a class above (lam N)^2 can lose to a larger one. UC26-10: the larger one never loses to it."""
+"""CJ26-02, refuted: a class above (lam N)^2 can lose to a larger one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
-from itertools import combinations
 
 import sympy as sp
 
-from theory.claim import Claim, Family, Hypothesis, Mutant, Reading
-from theory.conjectures.settings import NOT_TRIED, SOURCE, WIDE
+from theory.claim import Claim, Hypothesis, Mutant
+from theory.conjectures.settings import NOT_TRIED, WIDE
 from theory.new_results.guarantee import margin, margins_where
 from theory.new_results.settings import MINORITY_WRONG, WEIGHTED_WRONG, equal_weights
-from theory.optimum import Optimum
 from theory.problem import Cluster, Problem
-from theory.value_observables import collapsed, representatives
+from theory.value_observables import collapsed
 
-__all__ = ["larger_keeps", "safe_size"]
-
-smaller = sp.Symbol("margin_smaller", real=True)
-"""The margin of the smaller one of two classes over the larger."""
+__all__ = ["safe_size"]
 
 
 def _above(factor: Fraction) -> Callable[[Problem, Cluster], bool]:
     return lambda problem, cluster: cluster.weight**2 * cluster.size > factor * problem.x2
 
 
-def duel_readings(optimum: Optimum) -> Iterator[Reading]:
-    """The margin of the larger of two classes over the smaller, and of the smaller over the larger.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> Z = np.array([[2.0, -1.0], [-2.0, 1.0]])
-    >>> [float(reading[margin]) for reading in duel_readings(Optimum(Problem.ce([2, 1], 1), "exact", logits=Z))]
-    [4.0]
-    """
-    Z, sizes = optimum.logits, optimum.problem.sizes
-    if Z is None:
-        return
-    for i, j in combinations(representatives(optimum.problem), 2):
-        if sizes[i] > sizes[j]:
-            yield {margin: Z[i, i] - Z[j, i], smaller: Z[j, j] - Z[i, j]}
-
-
 GIANTS = Problem.ce([(10**5, 12), 8, 1], 1).at("0.999")
 """Twelve classes of 10^5, one of 8, one of 1: the last one loses to the one of 8, by .0225."""
 SHRUNK = Problem.ce([(10**4, 12), 6, 1], 1).at("0.999999")
 EDGE = Problem.ce([30, 17, 9, 4, 2], 1)
-LIGHT = Problem.ce([10, 6, 5, 1], 1, weights=[4, 1, 3, 3]).at(36)
 
 safe_size = Claim(
     id="CJ26-02",
@@ -83,29 +59,6 @@ safe_size = Claim(
     "larger one moves ahead. The second wins where both are far above many other classes in their own columns, while "
     "these hardly confuse their samples with each other: twelve giants of 10^4 (lam N)^2 are enough. With 24 of 10^20 "
     "a class of 1.07 (lam N)^2 loses to one of 12. True are: 2 (lam N)^2 in place of (lam N)^2 (NR26-19, weights "
-    "included), and the statement against every class with n_j <= (lam N)^2 (NR26-24). The best factor lies between "
-    "1.1 and 2.",
-)
-
-larger_keeps = Claim(
-    id="UC26-10",
-    title="A larger class never loses to a smaller one",
-    kind="ordering",
-    status="conjecture",
-    paper="conjectures",
-    statement=(r"n_i > n_j \implies z_{ii} \geq z_{ji}",),
-    relations=(sp.Ge(margin, 0, evaluate=False),),
-    read=duel_readings,
-    hypotheses=(NOT_TRIED, WIDE, equal_weights(LIGHT)),
-    witness=Problem.ce([14, 6, 5, 1], 1).at("4.9"),
-    family=Family(bias=("none",), near=("merge", "collapse")),
-    settings=(EDGE.at("8.999"), EDGE.at("3.999"), EDGE.at("16.99"), MINORITY_WRONG, GIANTS, GIANTS.at("1.001")),
-    required="agrees",
-    mutants=(
-        Mutant("nor a smaller one to a larger one", relations=(sp.Ge(smaller, 0, evaluate=False),), problem=GIANTS),
-        Mutant("a margin of at least 1/100", relations=(sp.Ge(margin, sp.Rational(1, 100)),), problem=EDGE.at("16.99")),
-        Mutant("it does not win either", relations=(sp.Le(margin, 0, evaluate=False),), problem=GIANTS),
-    ),
-    source=SOURCE,
-    note="What is left of CJ26-02. NR26-24 proves it where the smaller class has n_j <= (lam N)^2.",
+    "included), and the statement against every smaller class (NR26-25) and every class with n_j <= (lam N)^2 "
+    "(NR26-24). The best factor lies between 1.1 and 2.",
 )

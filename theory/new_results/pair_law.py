@@ -227,9 +227,8 @@ pair_law = Claim(
     source="ours; proved here, novelty not checked",
     note="Exact merging needs equal sizes; this says what becomes of distinct ones: at most one class with n <= theta, "
     "the largest of them, is classified correctly. A class above theta can lose to a larger one, far from balance "
-    "(CJ26-02); that the larger of the two never loses is open where both are above (UC26-10). Both margins are 0 "
-    "where two classes share one column of logits, which for distinct sizes without a bias is a column of zeros. With "
-    "different class weights it fails, also with w^2 n for n (sizes 6, 5, 11, weights 4, 3, 2, x^2 = 52.17). For "
-    "sparsemax margins can be 0 at n = theta. Only global "
-    "minimisers are read here, below K - 1 dimensions the points of descents.",
+    "(CJ26-02); the larger of the two never loses (NR26-25). Both margins are 0 where two classes share one column of "
+    "logits, which for distinct sizes without a bias is a column of zeros. With different class weights it fails, also "
+    "with w^2 n for n (sizes 6, 5, 11, weights 4, 3, 2, x^2 = 52.17). For sparsemax margins can be 0 at n = theta. Only"
+    " global minimisers are read here, below K - 1 dimensions the points of descents.",
 )
