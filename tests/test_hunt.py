@@ -162,7 +162,7 @@ def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, cap
     book = Journal(tmp_path / f"{SINGLES.id}.jsonl")
     book.open()
     book.append(Header(claim=SINGLES.id, text=text_of(SINGLES)))
-    (violating,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    (violating,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if 2 < p.x2 < Fraction(21, 10)]
     given = {"stage": "drawn", "slice": 0, "digest": "d", "region": "r", "seconds": 0.1}
     book.append(Trial(**given, outcome="violated", configuration=violating.canonical()))
     book.close()
@@ -186,7 +186,7 @@ def test_shrinking_beyond_the_budget_is_told_and_ends(tmp_path, monkeypatch, cap
 
 
 def test_what_is_not_minimal_is_told_from_what_is():
-    (above,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if p.x2 < Fraction(21, 10)]
+    (above,) = [p for p in near_thresholds(LARGE, (Fraction(1, 100),)) if 2 < p.x2 < Fraction(21, 10)]
     assert violates(target(SINGLES), above) is not None
     assert not is_minimal(target(SINGLES), above)
 
