@@ -776,7 +776,7 @@ def test_every_shipped_hunt_belongs_to_the_claim_as_it_is():
         assert found.text == text_of(CLAIMS[file.stem]), f"{file.name}: the claim has changed, hunt it again"
         assert found.outcome == "survived"
         assert sum(found.coverage.values()) == found.outcomes["holds"]
-        assert file.stat().st_size < 60_000
+        assert file.stat().st_size < 100_000  # an hour fills a thousand regions
 
 
 def test_weights_that_do_not_matter_go_though_they_move_the_threshold():
